@@ -1,0 +1,1 @@
+//! Authenticators: put credentials on a request and renew them without stampedes.

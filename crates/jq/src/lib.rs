@@ -1,0 +1,1 @@
+//! The jq compiler and evaluator of the longshore crates, with its limits.

@@ -1,0 +1,1 @@
+//! jq mapping: records out of a body, and records into catalog entities.

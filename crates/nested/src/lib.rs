@@ -1,0 +1,1 @@
+//! Path templates and parameters: parent records into child requests.

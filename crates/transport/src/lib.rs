@@ -1,0 +1,1 @@
+//! One HTTP exchange done right: timeouts, whole bodies, size caps, retries, rate gates, origin policy and redaction.
