@@ -1,0 +1,1 @@
+//! Checks that every implementor of a trait must pass, the built-in ones too.
