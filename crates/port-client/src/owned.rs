@@ -1,0 +1,124 @@
+//! Which entities at Port come from this integration.
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use longshore_transport::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::client::Call;
+use crate::{Error, ErrorKind, PortClient};
+
+/// Entities that are asked for at once.
+pub const OWNED_PAGE: usize = 5000;
+
+const PATH: &str = "/v1/blueprints/entities/datasource-entities";
+
+/// An entity that this integration wrote.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct Owned {
+    /// Its blueprint.
+    pub blueprint: String,
+    /// Its identifier.
+    pub identifier: String,
+}
+
+impl PortClient {
+    /// All entities that this integration owns, each once, ordered by blueprint and identifier.
+    ///
+    /// With `before` (a time by Port's clock, see [`PortClient::server_time`]) only those that were last updated before it.
+    ///
+    /// # Errors
+    ///
+    /// Port cannot be reached, refuses, answers with something else, or with a list that has no end
+    /// ([`ErrorKind::Answer`]). There is never half a list.
+    pub async fn owned(&self, before: Option<SystemTime>) -> Result<Vec<Owned>, Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            entities: Vec<Raw>,
+            #[serde(default)]
+            next: Value,
+        }
+        #[derive(Deserialize)]
+        struct Raw {
+            identifier: String,
+            blueprint: String,
+        }
+
+        let doing = "listing the entities that this integration owns";
+        let mut query = json!({
+            "datasource_prefix": format!("port-ocean/{}/", self.shared.kind),
+            "datasource_suffix": format!("/{}/exporter", self.shared.identifier),
+            "limit": OWNED_PAGE,
+        });
+        if let Some(before) = before {
+            query["before"] = iso(before)?.into();
+        }
+        let mut owned = Vec::new();
+        let mut seen = HashSet::new();
+        loop {
+            let call = Call::post(
+                PATH.to_owned(),
+                PATH,
+                doing.to_owned(),
+                Bytes::from(query.to_string()),
+            );
+            let page = self
+                .call(&call, |response| {
+                    json::read::<Answer>(&response.success()?.body)
+                })
+                .await?;
+            owned.extend(page.entities.into_iter().map(|raw| Owned {
+                blueprint: raw.blueprint,
+                identifier: raw.identifier,
+            }));
+            if page.next.is_null() || page.next == "" {
+                break;
+            }
+            if !seen.insert(page.next.to_string()) {
+                return Err(Error::new(
+                    ErrorKind::Answer,
+                    format!(
+                        "Port's list has no end while {doing}: it names the same next page twice; run again"
+                    ),
+                ));
+            }
+            query["from"] = page.next;
+        }
+        // A list that moves while it is read repeats entities, and what counts entities would count them twice.
+        owned.sort_unstable();
+        owned.dedup();
+        Ok(owned)
+    }
+}
+
+fn iso(time: SystemTime) -> Result<String, Error> {
+    jiff::Timestamp::try_from(time)
+        .map(|time| format!("{time:.3}"))
+        .map_err(|_| {
+            Error::new(
+                ErrorKind::Config,
+                "the time to list entities before is out of range",
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_iso_in_utc_with_milliseconds_rounded_down() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_718_798_400_123_999);
+        assert_eq!(iso(time).unwrap(), "2024-06-19T12:00:00.123Z");
+        assert_eq!(
+            iso(SystemTime::UNIX_EPOCH).unwrap(),
+            "1970-01-01T00:00:00.000Z"
+        );
+    }
+}
