@@ -1,0 +1,578 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION, PROXY_AUTHORIZATION};
+use http::{Method, StatusCode};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::address::refuse_userinfo;
+use crate::gate::Gate;
+use crate::{
+    Clock, Error, ErrorKind, Generation, Origin, Prepare, Renewal, Request, Response, RetryPolicy,
+    SafeUrl, TokioClock, Transport,
+};
+
+/// Redirects that are followed in a row.
+const MAX_HOPS: usize = 5;
+const MAX_CONCURRENT_REQUESTS: usize = 10;
+
+/// Runs exchanges: everything around [`Transport::send`] that makes one request reliable.
+///
+/// One client serves all origins of an application; clones share permits and pauses.
+///
+/// What it keeps to:
+///
+/// - The unit of retry is the whole exchange: credentials, send, whole body, reading. See
+///   [`ErrorKind`] for what is retried and [`RetryPolicy`] for when.
+/// - An answer that says that a rate limit is reached pauses its origin for every exchange.
+/// - A 401 leads to one renewal and one repeat.
+/// - Redirects of GET and HEAD are followed inside the origin, at most five in a row.
+/// - No request goes to another origin than the exchange's.
+/// - A permit is held from the first byte sent to the last byte received, and at no other time:
+///   neither while credentials are fetched nor while waiting.
+///
+/// Dropping the future of an exchange ends it at once.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    retry: RetryPolicy,
+    random: Mutex<fastrand::Rng>,
+    permits: Semaphore,
+    gate: Gate,
+}
+
+/// How one exchange is done.
+#[derive(Clone)]
+pub struct Exchange<'a> {
+    prepare: &'a dyn Prepare,
+    scope: RetryScope,
+    origin: Option<Origin>,
+    label: Option<&'a str>,
+    on_attempt: Option<&'a (dyn Fn(&Attempt) + Send + Sync)>,
+}
+
+/// What may be asked again.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum RetryScope {
+    /// Reads (also those sent as POST), and writes that may be repeated: every temporary failure.
+    #[default]
+    Read,
+    /// Token requests, each of which may count as a login: connect errors, 429 and 503 only.
+    Token,
+}
+
+/// One request of an exchange and what came of it, for progress, logs and metrics.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The method.
+    pub method: Method,
+    /// The URL without query; with the exchange's label as path, where it has one.
+    pub url: SafeUrl,
+    /// Which request of the exchange this is, counted from 1. Redirects and repeats count.
+    pub number: u32,
+    /// The status, if an answer came.
+    pub status: Option<StatusCode>,
+    /// Size of the body in bytes, decompressed.
+    pub bytes: usize,
+    /// Time from sending to the last byte.
+    pub elapsed: Duration,
+    /// The wait before the next request of the exchange; `None` if this was the last.
+    pub wait: Option<Duration>,
+    /// What was wrong, if something was.
+    pub error: Option<ErrorKind>,
+}
+
+impl Client {
+    /// Starts a client over `transport`.
+    pub fn builder(transport: Arc<dyn Transport>) -> ClientBuilder {
+        ClientBuilder {
+            transport,
+            retry: RetryPolicy::default(),
+            clock: None,
+            seed: None,
+            max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
+        }
+    }
+
+    /// The client's clock, for others that have to agree with it.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// Runs one exchange and returns what `read` made of the answer.
+    ///
+    /// `read` sees every answer that is no redirect, also 404 and 500, so its usual first line is
+    /// `let response = response.success()?`. Its errors decide: a retryable one starts the
+    /// exchange again. It may run several times and should be free of side effects.
+    ///
+    /// # Errors
+    ///
+    /// The error of the last try, with what was asked and how often.
+    pub async fn send<T: Send>(
+        &self,
+        request: Request,
+        how: &Exchange<'_>,
+        read: impl Fn(Response) -> Result<T, Error> + Send + Sync,
+    ) -> Result<T, Error> {
+        let mut run = Run::new(&self.0, request, how)?;
+        let result = run.to_the_end(read).await;
+        result.map_err(|error| error.at(|| run.target(), run.number))
+    }
+}
+
+impl<'a> Exchange<'a> {
+    /// A read with the credentials of `prepare`, bound to the origin of its request.
+    pub fn new(prepare: &'a dyn Prepare) -> Self {
+        Self {
+            prepare,
+            scope: RetryScope::default(),
+            origin: None,
+            label: None,
+            on_attempt: None,
+        }
+    }
+
+    /// What is retried.
+    #[must_use]
+    pub fn retry_scope(mut self, scope: RetryScope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The origin that the request must have, where its URL comes from somebody else, such as a
+    /// link in an answer.
+    #[must_use]
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// A path template to be shown in errors and events instead of the path, which may hold data.
+    #[must_use]
+    pub fn label(mut self, label: &'a str) -> Self {
+        self.label = Some(label);
+        self
+    }
+
+    /// Is called after every request.
+    #[must_use]
+    pub fn on_attempt(mut self, listener: &'a (dyn Fn(&Attempt) + Send + Sync)) -> Self {
+        self.on_attempt = Some(listener);
+        self
+    }
+}
+
+/// The state of one exchange.
+struct Run<'a> {
+    client: &'a Inner,
+    how: &'a Exchange<'a>,
+    origin: Origin,
+    /// As the caller gave it, without credentials.
+    request: Request,
+    /// Requests made.
+    number: u32,
+    /// Starts from the beginning after a temporary failure.
+    retries: u32,
+    renewed: bool,
+}
+
+/// One request and its result.
+struct Asked {
+    generation: Generation,
+    elapsed: Duration,
+    result: Result<Response, Error>,
+}
+
+/// The part of an answer that an [`Attempt`] shows.
+#[derive(Clone, Copy)]
+struct Seen {
+    status: Option<StatusCode>,
+    bytes: usize,
+    elapsed: Duration,
+}
+
+impl<'a> Run<'a> {
+    fn new(client: &'a Inner, request: Request, how: &'a Exchange<'a>) -> Result<Self, Error> {
+        let origin = match &how.origin {
+            Some(origin) => origin.clone(),
+            None => Origin::of(&request.url)?,
+        };
+        let run = Self {
+            client,
+            how,
+            origin,
+            request,
+            number: 0,
+            retries: 0,
+            renewed: false,
+        };
+        run.check(&run.request.url, "the URL")
+            .map_err(|error| error.at(|| run.target(), 0))?;
+        Ok(run)
+    }
+
+    async fn to_the_end<T: Send>(
+        &mut self,
+        read: impl Fn(Response) -> Result<T, Error> + Send + Sync,
+    ) -> Result<T, Error> {
+        'exchange: loop {
+            let mut url = self.request.url.clone();
+            let mut hops = 0;
+            let (seen, mut error) = loop {
+                let asked = self.ask(url.clone()).await?;
+                let seen = asked.seen();
+                let response = match asked.result {
+                    Ok(response) => response,
+                    Err(error) => break (seen, error),
+                };
+                if is_redirect(response.status) {
+                    match self.next_hop(&url, &response, hops) {
+                        Ok(target) => {
+                            self.report(seen, Some(Duration::ZERO), None);
+                            hops += 1;
+                            url = target;
+                            continue;
+                        }
+                        Err(error) => break (seen, error),
+                    }
+                }
+                if response.status == StatusCode::UNAUTHORIZED && !self.renewed {
+                    self.renewed = true;
+                    match self.how.prepare.renew(asked.generation).await {
+                        Ok(Renewal::Renewed) => {
+                            let wait = Some(Duration::ZERO);
+                            self.report(seen, wait, Some(ErrorKind::Unauthorized));
+                            continue 'exchange;
+                        }
+                        Ok(Renewal::Unchanged) => {}
+                        Err(error) => {
+                            self.report(seen, None, Some(error.kind()));
+                            return Err(error);
+                        }
+                    }
+                }
+                match read(response) {
+                    Ok(value) => {
+                        self.report(seen, None, None);
+                        return Ok(value);
+                    }
+                    Err(error) => break (seen, error),
+                }
+            };
+
+            let wait = self.decide(&mut error);
+            self.report(seen, wait, Some(error.kind()));
+            match wait {
+                None => return Err(error),
+                Some(wait) => {
+                    self.retries += 1;
+                    self.client.clock.sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// Sends one request as soon as its origin, the credentials and the permits allow.
+    ///
+    /// `Err` ends the exchange; what went wrong with the request itself is in [`Asked`].
+    async fn ask(&mut self, url: Url) -> Result<Asked, Error> {
+        loop {
+            self.wait_for_gate().await?;
+            let mut request = self.request.clone();
+            request.url = url.clone();
+            let generation = self.how.prepare.prepare(&mut request).await?;
+            // Credentials may go into the query, but not elsewhere.
+            self.check(&request.url, "the prepared URL")?;
+            hide_secrets(&mut request.headers, &self.request.headers);
+
+            // Never held while credentials are fetched: that takes a request, too, and with one
+            // permit it would wait for itself.
+            let permit = self.client.permits.acquire().await.map_err(|error| {
+                Error::new(ErrorKind::Other, "the client is closed").with_source(error)
+            })?;
+            if self.pause().is_some() {
+                // Another exchange was told to wait while this one stood in line.
+                continue;
+            }
+            self.number += 1;
+            let start = self.client.clock.now();
+            let result = self.client.transport.send(request).await;
+            let elapsed = self.client.clock.now().saturating_sub(start);
+            drop(permit);
+
+            let result = result.and_then(|response| {
+                // A transport that follows redirects by itself would get around the rule.
+                self.check(&response.url, "the answer's URL")?;
+                Ok(response)
+            });
+            return Ok(Asked {
+                generation,
+                elapsed,
+                result,
+            });
+        }
+    }
+
+    /// What to do about `error`: the wait before the next try, or `None` to give up.
+    fn decide(&self, error: &mut Error) -> Option<Duration> {
+        let policy = &self.client.retry;
+        let clock = &self.client.clock;
+        let told = error.settle_told(|| clock.wall());
+        let wait = {
+            let mut random = self
+                .client
+                .random
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            policy.wait(self.retries + 1, told, &mut random)
+        };
+        let too_long = told.is_some_and(|told| told > policy.told_cap);
+        if error.kind() == ErrorKind::RateLimited {
+            // Also for those who do not ask again: others shall not ask earlier than was told.
+            self.client.gate.pause(&self.origin, clock.now() + wait);
+        }
+        if !self.how.scope.allows(error) {
+            return None;
+        }
+        if too_long {
+            error.add_advice(&too_long_a_wait(told.unwrap_or(wait), policy));
+            return None;
+        }
+        (self.retries + 1 < policy.attempts).then_some(wait)
+    }
+
+    async fn wait_for_gate(&self) -> Result<(), Error> {
+        // A pause may be prolonged while it is slept through.
+        while let Some(pause) = self.pause() {
+            let policy = &self.client.retry;
+            if pause > policy.longest_pause() {
+                let message = format!(
+                    "the rate limit of {} is reached; {}",
+                    self.origin,
+                    too_long_a_wait(pause, policy)
+                );
+                return Err(Error::new(ErrorKind::RateLimited, message));
+            }
+            self.client.clock.sleep(pause).await;
+        }
+        Ok(())
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        let now = self.client.clock.now();
+        self.client.gate.remaining(&self.origin, now)
+    }
+
+    fn next_hop(&self, current: &Url, response: &Response, hops: usize) -> Result<Url, Error> {
+        let refuse = |message: String| {
+            Err(Error::new(ErrorKind::Redirect, message).with_status(response.status))
+        };
+        let status = response.status.as_u16();
+        if !matches!(self.request.method, Method::GET | Method::HEAD) {
+            return refuse(format!(
+                "the answer is a redirect ({status}), which is followed for GET and HEAD only; \
+                 configure the endpoint that it leads to"
+            ));
+        }
+        if hops == MAX_HOPS {
+            return refuse(format!("more than {MAX_HOPS} redirects in a row"));
+        }
+        let location = response
+            .headers
+            .get(LOCATION)
+            .and_then(|location| std::str::from_utf8(location.as_bytes()).ok())
+            .and_then(|location| current.join(location).ok());
+        let Some(mut target) = location else {
+            return refuse(format!("a redirect ({status}) without a usable Location"));
+        };
+        self.check(&target, "a redirect")
+            .map_err(|error| error.with_status(response.status))?;
+        target.set_fragment(None);
+        Ok(target)
+    }
+
+    fn check(&self, url: &Url, what: &str) -> Result<(), Error> {
+        let origin = Origin::of(url)?;
+        if origin != self.origin {
+            return Err(self.origin.refuse(what, &origin));
+        }
+        refuse_userinfo(url)
+    }
+
+    fn report(&self, seen: Seen, wait: Option<Duration>, error: Option<ErrorKind>) {
+        let attempt = Attempt {
+            method: self.request.method.clone(),
+            url: self.shown_url(),
+            number: self.number,
+            status: seen.status,
+            bytes: seen.bytes,
+            elapsed: seen.elapsed,
+            wait,
+            error,
+        };
+        tracing::debug!(
+            method = %attempt.method,
+            url = %attempt.url,
+            number = attempt.number,
+            status = attempt.status.map(|status| status.as_u16()),
+            bytes = attempt.bytes,
+            elapsed = ?attempt.elapsed,
+            wait = ?attempt.wait,
+            error = ?attempt.error,
+            "request"
+        );
+        if let Some(listener) = self.how.on_attempt {
+            listener(&attempt);
+        }
+    }
+
+    fn target(&self) -> String {
+        format!("{} {}", self.request.method, self.shown_url())
+    }
+
+    fn shown_url(&self) -> SafeUrl {
+        match self.how.label {
+            Some(label) => SafeUrl::labelled(&self.origin, label),
+            None => SafeUrl::of(&self.request.url),
+        }
+    }
+}
+
+impl Asked {
+    fn seen(&self) -> Seen {
+        let response = self.result.as_ref().ok();
+        Seen {
+            status: response.map(|response| response.status),
+            bytes: response.map_or(0, |response| response.body.len()),
+            elapsed: self.elapsed,
+        }
+    }
+}
+
+impl RetryScope {
+    fn allows(self, error: &Error) -> bool {
+        let token_may_be_asked_again = || {
+            error.kind() == ErrorKind::Connect
+                || matches!(
+                    error.status(),
+                    Some(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+                )
+        };
+        error.is_retryable()
+            && match self {
+                RetryScope::Read => true,
+                RetryScope::Token => token_may_be_asked_again(),
+            }
+    }
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn too_long_a_wait(wait: Duration, policy: &RetryPolicy) -> String {
+    format!(
+        "it ends in {} s, and no more than {} s are waited for",
+        wait.as_secs_f64().ceil(),
+        policy.told_cap.as_secs()
+    )
+}
+
+/// Keeps credentials out of logs and compression tables of the layers below (RFC 7541 §7.1.3).
+fn hide_secrets(headers: &mut HeaderMap, without_credentials: &HeaderMap) {
+    for (name, value) in headers.iter_mut() {
+        let known = without_credentials
+            .get_all(name)
+            .iter()
+            .any(|other| other == value);
+        if !known || [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name) {
+            value.set_sensitive(true);
+        }
+    }
+}
+
+/// Settings of a [`Client`].
+#[derive(Debug)]
+pub struct ClientBuilder {
+    transport: Arc<dyn Transport>,
+    retry: RetryPolicy,
+    clock: Option<Arc<dyn Clock>>,
+    seed: Option<u64>,
+    max_concurrent_requests: usize,
+}
+
+impl ClientBuilder {
+    /// How often and after which waits exchanges are tried again.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Where time comes from. The default is a [`TokioClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Makes the random part of waits repeatable.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Most requests that are under way at once, over all exchanges and origins. The default is
+    /// 10; 0 counts as 1.
+    #[must_use]
+    pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
+        self.max_concurrent_requests = requests;
+        self
+    }
+
+    /// The client.
+    pub fn build(self) -> Client {
+        let permits = self
+            .max_concurrent_requests
+            .clamp(1, Semaphore::MAX_PERMITS);
+        Client(Arc::new(Inner {
+            transport: self.transport,
+            clock: self.clock.unwrap_or_else(|| Arc::new(TokioClock::new())),
+            retry: self.retry,
+            random: Mutex::new(match self.seed {
+                Some(seed) => fastrand::Rng::with_seed(seed),
+                None => fastrand::Rng::new(),
+            }),
+            permits: Semaphore::new(permits),
+            gate: Gate::default(),
+        }))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("transport", &self.0.transport)
+            .field("retry", &self.0.retry)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("prepare", &self.prepare)
+            .field("scope", &self.scope)
+            .field("origin", &self.origin)
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}

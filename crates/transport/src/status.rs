@@ -1,0 +1,71 @@
+use http::StatusCode;
+
+use crate::told::{Limits, ResetUnit};
+use crate::{Error, ErrorKind, Response};
+
+/// What the status of an answer means, see [`Response::success`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StatusRules {
+    reset_unit: ResetUnit,
+}
+
+impl StatusRules {
+    /// The unit of rate limit resets, for an API whose numbers mislead the default rule.
+    #[must_use]
+    pub fn reset_unit(mut self, unit: ResetUnit) -> Self {
+        self.reset_unit = unit;
+        self
+    }
+
+    /// The answer if its status is a success (2xx).
+    ///
+    /// # Errors
+    ///
+    /// What its status means, with the wait that was told.
+    pub fn check(&self, response: Response) -> Result<Response, Error> {
+        let status = response.status;
+        if status.is_success() {
+            return Ok(response);
+        }
+        let limits = Limits::of(&response.headers, self.reset_unit);
+        let limited = status == StatusCode::TOO_MANY_REQUESTS
+            || (status == StatusCode::FORBIDDEN && limits.reached());
+        let error = if limited {
+            let message = format!("the rate limit is reached ({})", name(status));
+            Error::new(ErrorKind::RateLimited, message)
+        } else if status == StatusCode::UNAUTHORIZED {
+            let message = "the credentials were refused (401); check authType and its credentials";
+            Error::new(ErrorKind::Unauthorized, message)
+        } else if status.is_redirection() {
+            let message = format!("the answer is a redirect ({}), not a result", name(status));
+            Error::new(ErrorKind::Redirect, message)
+        } else {
+            Error::new(
+                ErrorKind::Status,
+                format!("the server answered {}", name(status)),
+            )
+            .retryable(is_temporary(status))
+        };
+        let told = if error.is_retryable() {
+            limits.told(status)
+        } else {
+            None
+        };
+        Err(error.with_status(status).with_told(told))
+    }
+}
+
+fn is_temporary(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        408 | 425 | 429 | 500 | 502 | 503 | 504 | 520..=524 | 529
+    )
+}
+
+/// `503 Service Unavailable`, or the number alone where no name is registered.
+fn name(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    }
+}
