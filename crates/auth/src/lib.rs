@@ -1,1 +1,79 @@
-//! Authenticators: put credentials on a request and renew them without stampedes.
+//! Puts credentials on requests, and renews them without stampedes.
+//!
+//! - [`Authenticator`] is what a scheme implements: put the credential on this request, and renew
+//!   it after a rejection. [`NoAuth`], [`BearerToken`], [`ApiKey`] and [`BasicAuth`] never renew.
+//! - [`Renewing`] keeps one short-lived credential for many concurrent requests; what a login
+//!   looks like comes from a [`CredentialSource`].
+//! - [`OriginBound`] plugs an authenticator into [`Client::send`](longshore_transport::Client::send)
+//!   and lets its credentials reach one origin only.
+//!
+//! # Example
+//!
+//! An authenticator with a login of its own:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use http::header::AUTHORIZATION;
+//! use longshore_auth::{
+//!     async_trait, Authenticator, BearerToken, CredentialSource, Error, Issued, Renewing,
+//! };
+//! use longshore_transport::{Generation, Renewal, Request, TokioClock};
+//!
+//! struct Login;
+//!
+//! #[async_trait]
+//! impl CredentialSource for Login {
+//!     type Credential = BearerToken;
+//!
+//!     async fn fetch(&self) -> Result<Issued<BearerToken>, Error> {
+//!         // A real one asks a server here.
+//!         Ok(Issued {
+//!             credential: BearerToken::new("t0ken")?,
+//!             lifetime: Some(Duration::from_secs(3600)),
+//!         })
+//!     }
+//! }
+//!
+//! #[derive(Debug)]
+//! struct LoginAuth(Renewing<Login>);
+//!
+//! #[async_trait]
+//! impl Authenticator for LoginAuth {
+//!     async fn authenticate(&self, request: &mut Request) -> Result<Generation, Error> {
+//!         let (generation, token) = self.0.current().await?;
+//!         token.authenticate(request).await?;
+//!         Ok(generation)
+//!     }
+//!
+//!     async fn renew(&self, rejected: Generation) -> Result<Renewal, Error> {
+//!         self.0.renew(rejected).await
+//!     }
+//! }
+//!
+//! # async fn run() -> Result<(), Error> {
+//! let auth = LoginAuth(Renewing::new(Login, Arc::new(TokioClock::new())));
+//! let url = longshore_transport::parse_url("https://api.example.com/users")?;
+//! let mut request = Request::new(http::Method::GET, url);
+//! let generation = auth.authenticate(&mut request).await?;
+//! assert_eq!(request.headers[AUTHORIZATION], "Bearer t0ken");
+//! assert_eq!(auth.renew(generation).await?, Renewal::Renewed);
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
+//! ```
+
+mod authenticator;
+mod credentials;
+mod error;
+mod origin_bound;
+mod renewing;
+
+pub use self::authenticator::Authenticator;
+pub use self::credentials::{ApiKey, BasicAuth, BearerToken, NoAuth};
+pub use self::error::{Error, ErrorKind};
+pub use self::origin_bound::OriginBound;
+pub use self::renewing::{CredentialSource, Issued, Renewing};
+
+/// Needed to implement the traits of this crate.
+pub use async_trait::async_trait;

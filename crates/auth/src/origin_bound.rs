@@ -1,0 +1,47 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use longshore_transport::{Error, Generation, Origin, Prepare, Renewal, Request};
+
+use crate::Authenticator;
+
+/// Lets the credentials of an authenticator reach one origin and no other.
+///
+/// A request to any other origin gets nothing, and its 401 renews nothing.
+#[derive(Clone, Debug)]
+pub struct OriginBound {
+    authenticator: Arc<dyn Authenticator>,
+    origin: Origin,
+}
+
+impl OriginBound {
+    /// Binds `authenticator` to `origin`.
+    pub fn new(authenticator: Arc<dyn Authenticator>, origin: Origin) -> Self {
+        Self {
+            authenticator,
+            origin,
+        }
+    }
+}
+
+/// Marks requests that went without credentials; no authenticator counts this far.
+const WITHOUT: Generation = Generation(u64::MAX);
+
+#[async_trait]
+impl Prepare for OriginBound {
+    async fn prepare(&self, request: &mut Request) -> Result<Generation, Error> {
+        if Origin::of(&request.url)? == self.origin {
+            Ok(self.authenticator.authenticate(request).await?)
+        } else {
+            Ok(WITHOUT)
+        }
+    }
+
+    async fn renew(&self, rejected: Generation) -> Result<Renewal, Error> {
+        if rejected == WITHOUT {
+            Ok(Renewal::Unchanged)
+        } else {
+            Ok(self.authenticator.renew(rejected).await?)
+        }
+    }
+}
