@@ -1,0 +1,118 @@
+//! Errors that a program raises while it runs.
+//!
+//! jq's messages quote the data (`Cannot index string ("Ada")…`), and a program can catch them. What leaves the crate
+//! must not hold data, so each error remembers a second text without it.
+
+use crate::limits::Limit;
+use crate::val::{Val, dump};
+use std::cell::RefCell;
+use std::sync::Arc;
+
+pub(crate) type Error = jaq_core::Error<Val>;
+pub(crate) type ValR = Result<Val, Error>;
+
+/// A message without data, as pieces to put together only when somebody reads it.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain([&'static str; 4]);
+
+impl std::fmt::Display for Plain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|part| f.write_str(part))
+    }
+}
+
+thread_local! {
+    static LAST: RefCell<Option<(Arc<str>, Plain)>> = const { RefCell::new(None) };
+}
+
+fn raise(message: String, plain: [&'static str; 4]) -> Error {
+    let message: Arc<str> = message.into();
+    LAST.set(Some((message.clone(), Plain(plain))));
+    Error::new(Val(crate::val::Repr::Str(message)))
+}
+
+/// The text without data of an error that [`raise`] made, if `value` is that error's.
+pub(crate) fn plain(value: &Val) -> Option<Plain> {
+    LAST.with_borrow(|last| match (last, &value.0) {
+        (Some((message, plain)), crate::val::Repr::Str(text)) if Arc::ptr_eq(message, text) => {
+            Some(*plain)
+        }
+        _ => None,
+    })
+}
+
+/// A message that holds no data.
+pub(crate) fn message(text: &'static str) -> Error {
+    raise(text.to_owned(), [text, "", "", ""])
+}
+
+/// A message that quotes data after a fixed part.
+pub(crate) fn quoting(text: &'static str, data: &str) -> Error {
+    raise(format!("{text}: {data}"), [text, "", "", ""])
+}
+
+/// `string ("a") cannot be negated`
+pub(crate) fn typed(value: &Val, what: &'static str) -> Error {
+    raise(
+        format!("{} {what}", quote(value)),
+        [value.type_name(), " ", what, ""],
+    )
+}
+
+/// `number (1) and string ("a") cannot be added`
+pub(crate) fn pair(left: &Val, right: &Val, what: &'static str) -> Error {
+    raise(
+        format!("{} and {} {what}", quote(left), quote(right)),
+        [left.type_name(), " and ", right.type_name(), pair_end(what)],
+    )
+}
+
+pub(crate) fn index(value: &Val, key: &Val) -> Error {
+    raise(
+        format!("Cannot index {} with {}", value.type_name(), quote(key)),
+        [
+            "cannot index ",
+            value.type_name(),
+            " with ",
+            key.type_name(),
+        ],
+    )
+}
+
+pub(crate) fn iterate(value: &Val) -> Error {
+    raise(
+        format!("Cannot iterate over {}", quote(value)),
+        ["cannot iterate over ", value.type_name(), "", ""],
+    )
+}
+
+pub(crate) fn limit(limit: Limit) -> Error {
+    message(limit.text())
+}
+
+fn quote(value: &Val) -> String {
+    format!("{} ({})", value.type_name(), dump(value))
+}
+
+/// The end of a message with a space before it.
+fn pair_end(what: &'static str) -> &'static str {
+    match what {
+        ADDED => " cannot be added",
+        SUBTRACTED => " cannot be subtracted",
+        MULTIPLIED => " cannot be multiplied",
+        DIVIDED => " cannot be divided",
+        DIVIDED_BY_ZERO => " cannot be divided because the divisor is zero",
+        REMAINDER_BY_ZERO => " cannot be divided (remainder) because the divisor is zero",
+        CONTAINMENT => " cannot have their containment checked",
+        _ => " do not go together here",
+    }
+}
+
+pub(crate) const ADDED: &str = "cannot be added";
+pub(crate) const SUBTRACTED: &str = "cannot be subtracted";
+pub(crate) const MULTIPLIED: &str = "cannot be multiplied";
+pub(crate) const DIVIDED: &str = "cannot be divided";
+pub(crate) const DIVIDED_BY_ZERO: &str = "cannot be divided because the divisor is zero";
+pub(crate) const REMAINDER_BY_ZERO: &str =
+    "cannot be divided (remainder) because the divisor is zero";
+pub(crate) const CONTAINMENT: &str = "cannot have their containment checked";

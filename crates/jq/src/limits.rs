@@ -1,0 +1,161 @@
+//! What one evaluation may use, so that no program can hang or end the process.
+//!
+//! jaq has no hook for this: programs get a call to [`tick`] wherever they can loop (see `syntax::guard`), and the
+//! operators of our own value charge what they build. The counters are per thread because an operator such as `+` is
+//! given nothing but its operands; an evaluation runs on one thread from begin to end.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+/// Longest time that one evaluation may take.
+pub const MAX_TIME: Duration = Duration::from_millis(800);
+
+/// Most memory that one evaluation may allocate for its values, in bytes, freed again or not.
+pub const MAX_MEMORY: usize = 512 << 20;
+
+/// Most stack that one evaluation may use, in bytes: it must fit what is left of the 2 MiB that threads usually have.
+pub(crate) const MAX_STACK: usize = 1 << 20;
+
+/// The clock is read every so many ticks.
+const TICKS_PER_LOOK: u32 = 64;
+
+/// Which limit an evaluation ran into.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Limit {
+    Time,
+    Memory,
+    Recursion,
+    Nesting,
+}
+
+impl Limit {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Limit::Time => "the expression takes too long: does it loop without end?",
+            Limit::Memory => "the expression builds too much data",
+            Limit::Recursion => "the expression recurses too deeply",
+            Limit::Nesting => "the expression nests arrays or objects too deeply",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    deadline: Option<Instant>,
+    ticks: u32,
+    memory: usize,
+    stack: usize,
+    hit: Option<Limit>,
+}
+
+const IDLE: State = State {
+    deadline: None,
+    ticks: 0,
+    memory: usize::MAX,
+    stack: 0,
+    hit: None,
+};
+
+thread_local! {
+    static STATE: Cell<State> = const { Cell::new(IDLE) };
+}
+
+/// The running evaluation; limits end with it.
+pub(crate) struct Evaluation {
+    outer: State,
+    /// Stays on its thread.
+    _thread: PhantomData<*const ()>,
+}
+
+impl Evaluation {
+    pub(crate) fn begin() -> Self {
+        let state = State {
+            deadline: Some(Instant::now() + MAX_TIME),
+            ticks: TICKS_PER_LOOK,
+            memory: MAX_MEMORY,
+            stack: stack_pointer(),
+            hit: None,
+        };
+        Self {
+            outer: STATE.replace(state),
+            _thread: PhantomData,
+        }
+    }
+
+    /// The limit that was hit, if one was, whatever the program made of the error.
+    pub(crate) fn hit(&self) -> Option<Limit> {
+        STATE.get().hit
+    }
+}
+
+impl Drop for Evaluation {
+    fn drop(&mut self) {
+        STATE.set(self.outer);
+    }
+}
+
+/// One step of a program. An error means that the evaluation must end.
+pub(crate) fn tick() -> Result<(), Limit> {
+    let mut state = STATE.get();
+    if let Some(limit) = state.hit {
+        return Err(limit);
+    }
+    let Some(deadline) = state.deadline else {
+        return Ok(());
+    };
+    if state.stack.abs_diff(stack_pointer()) > MAX_STACK {
+        return stop(Limit::Recursion);
+    }
+    state.ticks -= 1;
+    if state.ticks == 0 {
+        state.ticks = TICKS_PER_LOOK;
+        if Instant::now() > deadline {
+            return stop(Limit::Time);
+        }
+    }
+    STATE.set(state);
+    Ok(())
+}
+
+/// Accounts for memory that is about to be allocated.
+pub(crate) fn charge(bytes: usize) -> Result<(), Limit> {
+    let mut state = STATE.get();
+    if let Some(limit) = state.hit {
+        return Err(limit);
+    }
+    match state.memory.checked_sub(bytes) {
+        Some(left) => {
+            state.memory = left;
+            STATE.set(state);
+            Ok(())
+        }
+        None => stop(Limit::Memory),
+    }
+}
+
+/// Refuses values that nest too deeply.
+pub(crate) fn nest(depth: u32) -> Result<(), Limit> {
+    if depth as usize > crate::val::MAX_DEPTH {
+        stop(Limit::Nesting)
+    } else {
+        Ok(())
+    }
+}
+
+/// Ends the evaluation: from here on every step fails, so that a `try` in the program cannot go on.
+pub(crate) fn stop(limit: Limit) -> Result<(), Limit> {
+    let mut state = STATE.get();
+    if state.deadline.is_some() {
+        state.hit = state.hit.or(Some(limit));
+        STATE.set(state);
+    }
+    Err(limit)
+}
+
+/// About where the stack stands now: the address of a local.
+#[inline(never)]
+fn stack_pointer() -> usize {
+    let here = 0u8;
+    std::hint::black_box(&raw const here) as usize
+}

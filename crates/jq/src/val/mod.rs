@@ -1,0 +1,350 @@
+//! The value that everything here works on.
+
+mod jaq;
+mod json;
+mod num;
+mod ops;
+mod path;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+#[allow(unused_imports)]
+pub(crate) use self::json::parse_text;
+pub(crate) use self::num::Num;
+pub(crate) use self::ops::{Slice, dump};
+
+/// Deepest nesting of a [`Val`]. What a program would build beyond it is an error, so that no walk over a value can
+/// exhaust the stack.
+pub const MAX_DEPTH: usize = 256;
+
+/// A JSON value as jq sees it.
+///
+/// Cloning costs a counter, so records can be handed around freely; changing a shared value copies the one level
+/// that changes. Objects keep the order in which keys came. Integers between [`i64::MIN`] and [`u64::MAX`] are exact,
+/// all other numbers are doubles.
+///
+/// Two numbers are equal when they have the same value (`3` and `3.0`), and objects when they have the same members in
+/// any order. As in jq, `nan` equals nothing, not even itself.
+///
+/// ```
+/// use longshore_jq::Val;
+///
+/// let mut user = Val::from_json(&serde_json::json!({"id": 7, "tags": ["a", "b"]}));
+/// assert_eq!(user.get("id").and_then(Val::text).as_deref(), Some("7"));
+/// user.insert("name", Val::from("Ada"));
+/// assert_eq!(user.keys(), ["id", "tags", "name"]);
+/// ```
+#[derive(Clone, Default)]
+pub struct Val(pub(crate) Repr);
+
+#[derive(Clone, Default)]
+pub(crate) enum Repr {
+    #[default]
+    Null,
+    Bool(bool),
+    Num(Num),
+    Str(Arc<str>),
+    Arr(Arc<List>),
+    Obj(Arc<Map>),
+}
+
+pub(crate) type Entries = indexmap::IndexMap<Arc<str>, Val>;
+
+/// An array, with an upper bound of the nesting inside.
+#[derive(Clone, Default)]
+pub(crate) struct List {
+    pub(crate) items: Vec<Val>,
+    depth: u32,
+}
+
+/// An object, with an upper bound of the nesting inside.
+#[derive(Clone, Default)]
+pub(crate) struct Map {
+    pub(crate) entries: Entries,
+    depth: u32,
+}
+
+impl List {
+    pub(crate) fn new(items: Vec<Val>) -> Self {
+        let depth = items.iter().map(Val::depth).max().unwrap_or(0) + 1;
+        Self { items, depth }
+    }
+
+    /// Makes the bound hold again after `new` was put into the array.
+    pub(crate) fn deepen(&mut self, depth: u32) {
+        self.depth = self.depth.max(depth + 1);
+    }
+}
+
+impl Map {
+    pub(crate) fn new(entries: Entries) -> Self {
+        let depth = entries.values().map(Val::depth).max().unwrap_or(0) + 1;
+        Self { entries, depth }
+    }
+
+    pub(crate) fn deepen(&mut self, depth: u32) {
+        self.depth = self.depth.max(depth + 1);
+    }
+
+    pub(crate) fn put(&mut self, key: Arc<str>, value: Val) {
+        self.deepen(value.depth());
+        self.entries.insert(key, value);
+    }
+}
+
+impl Val {
+    /// The value `null`.
+    pub const fn null() -> Self {
+        Self(Repr::Null)
+    }
+
+    /// Takes over a `serde_json` value.
+    ///
+    /// What is nested deeper than [`MAX_DEPTH`] becomes null; text that [`Val`] or `serde_json` reads never is.
+    pub fn from_json(value: &serde_json::Value) -> Self {
+        json::from_json(value, 0)
+    }
+
+    /// The value as `serde_json` has it. `nan` becomes null and infinities the largest double, as jq prints them.
+    pub fn to_json(&self) -> serde_json::Value {
+        json::to_json(self)
+    }
+
+    /// Whether this is `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self.0, Repr::Null)
+    }
+
+    /// The boolean, if this is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.0 {
+            Repr::Bool(b) => Some(b),
+            _ => None,
+        }
+    }
+
+    /// The string, if this is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.0 {
+            Repr::Str(s) => Some(s),
+            _ => None,
+        }
+    }
+
+    /// The elements, if this is an array.
+    pub fn as_array(&self) -> Option<&[Val]> {
+        match &self.0 {
+            Repr::Arr(a) => Some(&a.items),
+            _ => None,
+        }
+    }
+
+    /// The number, if it is a whole one between 0 and [`u64::MAX`].
+    pub fn as_u64(&self) -> Option<u64> {
+        match &self.0 {
+            Repr::Num(n) => n.as_u64(),
+            _ => None,
+        }
+    }
+
+    /// The number as a double, if this is a number.
+    pub fn as_f64(&self) -> Option<f64> {
+        match &self.0 {
+            Repr::Num(n) => Some(n.as_f64()),
+            _ => None,
+        }
+    }
+
+    /// Whether this is a number.
+    pub fn is_number(&self) -> bool {
+        matches!(self.0, Repr::Num(_))
+    }
+
+    /// Whether this is an object.
+    pub fn is_object(&self) -> bool {
+        matches!(self.0, Repr::Obj(_))
+    }
+
+    /// The member of that name, if this is an object that has it.
+    pub fn get(&self, key: &str) -> Option<&Val> {
+        match &self.0 {
+            Repr::Obj(o) => o.entries.get(key),
+            _ => None,
+        }
+    }
+
+    /// The keys in their order; none if this is no object.
+    pub fn keys(&self) -> Vec<&str> {
+        match &self.0 {
+            Repr::Obj(o) => o.entries.keys().map(|key| &**key).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Sets a member of an object. Returns false, and changes nothing, if this is no object.
+    pub fn insert(&mut self, key: &str, value: Val) -> bool {
+        match &mut self.0 {
+            Repr::Obj(o) if (value.depth() as usize) < MAX_DEPTH => {
+                Arc::make_mut(o).put(key.into(), value);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Removes a member of an object, keeping the order of the others, and returns it.
+    pub fn remove(&mut self, key: &str) -> Option<Val> {
+        match &mut self.0 {
+            Repr::Obj(o) if o.entries.contains_key(key) => {
+                Arc::make_mut(o).entries.shift_remove(key)
+            }
+            _ => None,
+        }
+    }
+
+    /// Strings as they are and numbers as jq writes them (`7034.55`, `5.5E-7`); nothing for other values.
+    pub fn text(&self) -> Option<String> {
+        match &self.0 {
+            Repr::Str(s) => Some(s.to_string()),
+            Repr::Num(n) => Some(n.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether jq's `if` takes the value as true: everything but `null` and `false`.
+    pub fn truthy(&self) -> bool {
+        !matches!(self.0, Repr::Null | Repr::Bool(false))
+    }
+
+    /// `null`, `boolean`, `number`, `string`, `array` or `object`.
+    pub fn type_name(&self) -> &'static str {
+        match self.0 {
+            Repr::Null => "null",
+            Repr::Bool(_) => "boolean",
+            Repr::Num(_) => "number",
+            Repr::Str(_) => "string",
+            Repr::Arr(_) => "array",
+            Repr::Obj(_) => "object",
+        }
+    }
+
+    pub(crate) fn array(items: Vec<Val>) -> Self {
+        Self(Repr::Arr(Arc::new(List::new(items))))
+    }
+
+    pub(crate) fn object(entries: Entries) -> Self {
+        Self(Repr::Obj(Arc::new(Map::new(entries))))
+    }
+
+    pub(crate) fn num(n: impl Into<Num>) -> Self {
+        Self(Repr::Num(n.into()))
+    }
+
+    /// Upper bound of the nesting: 0 for scalars, 1 for `[]`.
+    pub(crate) fn depth(&self) -> u32 {
+        match &self.0 {
+            Repr::Arr(a) => a.depth,
+            Repr::Obj(o) => o.depth,
+            _ => 0,
+        }
+    }
+}
+
+impl From<bool> for Val {
+    fn from(b: bool) -> Self {
+        Self(Repr::Bool(b))
+    }
+}
+
+impl From<&str> for Val {
+    fn from(s: &str) -> Self {
+        Self(Repr::Str(s.into()))
+    }
+}
+
+impl From<String> for Val {
+    fn from(s: String) -> Self {
+        Self(Repr::Str(s.into()))
+    }
+}
+
+impl From<u64> for Val {
+    fn from(n: u64) -> Self {
+        Self::num(n)
+    }
+}
+
+impl From<i64> for Val {
+    fn from(n: i64) -> Self {
+        Self::num(n)
+    }
+}
+
+/// Whole doubles that an `i64` holds become integers. `nan` and infinities can be held, but not written as JSON.
+impl From<f64> for Val {
+    fn from(n: f64) -> Self {
+        Self::num(n)
+    }
+}
+
+impl From<Vec<Val>> for Val {
+    /// An array; elements nested too deeply become null (see [`MAX_DEPTH`]).
+    fn from(mut items: Vec<Val>) -> Self {
+        for item in &mut items {
+            if item.depth() as usize >= MAX_DEPTH {
+                *item = Val::null();
+            }
+        }
+        Self::array(items)
+    }
+}
+
+impl From<serde_json::Value> for Val {
+    fn from(value: serde_json::Value) -> Self {
+        Self::from_json(&value)
+    }
+}
+
+impl From<&serde_json::Value> for Val {
+    fn from(value: &serde_json::Value) -> Self {
+        Self::from_json(value)
+    }
+}
+
+/// As jq's `tojson` writes it.
+impl fmt::Display for Val {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        json::write(self, &mut text);
+        f.write_str(&text)
+    }
+}
+
+/// As [`Display`](fmt::Display): the JSON text.
+impl fmt::Debug for Val {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Equal values have equal hashes, whatever the order of their keys.
+impl Hash for Val {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(&self.0).hash(state);
+        match &self.0 {
+            Repr::Null => {}
+            Repr::Bool(b) => b.hash(state),
+            // Doubles and integers of the same value are equal; the double is common to both.
+            Repr::Num(n) => (n.as_f64() + 0.0).to_bits().hash(state),
+            Repr::Str(s) => s.hash(state),
+            Repr::Arr(a) => a.items.hash(state),
+            Repr::Obj(o) => {
+                let mut members: Vec<_> = o.entries.iter().collect();
+                members.sort_by_key(|(key, _)| *key);
+                members.hash(state);
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Reading and changing values at keys, indexes, slices and paths.
+
+use super::{Entries, Repr, Slice, Val};
+use crate::fail::{self, ValR};
+use crate::limits;
+use std::sync::Arc;
+
+/// Largest index that an array may grow to: jq's own limit.
+const MAX_INDEX: f64 = 536_870_911.0;
+
+const SLICE_OF_ARRAY: &str = "A slice of an array can only be assigned another array";
+
+impl Val {
+    /// `.[key]`; null where nothing is.
+    pub(crate) fn at(&self, key: &Val) -> ValR {
+        match (&self.0, &key.0) {
+            (Repr::Obj(o), Repr::Str(k)) => Ok(o.entries.get(k).cloned().unwrap_or_default()),
+            (Repr::Arr(a), Repr::Num(n)) => Ok(position(n.as_f64(), a.items.len())
+                .and_then(|i| a.items.get(i))
+                .cloned()
+                .unwrap_or_default()),
+            (Repr::Null, Repr::Str(_) | Repr::Num(_)) => Ok(Val::null()),
+            (Repr::Arr(a), Repr::Arr(wanted)) => Ok(windows(&a.items, &wanted.items)),
+            (Repr::Arr(_) | Repr::Null, Repr::Obj(o)) => {
+                let (start, end) = (o.entries.get("start"), o.entries.get("end"));
+                if start.is_none() && end.is_none() && !self.is_null() {
+                    return Err(fail::message(
+                        "Start and end indices of an array slice must be numbers",
+                    ));
+                }
+                self.slice(start, end)
+            }
+            _ => Err(fail::index(self, key)),
+        }
+    }
+
+    /// `.[start:end]`
+    pub(crate) fn slice(&self, start: Option<&Val>, end: Option<&Val>) -> ValR {
+        match &self.0 {
+            Repr::Null => Ok(Val::null()),
+            Repr::Arr(a) => {
+                let slice = Slice::of(start, end, a.items.len())?;
+                let part = &a.items[slice.start..slice.end];
+                limits::charge(size_of_val(part)).map_err(fail::limit)?;
+                Ok(Val::array(part.to_vec()))
+            }
+            Repr::Str(s) => {
+                let chars = if s.is_ascii() {
+                    s.len()
+                } else {
+                    s.chars().count()
+                };
+                let slice = Slice::of(start, end, chars)?;
+                let byte = |n: usize| {
+                    if chars == s.len() {
+                        n
+                    } else {
+                        s.char_indices().nth(n).map_or(s.len(), |(i, _)| i)
+                    }
+                };
+                Ok(Val::from(&s[byte(slice.start)..byte(slice.end)]))
+            }
+            _ => Err(fail::index(self, &range_key(start, end))),
+        }
+    }
+
+    /// Replaces what is at the key by what `f` makes of it; `None` removes it.
+    pub(crate) fn update_at<E: From<fail::Error>>(
+        self,
+        key: &Val,
+        f: impl FnOnce(Val) -> Result<Option<Val>, E>,
+    ) -> Result<Val, E> {
+        match (self.0, &key.0) {
+            (Repr::Null, Repr::Str(k)) => {
+                let mut entries = Entries::new();
+                if let Some(new) = f(Val::null())? {
+                    nest(&new)?;
+                    entries.insert(k.clone(), new);
+                } else {
+                    return Ok(Val::null());
+                }
+                Ok(Val::object(entries))
+            }
+            (Repr::Obj(mut o), Repr::Str(k)) => {
+                charge_copy(Arc::strong_count(&o), o.entries.len() * 2)?;
+                let map = Arc::make_mut(&mut o);
+                // Take the old value out, so that `f` can change it in place.
+                let old = map.entries.get_mut(k).map(std::mem::take);
+                let had = old.is_some();
+                match f(old.unwrap_or_default())? {
+                    Some(new) => {
+                        nest(&new)?;
+                        map.put(k.clone(), new);
+                    }
+                    None if had => {
+                        map.entries.shift_remove(k);
+                    }
+                    None => {}
+                }
+                Ok(Val(Repr::Obj(o)))
+            }
+            (this @ (Repr::Null | Repr::Arr(_)), Repr::Num(n)) => {
+                let mut list = match this {
+                    Repr::Arr(a) => a,
+                    _ => Arc::default(),
+                };
+                let at = n.as_f64();
+                let len = list.items.len();
+                let i = match position(at, len) {
+                    Some(i) => i,
+                    None if at.is_nan() => {
+                        return Err(fail::message("Cannot set array element at NaN index").into());
+                    }
+                    None => return Err(fail::message("Out of bounds negative array index").into()),
+                };
+                if i as f64 > MAX_INDEX {
+                    return Err(fail::message("Array index too large").into());
+                }
+                charge_copy(Arc::strong_count(&list), len)?;
+                let old = match Arc::get_mut(&mut list) {
+                    Some(list) => list.items.get_mut(i).map(std::mem::take),
+                    None => list.items.get(i).cloned(),
+                };
+                let had = old.is_some();
+                let new = f(old.unwrap_or_default())?;
+                let list_mut = Arc::make_mut(&mut list);
+                match new {
+                    Some(new) => {
+                        nest(&new)?;
+                        if i >= len {
+                            limits::charge((i + 1 - len) * size_of::<Val>())
+                                .map_err(fail::limit)?;
+                            list_mut.items.resize(i + 1, Val::null());
+                        }
+                        list_mut.deepen(new.depth());
+                        list_mut.items[i] = new;
+                    }
+                    None if had => {
+                        list_mut.items.remove(i);
+                    }
+                    None => {}
+                }
+                Ok(Val(Repr::Arr(list)))
+            }
+            (this @ (Repr::Null | Repr::Arr(_)), Repr::Obj(o)) => {
+                Val(this).update_slice(o.entries.get("start"), o.entries.get("end"), f)
+            }
+            (this, _) => Err(fail::index(&Val(this), key).into()),
+        }
+    }
+
+    /// Replaces a slice of an array by what `f` makes of it; `None` removes it.
+    pub(crate) fn update_slice<E: From<fail::Error>>(
+        self,
+        start: Option<&Val>,
+        end: Option<&Val>,
+        f: impl FnOnce(Val) -> Result<Option<Val>, E>,
+    ) -> Result<Val, E> {
+        let mut list = match self.0 {
+            Repr::Null => Arc::default(),
+            Repr::Arr(a) => a,
+            Repr::Str(_) => return Err(fail::message("Cannot update string slices").into()),
+            _ => return Err(fail::index(&self, &range_key(start, end)).into()),
+        };
+        let slice = Slice::of(start, end, list.items.len())?;
+        let part = Val::array(list.items[slice.start..slice.end].to_vec());
+        let new = match f(part)? {
+            Some(Val(Repr::Arr(new))) => new,
+            Some(_) => return Err(fail::message(SLICE_OF_ARRAY).into()),
+            None => Arc::default(),
+        };
+        limits::charge((list.items.len() + new.items.len()) * size_of::<Val>())
+            .map_err(fail::limit)?;
+        let list_mut = Arc::make_mut(&mut list);
+        list_mut.deepen(new.depth.saturating_sub(1));
+        list_mut
+            .items
+            .splice(slice.start..slice.end, new.items.iter().cloned());
+        Ok(Val(Repr::Arr(list)))
+    }
+
+    /// The value at a path, null where nothing is.
+    pub(crate) fn at_path(&self, path: &[Val]) -> ValR {
+        let mut value = self.clone();
+        for key in path {
+            if value.is_null() {
+                return Ok(value);
+            }
+            value = value.at(key)?;
+        }
+        Ok(value)
+    }
+
+    /// The value with another one at the path.
+    pub(crate) fn set_path(self, path: &[Val], new: Val) -> ValR {
+        match path.split_first() {
+            None => Ok(new),
+            Some((key, rest)) => self.update_at(key, |old| old.set_path(rest, new).map(Some)),
+        }
+    }
+
+    /// The value without what is at the paths, all of which mean the value as it was before.
+    pub(crate) fn delete_paths(self, mut paths: Vec<Val>) -> ValR {
+        // From the last to the first, so that no deletion moves what a later one means.
+        paths.sort_unstable();
+        paths
+            .iter()
+            .rev()
+            .try_fold(self, |value, path| match path.as_array() {
+                Some(path) => value.delete_path(path),
+                None => Err(fail::message("Path must be specified as an array")),
+            })
+    }
+
+    fn delete_path(self, path: &[Val]) -> ValR {
+        let Some((key, rest)) = path.split_first() else {
+            return Ok(Val::null());
+        };
+        if self.is_null() {
+            return Ok(self);
+        }
+        if rest.is_empty() {
+            return self.delete_at(key);
+        }
+        let inner = self.at(key)?;
+        if inner.is_null() {
+            return Ok(self);
+        }
+        // Let go of the inner value before it is changed.
+        drop(inner);
+        self.update_at(key, |old| old.delete_path(rest).map(Some))
+    }
+
+    fn delete_at(self, key: &Val) -> ValR {
+        match (self.0, &key.0) {
+            (Repr::Obj(mut o), Repr::Str(k)) => {
+                if o.entries.contains_key(k) {
+                    charge_copy::<fail::Error>(Arc::strong_count(&o), o.entries.len() * 2)?;
+                    Arc::make_mut(&mut o).entries.shift_remove(k);
+                }
+                Ok(Val(Repr::Obj(o)))
+            }
+            (Repr::Arr(mut a), Repr::Num(n)) => {
+                if let Some(i) = position(n.as_f64(), a.items.len()).filter(|i| *i < a.items.len())
+                {
+                    charge_copy::<fail::Error>(Arc::strong_count(&a), a.items.len())?;
+                    Arc::make_mut(&mut a).items.remove(i);
+                }
+                Ok(Val(Repr::Arr(a)))
+            }
+            (Repr::Arr(a), Repr::Obj(o)) => {
+                Val(Repr::Arr(a))
+                    .update_slice(o.entries.get("start"), o.entries.get("end"), |_| Ok(None))
+            }
+            (Repr::Obj(_), _) => Err(fail::typed(
+                key,
+                "is no field of an object that could be deleted",
+            )),
+            (Repr::Arr(_), _) => Err(fail::typed(
+                key,
+                "is no element of an array that could be deleted",
+            )),
+            (this, _) => Err(fail::typed(&Val(this), "has no fields to delete")),
+        }
+    }
+}
+
+/// The key that stands for a slice in a path.
+pub(crate) fn range_key(start: Option<&Val>, end: Option<&Val>) -> Val {
+    let bound = |v: Option<&Val>| v.cloned().unwrap_or_default();
+    Val::object(
+        [("start".into(), bound(start)), ("end".into(), bound(end))]
+            .into_iter()
+            .collect(),
+    )
+}
+
+/// An index, rounded down, negative ones from the end. None for `nan` and before the beginning.
+fn position(at: f64, len: usize) -> Option<usize> {
+    let at = at.floor();
+    let at = if at < 0.0 { at + len as f64 } else { at };
+    (at >= 0.0).then_some(at as usize)
+}
+
+/// Where `wanted` occurs as a run of elements.
+pub(crate) fn windows(items: &[Val], wanted: &[Val]) -> Val {
+    if wanted.is_empty() {
+        return Val::null();
+    }
+    let found = items
+        .windows(wanted.len())
+        .enumerate()
+        .filter(|(_, window)| *window == wanted);
+    Val::array(found.map(|(i, _)| Val::num(i)).collect())
+}
+
+fn nest<E: From<fail::Error>>(value: &Val) -> Result<(), E> {
+    limits::nest(value.depth() + 1).map_err(|l| fail::limit(l).into())
+}
+
+/// Accounts for the copy that changing a shared container makes.
+fn charge_copy<E: From<fail::Error>>(holders: usize, items: usize) -> Result<(), E> {
+    if holders > 1 {
+        limits::charge(items * size_of::<Val>()).map_err(|l| fail::limit(l).into())
+    } else {
+        Ok(())
+    }
+}
