@@ -38,6 +38,7 @@ test("the_token_stays_out_of_what_is_printed", async () => {
   const { code, stderr } = await read(await fixture(), { API_KEY: "token of-somebody-else" });
 
   assert.equal(code, 1, stderr);
+  assert.match(stderr, /incomplete/i);
   assert.doesNotMatch(stderr, /of-somebody-else/);
 });
 
