@@ -1,1 +1,82 @@
-//! jq mapping: records out of a body, and records into catalog entities.
+//! Records out of a response body, and entities out of records, by jq.
+//!
+//! - [`RecordPath`] is `data_path`: it finds the records of a body and tells "none" from "not there".
+//! - [`JqMapper`] is `selector`, `itemsToParse` and `mappings`: it makes [`Entity`]s of a record, and counts what it left out and why.
+//! - [`Mapper`] is the seam between the two worlds: implement it to map in code instead of jq.
+//!
+//! ```
+//! use longshore_jq::Val;
+//! use longshore_mapping::{JqMapper, Mapped, RecordPath};
+//! use serde_json::json;
+//!
+//! let users = JqMapper::builder()
+//!     .selector(".is_active")
+//!     .identifier(".id")
+//!     .title(".name")
+//!     .blueprint(r#""user""#)
+//!     .property("email", ".email")
+//!     .relation("company", ".company_id")
+//!     .build()
+//!     .unwrap();
+//!
+//! let body = Val::from(json!({"users": [
+//!     {"id": 7, "name": "Ann", "is_active": true, "email": "ann@example.com", "company_id": 12},
+//!     {"id": 8, "name": "Bob", "is_active": false},
+//! ]}));
+//! let records = RecordPath::compile(".users").unwrap().records(&body).unwrap();
+//! let mut mapped = Mapped::default();
+//! mapped.map_page(&users, &records.items, 1);
+//!
+//! assert_eq!(mapped.skipped, 1);
+//! assert_eq!(
+//!     serde_json::to_value(&mapped.entities).unwrap(),
+//!     json!([{
+//!         "identifier": "7", "title": "Ann", "blueprint": "user",
+//!         "properties": {"email": "ann@example.com"}, "relations": {"company": "12"}
+//!     }])
+//! );
+//! ```
+//!
+//! # What becomes of a record
+//!
+//! | in the mapping | gives | then |
+//! |---|---|---|
+//! | `selector.query` | false, or no output | skipped |
+//! | | no boolean, or it fails | failed |
+//! | `identifier` | no output (`empty`, `select(…)`) | skipped |
+//! | | null, empty text, a boolean, an object, an array, or it fails | failed |
+//! | `blueprint` | anything but text | failed |
+//! | `itemsToParse` | anything but an array | failed |
+//! | any other field | it fails, or no output | the field is null, counted under its name |
+//!
+//! A skipped record has no consequence. A failed one means that the catalog's truth is not known, so a sync withholds deletes.
+//!
+//! # Features
+//!
+//! `jq` (default): all but [`Entity`] and [`Identifier`]. Without it the crate is only the shape of an entity, for writers of catalogs.
+
+mod entity;
+#[cfg(feature = "jq")]
+mod error;
+#[cfg(feature = "jq")]
+mod expression;
+#[cfg(feature = "jq")]
+mod jq_mapper;
+#[cfg(feature = "jq")]
+mod mapper;
+#[cfg(feature = "jq")]
+mod path;
+#[cfg(feature = "jq")]
+mod records;
+
+pub use entity::{Entity, Identifier};
+#[cfg(feature = "jq")]
+pub use error::{Error, ErrorKind};
+#[cfg(feature = "jq")]
+pub use expression::Expression;
+#[cfg(feature = "jq")]
+pub use jq_mapper::{JqMapper, JqMapperBuilder, MappingProblem};
+#[cfg(feature = "jq")]
+pub use mapper::{Mapped, Mapper, RecordFailure};
+#[cfg(feature = "jq")]
+pub use records::{Found, RecordPath, Records};

@@ -1,0 +1,105 @@
+//! What Port's catalog holds.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// One entity as Port takes it.
+///
+/// Serialises with `identifier`, `blueprint`, `properties` and `relations` always, and with `title`, `icon` and `team` only where
+/// there is one: Port refuses a null there (422), while a null property or relation clears it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Entity {
+    /// The identifier, unique in its blueprint, or a query that finds the entity.
+    pub identifier: Identifier,
+    /// Name shown to people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<Value>,
+    /// Name of one of Port's icons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icon: Option<Value>,
+    /// One team, a list of teams, or a search query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<Value>,
+    /// Identifier of the blueprint.
+    pub blueprint: String,
+    /// Property values, as JSON.
+    pub properties: Map<String, Value>,
+    /// By relation: an identifier, a list of them, null, or a search query.
+    pub relations: Map<String, Value>,
+}
+
+impl Entity {
+    /// An entity without title, properties and relations.
+    pub fn new(blueprint: impl Into<String>, identifier: impl Into<Identifier>) -> Self {
+        Entity {
+            identifier: identifier.into(),
+            title: None,
+            icon: None,
+            team: None,
+            blueprint: blueprint.into(),
+            properties: Map::new(),
+            relations: Map::new(),
+        }
+    }
+}
+
+/// How an entity is found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Identifier {
+    /// By its identifier. Port's pattern is checked where the entity is sent.
+    Text(String),
+    /// By a [search query](https://docs.port.io/search-and-query/) (`combinator` and `rules`) that Port evaluates.
+    /// Which entity that is, only Port knows, so it takes no part in deleting.
+    Search(Value),
+}
+
+impl Identifier {
+    /// The identifier, unless it is a search query.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Identifier::Text(text) => Some(text),
+            Identifier::Search(_) => None,
+        }
+    }
+}
+
+impl From<&str> for Identifier {
+    fn from(text: &str) -> Self {
+        Identifier::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Identifier {
+    fn from(text: String) -> Self {
+        Identifier::Text(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn absent_title_icon_and_team_are_left_out_of_the_json() {
+        let entity = Entity::new("user", "7");
+        assert_eq!(
+            serde_json::to_value(&entity).unwrap(),
+            json!({"identifier": "7", "blueprint": "user", "properties": {}, "relations": {}})
+        );
+    }
+
+    #[test]
+    fn a_search_identifier_is_an_object_in_the_json_and_no_text() {
+        let query = json!({"combinator": "and", "rules": []});
+        let mut entity = Entity::new("user", "7");
+        entity.identifier = Identifier::Search(query.clone());
+        entity.team = Some(json!(["a", "b"]));
+        let json = serde_json::to_value(&entity).unwrap();
+        assert_eq!(json["identifier"], query);
+        assert_eq!(json["team"], json!(["a", "b"]));
+        assert_eq!(entity.identifier.as_str(), None);
+    }
+}

@@ -1,0 +1,354 @@
+//! One value of a mapping: as written, and compiled.
+
+use longshore_jq::{CompileError, Filter, Val};
+use serde_json::{Map, Value};
+
+/// A value of a mapping as written: a jq expression, or a search query whose leaves are jq.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expression {
+    /// A jq expression; its first output counts.
+    Jq(String),
+    /// A [search query](https://docs.port.io/search-and-query/) that Port evaluates: an object with `combinator` and `rules`. Every
+    /// text in it is jq: `{"property": "\"$title\"", "operator": "\"=\"", "value": ".owner"}`.
+    Search(Value),
+}
+
+impl From<&str> for Expression {
+    fn from(jq: &str) -> Self {
+        Expression::Jq(jq.to_owned())
+    }
+}
+
+impl From<&String> for Expression {
+    fn from(jq: &String) -> Self {
+        Expression::Jq(jq.clone())
+    }
+}
+
+impl From<String> for Expression {
+    fn from(jq: String) -> Self {
+        Expression::Jq(jq)
+    }
+}
+
+impl From<Value> for Expression {
+    fn from(written: Value) -> Self {
+        match written {
+            Value::String(jq) => Expression::Jq(jq),
+            written => Expression::Search(written),
+        }
+    }
+}
+
+/// A compiled expression. Evaluates to its first output.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Jq(Filter),
+    Search(Search),
+}
+
+impl Source {
+    /// Compiles; every problem goes to `report` with its place below the field: `""`, `.rules[0].value`.
+    pub(crate) fn compile(
+        written: &Expression,
+        report: &mut dyn FnMut(String, String),
+    ) -> Option<Source> {
+        match written {
+            Expression::Jq(jq) => match compile_jq(jq) {
+                Ok(filter) => Some(Source::Jq(filter)),
+                Err(message) => {
+                    report(String::new(), message);
+                    None
+                }
+            },
+            Expression::Search(query) => Search::compile(query, report).map(Source::Search),
+        }
+    }
+
+    /// The value on one record: `Ok(None)` without output, `Err` with the reason where it fails.
+    pub(crate) fn first(&self, record: &Val) -> Result<Option<Val>, String> {
+        match self {
+            Source::Jq(filter) => filter.first(record).map_err(|error| error.to_string()),
+            Source::Search(search) => search.evaluate(record).map(|query| Some(Val::from(query))),
+        }
+    }
+
+    /// The value, where it is the same for every record.
+    pub(crate) fn constant(&self) -> Option<Val> {
+        match self {
+            Source::Jq(filter) => filter.as_constant(),
+            Source::Search(_) => None,
+        }
+    }
+}
+
+/// Compiles an expression of a mapping file. An empty one would be jq's `.`, the whole record, which nobody means.
+pub(crate) fn compile_jq(jq: &str) -> Result<Filter, String> {
+    if jq.trim().is_empty() {
+        return Err("is empty; write a jq expression, or leave the line out".to_owned());
+    }
+    Filter::compile_mapping(jq).map_err(|error: CompileError| error.to_string())
+}
+
+/// A search query with compiled leaves.
+#[derive(Clone, Debug)]
+pub(crate) struct Search(Vec<(String, Node)>);
+
+#[derive(Clone, Debug)]
+enum Node {
+    Jq(Filter),
+    /// Numbers, booleans and nulls stand for themselves.
+    Literal(Value),
+    List(Vec<Node>),
+    Object(Vec<(String, Node)>),
+}
+
+impl Search {
+    fn compile(query: &Value, report: &mut dyn FnMut(String, String)) -> Option<Search> {
+        let Value::Object(entries) = query else {
+            report(
+                String::new(),
+                "is neither jq nor a search query; write text with a jq expression, or an object with combinator and rules".to_owned(),
+            );
+            return None;
+        };
+        let mut sound = check_group(query, "", report);
+        let nodes = compile_entries(entries, "", report, &mut sound);
+        sound.then_some(Search(nodes))
+    }
+
+    fn evaluate(&self, record: &Val) -> Result<Value, String> {
+        evaluate_entries(&self.0, record, "")
+    }
+}
+
+/// A group has a combinator and a list of rules, each of them a rule or a group.
+fn check_group(group: &Value, place: &str, report: &mut dyn FnMut(String, String)) -> bool {
+    let mut sound = true;
+    let mut problem = |place: String, message: &str| {
+        report(place, message.to_owned());
+        sound = false;
+    };
+    if group.get("combinator").is_none() {
+        problem(
+            place.to_owned(),
+            r#"has no combinator; add combinator: '"and"' or '"or"'"#,
+        );
+    }
+    let rules = match group.get("rules") {
+        Some(Value::Array(rules)) => rules.as_slice(),
+        Some(_) => {
+            problem(
+                format!("{place}.rules"),
+                "is no list; write each rule as an item",
+            );
+            &[]
+        }
+        None => {
+            problem(
+                place.to_owned(),
+                "has no rules; add a list of rules with property, operator and value",
+            );
+            &[]
+        }
+    };
+    for (index, rule) in rules.iter().enumerate() {
+        let place = format!("{place}.rules[{index}]");
+        match rule {
+            Value::Object(fields)
+                if fields.contains_key("rules") || fields.contains_key("combinator") =>
+            {
+                sound &= check_group(rule, &place, report);
+            }
+            Value::Object(fields) if fields.contains_key("operator") => {}
+            Value::Object(_) => {
+                report(
+                    place,
+                    r#"has no operator; add one such as operator: '"="'"#.to_owned(),
+                );
+                sound = false;
+            }
+            _ => {
+                report(
+                    place,
+                    "is no rule; write an object with property, operator and value".to_owned(),
+                );
+                sound = false;
+            }
+        }
+    }
+    sound
+}
+
+fn compile_entries(
+    entries: &Map<String, Value>,
+    place: &str,
+    report: &mut dyn FnMut(String, String),
+    sound: &mut bool,
+) -> Vec<(String, Node)> {
+    entries
+        .iter()
+        .map(|(key, value)| {
+            (
+                key.clone(),
+                compile_node(value, &format!("{place}.{key}"), report, sound),
+            )
+        })
+        .collect()
+}
+
+fn compile_node(
+    value: &Value,
+    place: &str,
+    report: &mut dyn FnMut(String, String),
+    sound: &mut bool,
+) -> Node {
+    match value {
+        Value::String(jq) => match compile_jq(jq) {
+            Ok(filter) => match filter.as_constant() {
+                Some(constant) => Node::Literal(constant.to_json()),
+                None => Node::Jq(filter),
+            },
+            Err(message) => {
+                report(place.to_owned(), message);
+                *sound = false;
+                Node::Literal(Value::Null)
+            }
+        },
+        Value::Array(items) => Node::List(
+            items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| {
+                    compile_node(item, &format!("{place}[{index}]"), report, sound)
+                })
+                .collect(),
+        ),
+        Value::Object(entries) => Node::Object(compile_entries(entries, place, report, sound)),
+        literal => Node::Literal(literal.clone()),
+    }
+}
+
+fn evaluate_entries(
+    entries: &[(String, Node)],
+    record: &Val,
+    place: &str,
+) -> Result<Value, String> {
+    let mut object = Map::new();
+    for (key, node) in entries {
+        object.insert(
+            key.clone(),
+            evaluate_node(node, record, &format!("{place}.{key}"))?,
+        );
+    }
+    Ok(Value::Object(object))
+}
+
+fn evaluate_node(node: &Node, record: &Val, place: &str) -> Result<Value, String> {
+    let leaf = place.trim_start_matches('.');
+    match node {
+        Node::Literal(value) => Ok(value.clone()),
+        Node::Jq(filter) => match filter.first(record) {
+            Ok(Some(value)) => Ok(value.to_json()),
+            Ok(None) => Err(format!("{leaf} gave nothing")),
+            Err(error) => Err(format!("{leaf}: {error}")),
+        },
+        Node::List(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| evaluate_node(item, record, &format!("{place}[{index}]")))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Value::Array),
+        Node::Object(entries) => evaluate_entries(entries, record, place),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn compile(query: Value) -> Result<Source, Vec<String>> {
+        let mut problems = Vec::new();
+        let source = Source::compile(&query.into(), &mut |place, message| {
+            problems.push(format!("{place}: {message}"))
+        });
+        source.ok_or(problems)
+    }
+
+    #[test]
+    fn every_leaf_of_nested_rules_is_evaluated_on_the_record() {
+        let source = compile(json!({
+            "combinator": "'and'",
+            "rules": [
+                {"property": "'$title'", "operator": "'='", "value": ".owner.name"},
+                {"combinator": "'or'", "rules": [
+                    {"property": ".field", "operator": "'in'", "value": [".a", "'b'", 3, true]},
+                ]},
+            ],
+        }))
+        .unwrap();
+        let record = Val::from(json!({"owner": {"name": "ann"}, "field": "tier", "a": 1}));
+        assert_eq!(
+            source.first(&record).unwrap().unwrap().to_json(),
+            json!({
+                "combinator": "and",
+                "rules": [
+                    {"property": "$title", "operator": "=", "value": "ann"},
+                    {"combinator": "or", "rules": [{"property": "tier", "operator": "in", "value": [1, "b", 3, true]}]},
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn a_null_leaf_goes_to_port_and_a_failing_or_empty_one_names_its_place() {
+        let rule = |value: &str| json!({"combinator": "'and'", "rules": [{"property": "'p'", "operator": "'='", "value": value}]});
+        let record = Val::from(json!({"a": 1}));
+        let null = compile(rule(".b"))
+            .unwrap()
+            .first(&record)
+            .unwrap()
+            .unwrap()
+            .to_json();
+        assert_eq!(null["rules"][0]["value"], Value::Null);
+        let failed = compile(rule(".a.b")).unwrap().first(&record).unwrap_err();
+        assert!(failed.starts_with("rules[0].value: "), "{failed}");
+        let none = compile(rule("empty")).unwrap().first(&record).unwrap_err();
+        assert_eq!(none, "rules[0].value gave nothing");
+    }
+
+    #[test]
+    fn every_problem_of_a_query_is_found_at_once() {
+        let problems = compile(json!({
+            "rules": [
+                {"property": "'a'", "value": "1"},
+                "x",
+                {"combinator": "'or'"},
+                {"property": ".[", "operator": "''"},
+            ],
+        }))
+        .unwrap_err();
+        for start in [
+            ": has no combinator",
+            ".rules[0]: has no operator",
+            ".rules[1]: is no rule",
+            ".rules[2]: has no rules",
+            ".rules[3].property: ",
+        ] {
+            assert!(
+                problems.iter().any(|p| p.starts_with(start)),
+                "{start} is not in {problems:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn neither_text_nor_object_is_refused() {
+        for written in [json!(5), json!([".a"]), json!(null), json!({})] {
+            assert!(compile(written.clone()).is_err(), "{written}");
+        }
+        assert!(compile(json!(" ")).is_err());
+    }
+}

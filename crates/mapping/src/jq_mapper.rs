@@ -1,0 +1,674 @@
+//! The mapper of mapping files: selector, items and every field, in jq.
+
+use std::fmt;
+
+use longshore_jq::{Filter, Val};
+use serde_json::{Map, Value};
+
+use crate::expression::{Expression, Source, compile_jq};
+use crate::path::{leading_path, to_jq};
+use crate::{Entity, Identifier, Mapped, Mapper, RecordFailure};
+
+/// Maps records by jq, as the `selector.query` and `port` parts of a mapping file say. What becomes of which value: see the
+/// [crate page](crate#what-becomes-of-a-record).
+///
+/// An identifier is the text of its expression; numbers become their jq text (`7` → `"7"`). Whether Port's pattern allows it is asked
+/// where it is sent. So are relations, also inside arrays; null stays null. Properties are any JSON as it is. A title or icon is text or a
+/// number; where it is null it is left out, as Port wants it.
+#[derive(Clone, Debug)]
+pub struct JqMapper {
+    items: Option<Items>,
+    /// `None`: every record.
+    selector: Option<Filter>,
+    identifier: Source,
+    blueprint: Blueprint,
+    title: Option<Field>,
+    icon: Option<Field>,
+    team: Option<Field>,
+    properties: Vec<Field>,
+    relations: Vec<Field>,
+}
+
+/// A part of a mapping that cannot work, found before any record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MappingProblem {
+    /// Where: `identifier`, `properties.email`, `relations.owner.rules[0].value`, `selector.query`, `itemsToParse`.
+    pub path: String,
+    /// What is wrong and what to change, one line.
+    pub message: String,
+}
+
+impl fmt::Display for MappingProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+impl std::error::Error for MappingProblem {}
+
+impl JqMapper {
+    /// Starts a mapper. An identifier and a blueprint are needed, all else is optional.
+    pub fn builder() -> JqMapperBuilder {
+        JqMapperBuilder::default()
+    }
+
+    fn map_one(&self, record: &Val, into: &mut Mapped) -> Result<(), Refused> {
+        if !self.selects(record)? {
+            into.skip();
+            return Ok(());
+        }
+        let Some(identifier) = self.identify(record)? else {
+            into.skip();
+            return Ok(());
+        };
+        let blueprint = self.blueprint_of(record)?;
+        let field = |field: &Option<Field>, into: &mut Mapped| {
+            let value = field.as_ref()?.value(record, into);
+            (!value.is_null()).then_some(value)
+        };
+        let fields = |fields: &[Field], into: &mut Mapped| -> Map<String, Value> {
+            fields
+                .iter()
+                .map(|field| (field.name.clone(), field.value(record, into)))
+                .collect()
+        };
+        let entity = Entity {
+            identifier,
+            title: field(&self.title, into),
+            icon: field(&self.icon, into),
+            team: field(&self.team, into),
+            blueprint,
+            properties: fields(&self.properties, into),
+            relations: fields(&self.relations, into),
+        };
+        into.push(entity);
+        Ok(())
+    }
+
+    fn selects(&self, record: &Val) -> Result<bool, Refused> {
+        let Some(selector) = &self.selector else {
+            return Ok(true);
+        };
+        match selector.first(record) {
+            Ok(None) => Ok(false),
+            Ok(Some(answer)) => answer.as_bool().ok_or_else(|| {
+                Refused::new(
+                    "selector.query",
+                    format!(
+                        "gave {}; it must give true or false, as `.state == \"open\"` does",
+                        described(&answer)
+                    ),
+                )
+            }),
+            Err(error) => Err(Refused::new("selector.query", format!("fails: {error}"))),
+        }
+    }
+
+    /// `None` deselects the record.
+    fn identify(&self, record: &Val) -> Result<Option<Identifier>, Refused> {
+        let refused = |message: String| Err(Refused::new("identifier", message));
+        let value = match self.identifier.first(record) {
+            Ok(Some(value)) => value,
+            Ok(None) => return Ok(None),
+            Err(error) => return refused(format!("fails: {error}")),
+        };
+        if matches!(self.identifier, Source::Search(_)) {
+            return Ok(Some(Identifier::Search(value.to_json())));
+        }
+        if value.as_array().is_some() {
+            return refused(
+                "gave an array, but identifiers are single; pick or join its items, or make one entity of each by itemsToParse".to_owned(),
+            );
+        }
+        match text_of(&value) {
+            Some(text) if !text.is_empty() => Ok(Some(Identifier::Text(text))),
+            Some(_) => {
+                refused("gave empty text; to leave such records out use selector.query".to_owned())
+            }
+            None if value.is_null() => refused(
+                "gave null; correct the path, or leave such records out by selector.query"
+                    .to_owned(),
+            ),
+            None => refused(format!(
+                "gave {}; an identifier is text or a number",
+                described(&value)
+            )),
+        }
+    }
+
+    fn blueprint_of(&self, record: &Val) -> Result<String, Refused> {
+        let filter = match &self.blueprint {
+            Blueprint::Fixed(name) => return Ok(name.clone()),
+            Blueprint::Jq(filter) => filter,
+        };
+        let refused = |message: String| Err(Refused::new("blueprint", message));
+        match filter.first(record) {
+            Ok(Some(value)) => match value.as_str() {
+                Some("") => {
+                    refused("gave empty text; it must give a blueprint's identifier".to_owned())
+                }
+                Some(name) => Ok(name.to_owned()),
+                None => refused(format!(
+                    "gave {}; it must give a blueprint's identifier",
+                    described(&value)
+                )),
+            },
+            Ok(None) => {
+                refused("gave nothing; to leave such records out use selector.query".to_owned())
+            }
+            Err(error) => refused(format!("fails: {error}")),
+        }
+    }
+}
+
+impl Mapper for JqMapper {
+    fn map(&self, record: &Val, into: &mut Mapped) {
+        let Some(items) = &self.items else {
+            if let Err(refused) = self.map_one(record, into) {
+                into.fail(refused.on(record, None));
+            }
+            return;
+        };
+        match items.of(record) {
+            Err(refused) => into.fail(refused.on(record, None)),
+            Ok(expanded) => {
+                for (number, item) in (1..).zip(expanded) {
+                    if let Err(refused) = self.map_one(&item, into) {
+                        into.fail(refused.on(record, Some(number)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn blueprint(&self) -> Option<&str> {
+        match &self.blueprint {
+            Blueprint::Fixed(name) => Some(name),
+            Blueprint::Jq(_) => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Blueprint {
+    Fixed(String),
+    Jq(Filter),
+}
+
+/// `itemsToParse`: one record for each item of an array in the record.
+#[derive(Clone, Debug)]
+struct Items {
+    array: Filter,
+    name: String,
+    /// Takes the array out of the record that each item sees.
+    remove: Option<Filter>,
+}
+
+impl Items {
+    fn of<'a>(&'a self, record: &'a Val) -> Result<impl Iterator<Item = Val> + use<'a>, Refused> {
+        let refused = |message: String| Err(Refused::new("itemsToParse", message));
+        let source = self.array.source();
+        let array = match self.array.first(record) {
+            Ok(Some(array)) => array,
+            Ok(None) => return refused(format!("`{source}` gave nothing, but an array is needed")),
+            Err(error) => return refused(format!("`{source}` fails: {error}")),
+        };
+        let Some(items) = array.as_array().map(<[Val]>::to_vec) else {
+            return refused(match array.is_null() {
+                true => format!(
+                    "`{source}` gave null, but an array is needed; where it may be missing write `{source} // []`"
+                ),
+                false => format!(
+                    "`{source}` gave {}, but an array is needed",
+                    described(&array)
+                ),
+            });
+        };
+        if !record.is_object() {
+            return refused(format!(
+                "works on records that are objects; this one is {}",
+                described(record)
+            ));
+        }
+        let rest = match &self.remove {
+            None => record.clone(),
+            Some(remove) => match remove.first(record) {
+                Ok(Some(rest)) => rest,
+                // Unreachable for a path that just gave an array; then the record stays as it is.
+                Ok(None) | Err(_) => record.clone(),
+            },
+        };
+        Ok(items.into_iter().map(move |item| {
+            let mut record = rest.clone();
+            record.insert(&self.name, item);
+            record
+        }))
+    }
+}
+
+/// A field of the entity that may be null.
+#[derive(Clone, Debug)]
+struct Field {
+    name: String,
+    /// Under which name it is counted: `properties.email`.
+    place: String,
+    shape: Shape,
+    /// The value for every record, where the expression is a literal.
+    constant: Option<Value>,
+    source: Source,
+}
+
+/// What a field's value is turned into.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// Any JSON.
+    Any,
+    /// Text; numbers become it.
+    Text,
+    /// Identifiers: numbers become text, also in an array. All else is Port's to judge.
+    Identifiers,
+}
+
+impl Field {
+    fn value(&self, record: &Val, into: &mut Mapped) -> Value {
+        if let Some(constant) = &self.constant {
+            return constant.clone();
+        }
+        let value = match self.source.first(record) {
+            Ok(Some(value)) => value,
+            Ok(None) => {
+                into.misconfigured(&self.place, || "gave nothing".to_owned());
+                return Value::Null;
+            }
+            Err(error) => {
+                into.misconfigured(&self.place, || error);
+                return Value::Null;
+            }
+        };
+        match self.shape.of(&value) {
+            Ok(Value::Null) => {
+                into.null(&self.place);
+                Value::Null
+            }
+            Ok(value) => value,
+            Err(message) => {
+                into.misconfigured(&self.place, || message);
+                Value::Null
+            }
+        }
+    }
+}
+
+impl Shape {
+    fn of(self, value: &Val) -> Result<Value, String> {
+        match self {
+            Shape::Any => Ok(value.to_json()),
+            Shape::Identifiers => Ok(match value.as_array() {
+                Some(items) => Value::Array(items.iter().map(identifier_json).collect()),
+                None => identifier_json(value),
+            }),
+            Shape::Text if value.is_null() => Ok(Value::Null),
+            Shape::Text => match text_of(value) {
+                Some(text) => Ok(Value::String(text)),
+                None => Err(format!("gave {}, but text is needed", described(value))),
+            },
+        }
+    }
+}
+
+fn identifier_json(value: &Val) -> Value {
+    match value.is_number() {
+        true => text_of(value).map_or(Value::Null, Value::String),
+        false => value.to_json(),
+    }
+}
+
+/// Text as it is, a number as jq writes it. NaN and the infinities are no JSON and have none.
+fn text_of(value: &Val) -> Option<String> {
+    match value.as_f64() {
+        Some(number) if value.is_number() && !number.is_finite() => None,
+        _ => value.text(),
+    }
+}
+
+/// A kind of value in words. Never the value: it belongs to the API's users.
+fn described(value: &Val) -> &'static str {
+    if value.is_null() {
+        "null"
+    } else if value.as_bool().is_some() {
+        "a boolean"
+    } else if value.is_number() {
+        "a number"
+    } else if value.as_str().is_some() {
+        "text"
+    } else if value.as_array().is_some() {
+        "an array"
+    } else {
+        "an object"
+    }
+}
+
+/// Why a record fails, before it is known which one it is.
+struct Refused {
+    field: &'static str,
+    message: String,
+}
+
+impl Refused {
+    fn new(field: &'static str, message: String) -> Self {
+        Refused { field, message }
+    }
+
+    fn on(self, record: &Val, item: Option<u64>) -> RecordFailure {
+        let failure = RecordFailure::new(self.field, self.message);
+        let identity = identity(record);
+        match (identity, item) {
+            (Some(identity), Some(item)) => {
+                failure.with_identity(format!("{identity}, item {item}"))
+            }
+            (Some(identity), None) => failure.with_identity(identity),
+            (None, Some(item)) => failure.with_identity(format!("item {item}")),
+            (None, None) => failure,
+        }
+    }
+}
+
+/// How people would point at the record: the first key that usually names one, with the start of its value.
+fn identity(record: &Val) -> Option<String> {
+    const NAMING: [&str; 7] = ["id", "key", "uuid", "identifier", "slug", "login", "name"];
+    const SHOWN: usize = 60;
+    NAMING.iter().find_map(|key| {
+        let text = record.get(key)?.text().filter(|text| !text.is_empty())?;
+        let start: String = text.chars().take(SHOWN).collect();
+        Some(format!("{key} {start:?}"))
+    })
+}
+
+/// Collects the expressions of a [`JqMapper`]; [`build`](JqMapperBuilder::build) compiles them all.
+#[derive(Clone, Debug, Default)]
+pub struct JqMapperBuilder {
+    selector: Option<String>,
+    identifier: Option<Expression>,
+    title: Option<String>,
+    icon: Option<String>,
+    team: Option<Expression>,
+    blueprint: Option<String>,
+    properties: Vec<(String, String)>,
+    relations: Vec<(String, Expression)>,
+    items_to_parse: Option<String>,
+    items_to_parse_name: Option<String>,
+    keep_items: bool,
+}
+
+impl JqMapperBuilder {
+    /// jq that must give `true` for a record to become an entity. Every record does unless this is set.
+    pub fn selector(mut self, jq: impl Into<String>) -> Self {
+        self.selector = Some(jq.into());
+        self
+    }
+
+    /// The identifier: jq, or a search query. Needed.
+    pub fn identifier(mut self, expression: impl Into<Expression>) -> Self {
+        self.identifier = Some(expression.into());
+        self
+    }
+
+    /// jq to the title.
+    pub fn title(mut self, jq: impl Into<String>) -> Self {
+        self.title = Some(jq.into());
+        self
+    }
+
+    /// jq to the icon.
+    pub fn icon(mut self, jq: impl Into<String>) -> Self {
+        self.icon = Some(jq.into());
+        self
+    }
+
+    /// The team: jq to a name or an array of them, or a search query.
+    pub fn team(mut self, expression: impl Into<Expression>) -> Self {
+        self.team = Some(expression.into());
+        self
+    }
+
+    /// jq to the blueprint. Needed. One blueprint for all is a literal: `"\"user\""`; [`Mapper::blueprint`] then knows it.
+    pub fn blueprint(mut self, jq: impl Into<String>) -> Self {
+        self.blueprint = Some(jq.into());
+        self
+    }
+
+    /// Adds a property.
+    pub fn property(mut self, name: impl Into<String>, jq: impl Into<String>) -> Self {
+        self.properties.push((name.into(), jq.into()));
+        self
+    }
+
+    /// Adds a relation: jq to an identifier, an array of them or null, or a search query.
+    pub fn relation(mut self, name: impl Into<String>, expression: impl Into<Expression>) -> Self {
+        self.relations.push((name.into(), expression.into()));
+        self
+    }
+
+    /// jq to an array of the record. Each of its items is mapped for itself, selector included, as the record with the item added under
+    /// [`items_to_parse_name`](Self::items_to_parse_name). An empty array gives no entity; anything but an array fails the record. A blank
+    /// expression counts as none.
+    pub fn items_to_parse(mut self, jq: impl Into<String>) -> Self {
+        self.items_to_parse = Some(jq.into());
+        self
+    }
+
+    /// The key that holds the item, `item` unless set. A key of that name in the record is hidden by it.
+    pub fn items_to_parse_name(mut self, name: impl Into<String>) -> Self {
+        self.items_to_parse_name = Some(name.into());
+        self
+    }
+
+    /// Whether the array is taken out of the record that its items see; true unless set. It is found where the expression starts with a
+    /// plain path (`.comments`, `.comments // []`, `.comments | map(…)`), else the record stays whole.
+    pub fn items_to_parse_top_level_transform(mut self, on: bool) -> Self {
+        self.keep_items = !on;
+        self
+    }
+
+    /// Compiles everything.
+    ///
+    /// # Errors
+    /// Every problem, not only the first.
+    pub fn build(self) -> Result<JqMapper, Vec<MappingProblem>> {
+        let mut problems = Problems(Vec::new());
+        let items = self.build_items(&mut problems);
+        let selector = self.build_selector(&mut problems);
+        let identifier = match &self.identifier {
+            Some(written) => problems.source("identifier", written),
+            None => problems.missing("identifier", ".id"),
+        };
+        let title = self
+            .title
+            .map(|jq| problems.field("title", "", jq.into(), Shape::Text));
+        let icon = self
+            .icon
+            .map(|jq| problems.field("icon", "", jq.into(), Shape::Text));
+        let team = self
+            .team
+            .map(|written| problems.field("team", "", written, Shape::Identifiers));
+        let blueprint = match &self.blueprint {
+            Some(jq) => problems.blueprint(jq),
+            None => problems.missing("blueprint", r#""user""#),
+        };
+        let properties = self
+            .properties
+            .into_iter()
+            .map(|(name, jq)| (name, Expression::Jq(jq)));
+        let properties = problems.fields("properties", properties, Shape::Any);
+        let relations = problems.fields("relations", self.relations, Shape::Identifiers);
+        match (identifier, blueprint) {
+            (Some(identifier), Some(blueprint)) if problems.0.is_empty() => Ok(JqMapper {
+                items,
+                selector,
+                identifier,
+                blueprint,
+                title: title.flatten(),
+                icon: icon.flatten(),
+                team: team.flatten(),
+                properties,
+                relations,
+            }),
+            _ => Err(problems.0),
+        }
+    }
+
+    fn build_selector(&self, problems: &mut Problems) -> Option<Filter> {
+        const PLACE: &str = "selector.query";
+        let filter = problems.jq(PLACE, self.selector.as_deref()?)?;
+        match filter.as_constant() {
+            Some(constant) if constant.as_bool() == Some(true) => None,
+            Some(constant) if constant.as_bool().is_none() => {
+                let message = format!(
+                    "is {} for every record; it must give true or false",
+                    described(&constant)
+                );
+                problems.add(PLACE, message);
+                None
+            }
+            _ => Some(filter),
+        }
+    }
+
+    fn build_items(&self, problems: &mut Problems) -> Option<Items> {
+        let jq = self
+            .items_to_parse
+            .as_deref()
+            .filter(|jq| !jq.trim().is_empty())?;
+        let name = self
+            .items_to_parse_name
+            .clone()
+            .unwrap_or_else(|| "item".to_owned());
+        if name.is_empty() {
+            problems.add(
+                "itemsToParseName",
+                "is empty; leave the line out for `item`",
+            );
+        }
+        let array = problems.jq("itemsToParse", jq)?;
+        let remove = match leading_path(jq).filter(|_| !self.keep_items) {
+            None => None,
+            Some(path) => Some(problems.jq("itemsToParse", &format!("del({})", to_jq(&path)))?),
+        };
+        Some(Items {
+            array,
+            name,
+            remove,
+        })
+    }
+}
+
+/// The problems found so far; compiling adds to them and goes on.
+struct Problems(Vec<MappingProblem>);
+
+impl Problems {
+    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.0.push(MappingProblem {
+            path: path.into(),
+            message: message.into(),
+        });
+    }
+
+    fn missing<T>(&mut self, path: &str, example: &str) -> Option<T> {
+        self.add(
+            path,
+            format!("is missing; every entity needs one, for example {path}: '{example}'"),
+        );
+        None
+    }
+
+    fn jq(&mut self, path: &str, jq: &str) -> Option<Filter> {
+        compile_jq(jq)
+            .map_err(|message| self.add(path, message))
+            .ok()
+    }
+
+    fn source(&mut self, path: &str, written: &Expression) -> Option<Source> {
+        Source::compile(written, &mut |below, message| {
+            self.add(format!("{path}{below}"), message)
+        })
+    }
+
+    fn blueprint(&mut self, jq: &str) -> Option<Blueprint> {
+        const PLACE: &str = "blueprint";
+        let filter = match compile_jq(jq) {
+            Ok(filter) => filter,
+            Err(mut message) => {
+                let bare = jq.trim();
+                if !bare.is_empty()
+                    && bare
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+                {
+                    message.push_str(&format!("; a fixed name is written '\"{bare}\"'"));
+                }
+                self.add(PLACE, message);
+                return None;
+            }
+        };
+        let Some(constant) = filter.as_constant() else {
+            return Some(Blueprint::Jq(filter));
+        };
+        match constant.as_str() {
+            Some("") => self.add(PLACE, "is empty text; write the blueprint's identifier"),
+            Some(name) => return Some(Blueprint::Fixed(name.to_owned())),
+            None => self.add(
+                PLACE,
+                format!(
+                    "is {}; write the blueprint's identifier as text",
+                    described(&constant)
+                ),
+            ),
+        }
+        None
+    }
+
+    fn field(
+        &mut self,
+        place: &str,
+        name: &str,
+        written: Expression,
+        shape: Shape,
+    ) -> Option<Field> {
+        let source = self.source(place, &written)?;
+        let constant = match source.constant().map(|constant| shape.of(&constant)) {
+            Some(Err(message)) => {
+                self.add(place, format!("{message}, for every record"));
+                return None;
+            }
+            Some(Ok(constant)) => Some(constant),
+            None => None,
+        };
+        Some(Field {
+            name: name.to_owned(),
+            place: place.to_owned(),
+            shape,
+            constant,
+            source,
+        })
+    }
+
+    fn fields(
+        &mut self,
+        group: &str,
+        written: impl IntoIterator<Item = (String, Expression)>,
+        shape: Shape,
+    ) -> Vec<Field> {
+        let mut fields: Vec<Field> = Vec::new();
+        for (name, expression) in written {
+            let place = format!("{group}.{name}");
+            if name.is_empty() {
+                self.add(place, "has no name");
+            } else if fields.iter().any(|field| field.name == name) {
+                self.add(place, "is given twice; keep one");
+            } else {
+                fields.extend(self.field(&place, &name, expression, shape));
+            }
+        }
+        fields
+    }
+}

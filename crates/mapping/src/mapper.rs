@@ -1,0 +1,308 @@
+//! From records to entities: the seam, and what comes out of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use longshore_jq::Val;
+
+use crate::Entity;
+
+/// Makes entities of records. [`JqMapper`](crate::JqMapper) does it by jq; implement this to do it in code.
+///
+/// It is pure and quick: no I/O, no waiting. Not the place to fetch what a record lacks.
+///
+/// # Contract
+/// For each record, `map` pushes its entities, or says that the record was [skipped](Mapped::skip) on purpose, or that it
+/// [failed](Mapped::fail). A record for which nothing is said counts as read and gives no entity. A failed record leaves the others alone
+/// but the read counts as incomplete, so nothing is deleted on its account; a skipped record has no such consequence.
+///
+/// ```
+/// use longshore_jq::Val;
+/// use longshore_mapping::{Entity, Mapped, Mapper, RecordFailure};
+///
+/// #[derive(Debug)]
+/// struct Users;
+///
+/// impl Mapper for Users {
+///     fn map(&self, record: &Val, into: &mut Mapped) {
+///         match record.get("login").and_then(Val::as_str) {
+///             Some(login) => into.push(Entity::new("user", login)),
+///             None => into.fail(RecordFailure::new("login", "is missing")),
+///         }
+///     }
+///
+///     fn blueprint(&self) -> Option<&str> {
+///         Some("user")
+///     }
+/// }
+/// ```
+pub trait Mapper: fmt::Debug + Send + Sync + 'static {
+    /// Maps one record.
+    fn map(&self, record: &Val, into: &mut Mapped);
+
+    /// The blueprint of every entity that this mapper can make, or `None` where it depends on the record.
+    ///
+    /// With `None`, an incomplete read protects every blueprint from deletes; with a name only that one. Naming a blueprint and pushing
+    /// entities of another loses that protection.
+    fn blueprint(&self) -> Option<&str>;
+}
+
+impl<M: Mapper + ?Sized> Mapper for Arc<M> {
+    fn map(&self, record: &Val, into: &mut Mapped) {
+        (**self).map(record, into);
+    }
+
+    fn blueprint(&self) -> Option<&str> {
+        (**self).blueprint()
+    }
+}
+
+impl<M: Mapper + ?Sized> Mapper for Box<M> {
+    fn map(&self, record: &Val, into: &mut Mapped) {
+        (**self).map(record, into);
+    }
+
+    fn blueprint(&self) -> Option<&str> {
+        (**self).blueprint()
+    }
+}
+
+/// What became of the records of a page, or of many pages after [`merge`](Mapped::merge).
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Mapped {
+    /// The entities, in the records' order.
+    pub entities: Vec<Entity>,
+    /// Records left out on purpose: by the selector, or by an identifier expression without output.
+    pub skipped: u64,
+    /// Records that could not become an entity.
+    pub failures: Vec<RecordFailure>,
+    /// How often a field's expression failed or gave nothing, by field: `properties.email`. The field is null then.
+    pub misconfigured: BTreeMap<String, u64>,
+    /// One error message for each misconfigured field, from the first record that showed it.
+    pub samples: BTreeMap<String, String>,
+    /// How often a field was null, by field, misconfigured ones included. Fields that are always null by intent (`null` as expression)
+    /// are not counted.
+    pub nulls: BTreeMap<String, u64>,
+    /// Entities made, also those that were taken out of `entities` since.
+    pub mapped: u64,
+}
+
+impl Mapped {
+    /// Maps the records of one page. `first` is the position of the first of them in the whole read, from 1; failures carry theirs.
+    pub fn map_page(&mut self, mapper: &dyn Mapper, records: &[Val], first: u64) {
+        for (position, record) in (first..).zip(records) {
+            let before = self.failures.len();
+            mapper.map(record, self);
+            for failure in self.failures.iter_mut().skip(before) {
+                failure.position = Some(position);
+            }
+        }
+    }
+
+    /// Adds an entity.
+    pub fn push(&mut self, entity: Entity) {
+        self.mapped += 1;
+        self.entities.push(entity);
+    }
+
+    /// Counts a record that was left out on purpose.
+    pub fn skip(&mut self) {
+        self.skipped += 1;
+    }
+
+    /// Adds a record that could not become an entity.
+    pub fn fail(&mut self, failure: RecordFailure) {
+        self.failures.push(failure);
+    }
+
+    /// Counts a field that is null because its expression failed or gave nothing, and keeps the first reason.
+    pub fn misconfigured(&mut self, field: &str, why: impl FnOnce() -> String) {
+        count(&mut self.misconfigured, field, 1);
+        if !self.samples.contains_key(field) {
+            self.samples.insert(field.to_owned(), why());
+        }
+        self.null(field);
+    }
+
+    /// Counts a field that is null.
+    pub fn null(&mut self, field: &str) {
+        count(&mut self.nulls, field, 1);
+    }
+
+    /// The fields that were null in every entity so far: most likely a misspelt path.
+    pub fn always_null(&self) -> impl Iterator<Item = &str> {
+        self.nulls
+            .iter()
+            .filter(|(_, nulls)| self.mapped > 0 && **nulls >= self.mapped)
+            .map(|(field, _)| field.as_str())
+    }
+
+    /// Adds what became of another page. Entities and failures are appended: take them out of `page` first where only counts are wanted.
+    pub fn merge(&mut self, page: Mapped) {
+        self.entities.extend(page.entities);
+        self.skipped += page.skipped;
+        self.failures.extend(page.failures);
+        for (field, times) in &page.misconfigured {
+            count(&mut self.misconfigured, field, *times);
+        }
+        for (field, sample) in page.samples {
+            self.samples.entry(field).or_insert(sample);
+        }
+        for (field, times) in &page.nulls {
+            count(&mut self.nulls, field, *times);
+        }
+        self.mapped += page.mapped;
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, field: &str, times: u64) {
+    // Not `entry`: this runs for each null of each record, and the name is nearly always there already.
+    match counts.get_mut(field) {
+        Some(count) => *count += times,
+        None => {
+            counts.insert(field.to_owned(), times);
+        }
+    }
+}
+
+/// A record that could not become an entity: which field stood in the way, and why.
+///
+/// `Display` is one line: `record 12 (id "a7"): identifier: gave null; …`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RecordFailure {
+    field: String,
+    message: String,
+    position: Option<u64>,
+    identity: Option<String>,
+}
+
+impl RecordFailure {
+    /// A failure of `field` (`identifier`, `selector.query`); `message` says in one line what is wrong and what to change.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        RecordFailure {
+            field: field.into(),
+            message: message.into(),
+            position: None,
+            identity: None,
+        }
+    }
+
+    /// Says which record it is, as people know it: `id "a7"`.
+    pub fn with_identity(mut self, identity: impl Into<String>) -> Self {
+        self.identity = Some(identity.into());
+        self
+    }
+
+    /// Says where the record stands in the whole read, from 1.
+    pub fn at(mut self, position: u64) -> Self {
+        self.position = Some(position);
+        self
+    }
+
+    /// The field that stood in the way, relative to the mapping.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// What is wrong with it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Position of the record in the whole read, from 1.
+    pub fn position(&self) -> Option<u64> {
+        self.position
+    }
+
+    /// Which record it is, as people know it.
+    pub fn identity(&self) -> Option<&str> {
+        self.identity.as_deref()
+    }
+}
+
+impl fmt::Display for RecordFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.position, &self.identity) {
+            (Some(position), Some(identity)) => write!(f, "record {position} ({identity}): ")?,
+            (Some(position), None) => write!(f, "record {position}: ")?,
+            (None, Some(identity)) => write!(f, "record with {identity}: ")?,
+            (None, None) => {}
+        }
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+impl std::error::Error for RecordFailure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails on null, skips on false, and makes an entity of anything else.
+    #[derive(Debug)]
+    struct Sample;
+
+    impl Mapper for Sample {
+        fn map(&self, record: &Val, into: &mut Mapped) {
+            if record.is_null() {
+                into.fail(RecordFailure::new("identifier", "gave null"));
+            } else if !record.truthy() {
+                into.skip();
+            } else {
+                into.push(Entity::new("b", "x"));
+            }
+        }
+
+        fn blueprint(&self) -> Option<&str> {
+            Some("b")
+        }
+    }
+
+    #[test]
+    fn failures_carry_the_position_of_their_record_in_the_read() {
+        let mut mapped = Mapped::default();
+        let records = [Val::from(true), Val::null(), Val::from(false), Val::null()];
+        mapped.map_page(&Arc::new(Sample), &records, 201);
+        let positions: Vec<_> = mapped
+            .failures
+            .iter()
+            .map(RecordFailure::position)
+            .collect();
+        assert_eq!(positions, [Some(202), Some(204)]);
+        assert_eq!(
+            mapped.failures[0].to_string(),
+            "record 202: identifier: gave null"
+        );
+        assert_eq!((mapped.skipped, mapped.mapped), (1, 1));
+    }
+
+    #[test]
+    fn merged_pages_keep_the_first_sample_and_add_the_counts() {
+        let mut total = Mapped::default();
+        for why in ["first", "second"] {
+            let mut page = Mapped::default();
+            page.push(Entity::new("b", why));
+            page.misconfigured("properties.a", || why.to_owned());
+            page.null("properties.b");
+            total.merge(page);
+        }
+        let mut last = Mapped::default();
+        last.push(Entity::new("b", "third"));
+        last.null("properties.b");
+        total.merge(last);
+
+        assert_eq!(total.mapped, 3);
+        assert_eq!(total.misconfigured["properties.a"], 2);
+        assert_eq!(total.samples["properties.a"], "first");
+        assert_eq!(total.always_null().collect::<Vec<_>>(), ["properties.b"]);
+    }
+
+    #[test]
+    fn nothing_is_always_null_before_there_is_an_entity() {
+        let mut mapped = Mapped::default();
+        mapped.null("title");
+        assert_eq!(mapped.always_null().count(), 0);
+    }
+}

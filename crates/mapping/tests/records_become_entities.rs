@@ -1,0 +1,629 @@
+//! What a mapping file makes of records: every rule of the crate page's table, seen from outside.
+
+#![allow(clippy::unwrap_used)] // helpers of tests, outside of #[test]
+
+use longshore_jq::Val;
+use longshore_mapping::{Expression, Identifier, JqMapper, JqMapperBuilder, Mapped, Mapper};
+use serde_json::{Value, json};
+
+fn user() -> JqMapperBuilder {
+    JqMapper::builder().identifier(".id").blueprint("'user'")
+}
+
+fn map(builder: JqMapperBuilder, records: impl IntoIterator<Item = Value>) -> Mapped {
+    let mapper = builder.build().unwrap();
+    let records: Vec<Val> = records.into_iter().map(Val::from).collect();
+    let mut mapped = Mapped::default();
+    mapped.map_page(&mapper, &records, 1);
+    mapped
+}
+
+/// The only entity, as JSON.
+fn entity(builder: JqMapperBuilder, record: Value) -> Value {
+    let mapped = map(builder, [record]);
+    assert_eq!(mapped.failures, []);
+    assert_eq!(mapped.entities.len(), 1);
+    serde_json::to_value(&mapped.entities[0]).unwrap()
+}
+
+/// Field and message of the only failure.
+fn failure(builder: JqMapperBuilder, record: Value) -> (String, String) {
+    let mapped = map(builder, [record]);
+    assert_eq!(
+        (mapped.entities.len(), mapped.skipped, mapped.failures.len()),
+        (0, 0, 1)
+    );
+    (
+        mapped.failures[0].field().to_owned(),
+        mapped.failures[0].message().to_owned(),
+    )
+}
+
+fn problems(builder: JqMapperBuilder) -> Vec<String> {
+    builder
+        .build()
+        .unwrap_err()
+        .into_iter()
+        .map(|problem| problem.to_string())
+        .collect()
+}
+
+mod selector {
+    use super::*;
+
+    #[test]
+    fn true_passes_and_false_or_nothing_deselects() {
+        let mapped = map(
+            user().selector("if .n == 0 then empty else .on end"),
+            [
+                json!({"id": 1, "on": true}),
+                json!({"id": 2, "on": false}),
+                json!({"id": 3, "n": 0}),
+            ],
+        );
+        assert_eq!(
+            (mapped.entities.len(), mapped.skipped, mapped.failures.len()),
+            (1, 2, 0)
+        );
+        assert_eq!(mapped.entities[0].identifier, Identifier::Text("1".into()));
+    }
+
+    #[test]
+    fn what_is_no_boolean_or_fails_fails_the_record_alone() {
+        for record in [
+            json!({"id": 1}),
+            json!({"id": 1, "on": "true"}),
+            json!({"id": 1, "on": 1}),
+        ] {
+            assert_eq!(failure(user().selector(".on"), record).0, "selector.query");
+        }
+        assert_eq!(
+            failure(user().selector(".on.x"), json!({"id": 1, "on": 1})).0,
+            "selector.query"
+        );
+
+        let mapped = map(
+            user().selector(".on"),
+            [json!({"id": 1, "on": 5}), json!({"id": 2, "on": true})],
+        );
+        assert_eq!((mapped.entities.len(), mapped.failures.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_deselected_record_is_not_looked_at_further() {
+        let mapped = map(user().selector(".on"), [json!({"id": null, "on": false})]);
+        assert_eq!((mapped.skipped, mapped.failures.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_literal_that_is_no_boolean_is_found_before_any_record() {
+        assert_eq!(
+            problems(user().selector("'yes'")),
+            ["selector.query: is text for every record; it must give true or false"]
+        );
+        assert_eq!(map(user().selector("false"), [json!({"id": 1})]).skipped, 1);
+        assert_eq!(map(user().selector("true"), [json!({"id": 1})]).mapped, 1);
+    }
+}
+
+mod identifier {
+    use super::*;
+
+    #[test]
+    fn numbers_become_their_jq_text() {
+        for (number, text) in [
+            (json!(7), "7"),
+            (json!(7.0), "7"),
+            (json!(7.5), "7.5"),
+            (json!(-3), "-3"),
+            (json!(18446744073709551615_u64), "18446744073709551615"),
+        ] {
+            assert_eq!(entity(user(), json!({"id": number}))["identifier"], text);
+        }
+    }
+
+    #[test]
+    fn no_output_deselects() {
+        let mapped = map(
+            user().identifier(".id | select(. > 1)"),
+            [json!({"id": 1}), json!({"id": 2})],
+        );
+        assert_eq!(
+            (mapped.entities.len(), mapped.skipped, mapped.failures.len()),
+            (1, 1, 0)
+        );
+    }
+
+    #[test]
+    fn null_empty_boolean_object_array_and_failures_fail_the_record() {
+        for (value, says) in [
+            (json!(null), "gave null"),
+            (json!(""), "gave empty text"),
+            (json!(true), "gave a boolean"),
+            (json!({}), "gave an object"),
+            (json!(["a"]), "identifiers are single"),
+        ] {
+            let (field, message) = failure(user(), json!({"id": value}));
+            assert_eq!(field, "identifier");
+            assert!(message.contains(says), "{message}");
+        }
+        assert!(
+            failure(user().identifier(".id.x"), json!({"id": 1}))
+                .1
+                .starts_with("fails: ")
+        );
+        assert_eq!(
+            failure(user().identifier("infinite"), json!({})).0,
+            "identifier"
+        );
+        assert_eq!(failure(user().identifier("nan"), json!({})).0, "identifier");
+    }
+
+    #[test]
+    fn the_pattern_of_port_is_not_asked_here() {
+        assert_eq!(entity(user(), json!({"id": "a b!"}))["identifier"], "a b!");
+    }
+
+    #[test]
+    fn a_failure_names_the_record_by_what_it_is_known_by() {
+        let mapped = map(
+            user().identifier(".key.x"),
+            [
+                json!({"key": "PROJ-1\n"}),
+                json!({"x": 1}),
+                json!({"id": "y".repeat(99), "key": 1}),
+            ],
+        );
+        let shown: Vec<String> = mapped.failures.iter().map(ToString::to_string).collect();
+        assert!(
+            shown[0].starts_with(r#"record 1 (key "PROJ-1\n"): identifier: fails: "#),
+            "{}",
+            shown[0]
+        );
+        assert!(
+            shown[1].starts_with("record 2: identifier: gave null"),
+            "{}",
+            shown[1]
+        );
+        assert!(
+            shown[2].starts_with(&format!("record 3 (id \"{}\"): ", "y".repeat(60))),
+            "{}",
+            shown[2]
+        );
+    }
+
+    #[test]
+    fn a_search_query_is_evaluated_and_kept_as_object() {
+        let query = json!({"combinator": "'and'", "rules": [{"property": "'email'", "operator": "'='", "value": ".mail"}]});
+        let mapped = map(user().identifier(query), [json!({"mail": "a@b"})]);
+        assert_eq!(
+            mapped.entities[0].identifier,
+            Identifier::Search(
+                json!({"combinator": "and", "rules": [{"property": "email", "operator": "=", "value": "a@b"}]})
+            )
+        );
+    }
+
+    #[test]
+    fn a_search_query_that_fails_fails_the_record() {
+        let query = json!({"combinator": "'and'", "rules": [{"property": "'email'", "operator": "'='", "value": ".mail.x"}]});
+        let (field, message) = failure(user().identifier(query), json!({"mail": "a@b"}));
+        assert_eq!(field, "identifier");
+        assert!(message.contains("rules[0].value"), "{message}");
+    }
+}
+
+mod blueprint {
+    use super::*;
+
+    #[test]
+    fn a_literal_is_known_before_any_record_and_a_computed_one_is_not() {
+        for literal in ["\"user\"", "'user'", " \"user\" "] {
+            assert_eq!(
+                user().blueprint(literal).build().unwrap().blueprint(),
+                Some("user"),
+                "{literal}"
+            );
+        }
+        let computed = user().blueprint(".type");
+        assert_eq!(computed.clone().build().unwrap().blueprint(), None);
+        assert_eq!(
+            entity(computed, json!({"id": 1, "type": "bot"}))["blueprint"],
+            "bot"
+        );
+    }
+
+    #[test]
+    fn anything_but_text_fails_the_record() {
+        for value in [json!(null), json!(""), json!(1), json!(["user"])] {
+            assert_eq!(
+                failure(user().blueprint(".type"), json!({"id": 1, "type": value})).0,
+                "blueprint"
+            );
+        }
+        assert_eq!(
+            failure(user().blueprint(".type | select(. == 1)"), json!({"id": 1})).0,
+            "blueprint"
+        );
+        assert_eq!(
+            failure(user().blueprint(".id.x"), json!({"id": 1})).0,
+            "blueprint"
+        );
+    }
+
+    #[test]
+    fn a_forgotten_pair_of_quotes_is_explained() {
+        let found = problems(user().blueprint("user"));
+        assert!(
+            found[0].ends_with("; a fixed name is written '\"user\"'"),
+            "{found:?}"
+        );
+        assert_eq!(
+            problems(user().blueprint("1")),
+            ["blueprint: is a number; write the blueprint's identifier as text"]
+        );
+    }
+}
+
+mod fields {
+    use super::*;
+
+    #[test]
+    fn properties_take_any_json_as_it_is() {
+        let values = json!([0, false, "", [], {}, null, 1.5, "x", [1, null, {"a": []}], {"k": 18446744073709551615_u64}]);
+        for value in values.as_array().unwrap() {
+            let entity = entity(user().property("p", ".v"), json!({"id": 1, "v": value}));
+            assert_eq!(&entity["properties"]["p"], value);
+        }
+    }
+
+    #[test]
+    fn what_json_cannot_say_does_not_get_out() {
+        let entity = entity(
+            user()
+                .property("nan", "nan")
+                .property("list", "[nan, infinite, -infinite]"),
+            json!({"id": 1}),
+        );
+        let text = entity.to_string();
+        assert_eq!(entity["properties"]["nan"], Value::Null);
+        assert!(
+            !text.contains("NaN") && !text.to_lowercase().contains("inf"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_first_output_counts() {
+        assert_eq!(
+            entity(user().property("p", ".v[]"), json!({"id": 1, "v": [3, 4]}))["properties"]["p"],
+            3
+        );
+    }
+
+    #[test]
+    fn numbers_in_relations_become_text_also_in_arrays_and_null_stays() {
+        let builder = user()
+            .relation("one", ".a")
+            .relation("many", ".b")
+            .relation("none", ".c")
+            .relation("text", ".d");
+        let entity = entity(
+            builder,
+            json!({"id": 1, "a": 7, "b": [7, "x", 1.5], "d": "y"}),
+        );
+        assert_eq!(
+            entity["relations"],
+            json!({"one": "7", "many": ["7", "x", "1.5"], "none": null, "text": "y"})
+        );
+    }
+
+    #[test]
+    fn null_title_icon_and_team_are_left_out_and_a_number_title_is_text() {
+        let builder = || user().title(".t").icon(".i").team(".team");
+        assert_eq!(
+            entity(builder(), json!({"id": 1})),
+            json!({"identifier": "1", "blueprint": "user", "properties": {}, "relations": {}})
+        );
+        let full = entity(
+            builder(),
+            json!({"id": 1, "t": 42, "i": "User", "team": ["a", 7]}),
+        );
+        assert_eq!(
+            (&full["title"], &full["icon"], &full["team"]),
+            (&json!("42"), &json!("User"), &json!(["a", "7"]))
+        );
+        assert_eq!(entity(builder(), json!({"id": 1, "t": ""}))["title"], "");
+    }
+
+    #[test]
+    fn a_title_that_is_no_text_is_left_out_and_counted() {
+        let mapped = map(user().title(".t"), [json!({"id": 1, "t": {"en": "x"}})]);
+        assert_eq!(mapped.entities[0].title, None);
+        assert_eq!(mapped.misconfigured["title"], 1);
+        assert_eq!(
+            mapped.samples["title"],
+            "gave an object, but text is needed"
+        );
+    }
+
+    #[test]
+    fn a_failing_or_silent_field_is_null_and_counted_once_for_each_record() {
+        let builder = user()
+            .property("email", ".id.email")
+            .property("none", "empty")
+            .relation("org", ".id.org")
+            .property("ok", ".id");
+        let mapped = map(builder, (1..=3).map(|id| json!({"id": id})));
+        assert_eq!(mapped.entities.len(), 3);
+        assert_eq!(mapped.failures, []);
+        let counted: Vec<_> = mapped
+            .misconfigured
+            .iter()
+            .map(|(field, times)| (field.as_str(), *times))
+            .collect();
+        assert_eq!(
+            counted,
+            [
+                ("properties.email", 3),
+                ("properties.none", 3),
+                ("relations.org", 3)
+            ]
+        );
+        assert_eq!(mapped.samples.len(), 3);
+        assert_eq!(mapped.samples["properties.none"], "gave nothing");
+        for entity in &mapped.entities {
+            assert_eq!(entity.properties["email"], Value::Null);
+            assert_eq!(entity.relations["org"], Value::Null);
+        }
+        assert_eq!(
+            serde_json::to_value(&mapped.entities[2].properties).unwrap(),
+            json!({"email": null, "none": null, "ok": 3})
+        );
+    }
+
+    #[test]
+    fn fields_that_are_always_null_are_told_apart_from_those_that_sometimes_are() {
+        let builder = user()
+            .title(".nme")
+            .property("some", ".a")
+            .property("never", ".b")
+            .property("meant", "null")
+            .relation("r", ".c");
+        let mapped = map(
+            builder,
+            [
+                json!({"id": 1, "a": 1, "c": "x"}),
+                json!({"id": 2, "c": null}),
+            ],
+        );
+        assert_eq!(mapped.nulls["properties.some"], 1);
+        assert_eq!(
+            mapped.always_null().collect::<Vec<_>>(),
+            ["properties.never", "title"]
+        );
+        assert!(mapped.misconfigured.is_empty());
+    }
+
+    #[test]
+    fn search_queries_of_team_and_relations_go_out_as_objects() {
+        let query = |value: &str| json!({"combinator": "'or'", "rules": [{"property": "'$title'", "operator": "'='", "value": value}]});
+        let builder = user()
+            .team(query(".t"))
+            .relation("owner", query(".o"))
+            .relation("broken", query(".o.x"));
+        let mapped = map(builder, [json!({"id": 1, "t": "core", "o": 5})]);
+        let entity = serde_json::to_value(&mapped.entities[0]).unwrap();
+        assert_eq!(
+            entity["team"]["rules"][0],
+            json!({"property": "$title", "operator": "=", "value": "core"})
+        );
+        assert_eq!(entity["relations"]["owner"]["rules"][0]["value"], 5);
+        assert_eq!(entity["relations"]["broken"], Value::Null);
+        assert_eq!(mapped.misconfigured["relations.broken"], 1);
+    }
+
+    #[test]
+    fn a_record_that_is_no_object_is_mapped_as_itself() {
+        assert_eq!(
+            entity(user().identifier("."), json!("library/debian"))["identifier"],
+            "library/debian"
+        );
+    }
+}
+
+mod items_to_parse {
+    use super::*;
+
+    fn comments() -> JqMapperBuilder {
+        user()
+            .identifier("\"\\(.id)-\\(.item.n)\"")
+            .items_to_parse(".comments")
+    }
+
+    fn post() -> Value {
+        json!({"id": 1, "comments": [{"n": 1}, {"n": 2}], "author": "ann"})
+    }
+
+    #[test]
+    fn each_item_is_an_entity_that_sees_its_record_without_the_array() {
+        let mapped = map(comments().property("record", "."), [post()]);
+        let identifiers: Vec<_> = mapped
+            .entities
+            .iter()
+            .filter_map(|e| e.identifier.as_str())
+            .collect();
+        assert_eq!(identifiers, ["1-1", "1-2"]);
+        assert_eq!(
+            mapped.entities[1].properties["record"],
+            json!({"id": 1, "author": "ann", "item": {"n": 2}})
+        );
+    }
+
+    #[test]
+    fn the_array_can_be_kept_and_the_item_named() {
+        let builder = comments()
+            .identifier(".comment.n")
+            .items_to_parse_name("comment")
+            .items_to_parse_top_level_transform(false)
+            .property("record", ".");
+        let mapped = map(builder, [post()]);
+        assert_eq!(
+            mapped.entities[0].properties["record"],
+            json!({"id": 1, "author": "ann", "comments": [{"n": 1}, {"n": 2}], "comment": {"n": 1}})
+        );
+    }
+
+    #[test]
+    fn an_item_hides_a_key_of_its_name() {
+        let builder = user().identifier(".item").items_to_parse(".list");
+        assert_eq!(
+            entity(builder, json!({"item": "own", "list": ["x"]}))["identifier"],
+            "x"
+        );
+    }
+
+    #[test]
+    fn nested_and_piped_paths_are_taken_out_and_the_rest_stays() {
+        for (jq, left) in [
+            (".data.rows", json!({"data": {"total": 1}, "item": "a"})),
+            (
+                ".data.rows // []",
+                json!({"data": {"total": 1}, "item": "a"}),
+            ),
+            (
+                ".data.rows | map(.)",
+                json!({"data": {"total": 1}, "item": "a"}),
+            ),
+            (
+                "[.data.rows[]]",
+                json!({"data": {"rows": ["a"], "total": 1}, "item": "a"}),
+            ),
+        ] {
+            let builder = user()
+                .identifier(".item")
+                .items_to_parse(jq)
+                .property("record", ".");
+            let entity = entity(builder, json!({"data": {"rows": ["a"], "total": 1}}));
+            assert_eq!(entity["properties"]["record"], left, "{jq}");
+        }
+    }
+
+    #[test]
+    fn the_selector_is_asked_for_each_item() {
+        let mapped = map(comments().selector(".item.n > 1"), [post()]);
+        assert_eq!((mapped.entities.len(), mapped.skipped), (1, 1));
+    }
+
+    #[test]
+    fn an_empty_array_gives_no_entity_and_no_failure() {
+        let mapped = map(comments(), [json!({"id": 1, "comments": []})]);
+        assert_eq!(
+            (mapped.entities.len(), mapped.skipped, mapped.failures.len()),
+            (0, 0, 0)
+        );
+    }
+
+    /// R26, case 18: such a record's entities are unknown, so it must not look like one without items.
+    #[test]
+    fn what_is_no_array_fails_the_record() {
+        for record in [
+            json!({"id": 1}),
+            json!({"comments": null}),
+            json!({"comments": {"n": 1}}),
+            json!({"comments": "x"}),
+            json!("x"),
+        ] {
+            assert_eq!(failure(comments(), record).0, "itemsToParse");
+        }
+        assert_eq!(
+            failure(comments().items_to_parse("empty"), post()).0,
+            "itemsToParse"
+        );
+        let (_, message) = failure(comments(), json!({"id": 1}));
+        assert!(message.contains("`.comments // []`"), "{message}");
+        assert_eq!(
+            failure(
+                user().identifier(".item").items_to_parse("[1]"),
+                json!("text")
+            )
+            .0,
+            "itemsToParse"
+        );
+    }
+
+    #[test]
+    fn a_failing_item_is_named_and_leaves_the_others() {
+        let builder = user().identifier(".item.n").items_to_parse(".comments");
+        let mapped = map(builder, [json!({"id": 9, "comments": [{"n": 1}, {}]})]);
+        assert_eq!(mapped.entities.len(), 1);
+        assert!(
+            mapped.failures[0]
+                .to_string()
+                .starts_with("record 1 (id \"9\", item 2): identifier: gave null")
+        );
+    }
+}
+
+mod building {
+    use super::*;
+
+    #[test]
+    fn every_problem_comes_at_once_with_its_place() {
+        let builder = JqMapper::builder()
+            .selector(".a |")
+            .title("")
+            .team(json!({"combinator": "'and'"}))
+            .blueprint("{")
+            .property("ok", ".ok")
+            .property("email", ".email |")
+            .property("email2", "nonsense")
+            .property("ok", ".twice")
+            .relation("owner", json!({"combinator": "'and'", "rules": [{"property": "(", "operator": "'='", "value": "1"}]}))
+            .relation("number", json!(5))
+            .items_to_parse("][")
+            .items_to_parse_name("");
+        let mut places: Vec<String> = builder
+            .build()
+            .unwrap_err()
+            .into_iter()
+            .map(|problem| problem.path)
+            .collect();
+        places.sort();
+        assert_eq!(
+            places,
+            [
+                "blueprint",
+                "identifier",
+                "itemsToParse",
+                "itemsToParseName",
+                "properties.email",
+                "properties.email2",
+                "properties.ok",
+                "relations.number",
+                "relations.owner.rules[0].property",
+                "selector.query",
+                "team",
+                "title",
+            ]
+        );
+    }
+
+    #[test]
+    fn expressions_may_be_text_or_json() {
+        assert_eq!(Expression::from(json!(".id")), Expression::from(".id"));
+        assert!(matches!(
+            Expression::from(json!({"rules": []})),
+            Expression::Search(_)
+        ));
+    }
+
+    #[test]
+    fn mappers_can_be_shared_and_boxed() {
+        let shared: std::sync::Arc<dyn Mapper> = std::sync::Arc::new(user().build().unwrap());
+        let boxed: Box<dyn Mapper> = Box::new(shared);
+        let mut mapped = Mapped::default();
+        boxed.map(&Val::from(json!({"id": "x"})), &mut mapped);
+        assert_eq!((boxed.blueprint(), mapped.mapped), (Some("user"), 1));
+    }
+}

@@ -1,0 +1,65 @@
+//! The one error of this crate.
+
+use std::fmt;
+
+/// A template that cannot work, or a parent that gives no usable parameter. Never worth a repeat with the same input.
+///
+/// `Display` is one line and holds the parameter's name, but never its value.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+}
+
+/// What an [`Error`] is about.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The template's text, or parameters that do not fit it. Found before any record.
+    Template,
+    /// `expand` was called without a value for a parameter.
+    MissingValue,
+    /// A value that would change the path: empty, `.`, `..`, or with control characters. Concerns this one parent.
+    Value,
+    /// `field` fails on a parent, or gives what is neither text nor number. Concerns this one parent.
+    Field,
+    /// `filter` fails on a parent, or gives no boolean. Concerns this one parent.
+    Filter,
+}
+
+impl ErrorKind {
+    /// Whether other parents can still be expanded.
+    pub fn is_about_one_parent(self) -> bool {
+        matches!(
+            self,
+            ErrorKind::Value | ErrorKind::Field | ErrorKind::Filter
+        )
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Always false: nothing here depends on time.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
