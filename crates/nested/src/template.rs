@@ -464,6 +464,9 @@ mod tests {
         );
         assert!(template("/a/%2e{+x}").expand(&[("x", "./b")]).is_err());
         assert_eq!(template("/a/.{x}").expand(&[("x", "b")]).unwrap(), "/a/.b");
+        // Half an escape in the template: harmless values become `.` and `..` only together with it.
+        assert!(template("/a/%2{x}/b").expand(&[("x", "e")]).is_err());
+        assert!(template("/a/.%2{x}/b").expand(&[("x", "E")]).is_err());
     }
 
     #[test]
