@@ -203,7 +203,7 @@ impl ScriptedApi {
         self
     }
 
-    fn reply(&self, request: Request) -> Answer {
+    fn respond(&self, request: Request) -> Answer {
         let (call, reply) = {
             let mut script = lock(&self.shared.script);
             if let Some(Fault::Instead(answer) | Fault::Afterwards(answer)) =
@@ -235,7 +235,7 @@ impl ScriptedApi {
 impl Service for ScriptedApi {
     async fn answer(&self, request: Request) -> Answer {
         let number = self.shared.log.arrived(&request);
-        let answer = self.reply(request);
+        let answer = self.respond(request);
         self.shared.log.answered(number, answer.status);
         answer
     }

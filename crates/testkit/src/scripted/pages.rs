@@ -244,12 +244,8 @@ impl Pages {
         }
     }
 
-    pub(crate) fn records(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.records.len() as u64
-    }
-
-    pub(crate) fn is_single(&self) -> bool {
-        self.style == Style::Single
     }
 
     /// The first page, full of records, with what tells the way onwards replaced by something that is no such thing.
