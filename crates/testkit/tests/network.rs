@@ -1,5 +1,8 @@
 //! The network in process and the server behind a socket.
 
+// Helpers outside of `#[test]` functions panic as well: that is how they report.
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use futures::future::join_all;

@@ -1,5 +1,8 @@
 //! The double of Port: what it keeps, refuses, deletes and finds wrong.
 
+// Helpers outside of `#[test]` functions panic as well: that is how they report.
+#![allow(clippy::unwrap_used)]
+
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Method};

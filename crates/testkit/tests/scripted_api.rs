@@ -1,5 +1,8 @@
 //! The scripted API: routes, credentials, faults, pages.
 
+// Helpers outside of `#[test]` functions panic as well: that is how they report.
+#![allow(clippy::unwrap_used)]
+
 use http::Method;
 use longshore_testkit::{Answer, Network, Pages, ScriptedApi, Service, numbered};
 use longshore_transport::{Request, Transport};

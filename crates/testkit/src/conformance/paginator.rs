@@ -138,18 +138,15 @@ impl<A: ModelApi> Check<'_, A> {
     /// Reads the first `of` records page by page.
     fn reads(&self, of: u64, to_the_end: bool) {
         let mut walk = Walk::new(Arc::clone(self.paginator), self.base.clone());
-        let (mut token, mut previous): (Option<PageToken>, Option<PageRequest>) = (None, None);
+        let mut token: Option<PageToken> = None;
+        let mut request = self.applied(None);
         let (mut requests, mut got, mut most) = (0, 0, 0);
         loop {
-            let request = self.applied(token.as_ref());
-            if previous.as_ref() == Some(&request) {
-                self.broken("advances", &format!("the request after page {requests} is the request of that page again"));
-            }
             let page = self.ask(&request, of);
             requests += 1;
             got += page.records.len() as u64;
             if requests == 1 {
-                most = of.div_ceil((page.records.len() as u64).max(1)).max(1) + 3;
+                most = of.div_ceil((page.records.len() as u64).max(1)) + 3;
             }
             if requests > most {
                 self.broken("terminates", &format!("{requests} requests were made for {of} records"));
@@ -157,18 +154,25 @@ impl<A: ModelApi> Check<'_, A> {
 
             let (body, records) = page.values();
             let next = self.next(token.as_ref(), &request, &page.headers, &body, &records, walk.progress());
+            let onwards = match &next {
+                Next::Continue(next) => Some((next.clone(), self.applied(Some(next)))),
+                _ => None,
+            };
+            if onwards.as_ref().is_some_and(|(_, next)| *next == request) {
+                self.broken("advances", &format!("the request after page {requests} is the request of that page again"));
+            }
+            // The walk adds the guards and the memory that a real read has.
             let step = match walk.request().and_then(|_| walk.accept(&page.headers, &body, &records)) {
                 Ok(step) => step,
                 Err(error) => self.broken("terminates", &format!("page {requests} of a sound API is an error: {error}")),
             };
-            match (step, next) {
-                (Step::Done(ending), _) => return self.ended(ending.result.map_err(|s| s.to_string()), got, of, to_the_end),
-                (Step::Continue, Next::Continue(next)) => {
-                    token = Some(next);
-                    previous = Some(request);
+            match (step, onwards) {
+                (Step::Continue, Some(onwards)) => (token, request) = (Some(onwards.0), onwards.1),
+                (Step::Continue, None) => {
+                    self.broken("pure", &format!("asked twice about page {requests}, it goes on and ends ({next:?})"))
                 }
-                (Step::Continue, ended) => {
-                    self.broken("pure", &format!("asked twice about page {requests}, it goes on and ends ({ended:?})"))
+                (Step::Done(ending), _) => {
+                    return self.ended(ending.result.map_err(|shortfall| shortfall.to_string()), got, of, to_the_end);
                 }
             }
         }

@@ -222,46 +222,69 @@ impl Parameter {
 
 /// The shape of a call that the description does not list: the keys of its body, and which of them must be there.
 struct Shape {
-    keys: &'static [(&'static str, fn(&Value) -> bool, bool)],
+    keys: Vec<Key>,
     has_body: bool,
     closed: bool,
 }
 
+struct Key {
+    name: &'static str,
+    allows: fn(&Value) -> bool,
+    required: bool,
+}
+
+fn required(name: &'static str, allows: fn(&Value) -> bool) -> Key {
+    Key {
+        name,
+        allows,
+        required: true,
+    }
+}
+
+fn optional(name: &'static str, allows: fn(&Value) -> bool) -> Key {
+    Key {
+        name,
+        allows,
+        required: false,
+    }
+}
+
 fn undescribed(call: Option<PortCall>) -> Option<Shape> {
-    match call? {
-        PortCall::Owned => Some(Shape {
-            keys: &[
-                ("datasource_prefix", is_text, true),
-                ("datasource_suffix", is_text, true),
-                ("limit", is_page_size, false),
-                ("from", is_text, false),
-                ("before", is_iso_time, false),
+    let shape = match call? {
+        PortCall::Owned => Shape {
+            keys: vec![
+                required("datasource_prefix", Value::is_string),
+                required("datasource_suffix", Value::is_string),
+                optional("limit", is_page_size),
+                optional("from", Value::is_string),
+                optional("before", is_iso_time),
             ],
             has_body: true,
             closed: true,
-        }),
-        PortCall::CreateIntegration => Some(Shape {
-            keys: &[
-                ("installationId", is_text, true),
-                ("installationAppType", is_text, true),
-                ("version", is_text, false),
-                ("config", is_object, false),
+        },
+        PortCall::CreateIntegration => Shape {
+            keys: vec![
+                required("installationId", Value::is_string),
+                required("installationAppType", Value::is_string),
+                optional("version", Value::is_string),
+                optional("config", Value::is_object),
             ],
             has_body: true,
             closed: false,
-        }),
-        PortCall::Examples => Some(Shape {
-            keys: &[("examples", is_list, true)],
+        },
+        PortCall::Examples => Shape {
+            keys: vec![required("examples", Value::is_array)],
             has_body: true,
             closed: true,
-        }),
-        PortCall::ResyncRequest => Some(Shape {
-            keys: &[],
+        },
+        PortCall::ResyncRequest => Shape {
+            keys: Vec::new(),
             has_body: false,
             closed: true,
-        }),
-        _ => None,
-    }
+        },
+        _ => return None,
+    };
+    Some(shape)
 }
 
 impl Shape {
@@ -286,9 +309,14 @@ impl Shape {
     }
 
     fn check_keys(&self, body: &Map<String, Value>, problems: &mut Vec<String>) {
-        for (name, is_right, required) in self.keys {
+        for Key {
+            name,
+            allows,
+            required,
+        } in &self.keys
+        {
             match body.get(*name) {
-                Some(value) if !is_right(value) => {
+                Some(value) if !allows(value) => {
                     problems.push(format!("body/{name}: this value is not allowed"))
                 }
                 None if *required => problems.push(format!("body: `{name}` is required")),
@@ -296,23 +324,11 @@ impl Shape {
             }
         }
         for name in body.keys().filter(|_| self.closed) {
-            if !self.keys.iter().any(|(known, ..)| known == name) {
+            if !self.keys.iter().any(|key| key.name == name) {
                 problems.push(format!("body: `{name}` is not a key of this call"));
             }
         }
     }
-}
-
-fn is_text(value: &Value) -> bool {
-    value.is_string()
-}
-
-fn is_object(value: &Value) -> bool {
-    value.is_object()
-}
-
-fn is_list(value: &Value) -> bool {
-    value.is_array()
 }
 
 fn is_page_size(value: &Value) -> bool {

@@ -214,9 +214,9 @@ impl ScriptedApi {
             if !script.lets_in(&request) {
                 return Answer::status(401).with_json(json!({"error": "unauthorized"}));
             }
-            match script.find(request) {
-                Ok(found) => found,
-                Err(request) => {
+            match script.find(&request) {
+                Some((parameters, reply)) => (Call::new(request, parameters), reply),
+                None => {
                     let message = format!(
                         "no answer is scripted for {} {}",
                         request.method,
@@ -253,19 +253,13 @@ impl Script {
             .all(|expected| expected.is_on(request))
     }
 
-    fn find(&self, request: Request) -> Result<(Call, Reply), Request> {
-        let best = self
-            .routes
-            .iter()
-            .filter_map(|(route, reply)| {
-                let parameters = route.matches(&request.method, request.url.path())?;
-                Some((route.literals(), parameters, reply))
-            })
-            .max_by_key(|(literals, ..)| *literals);
-        match best {
-            Some((_, parameters, reply)) => Ok((Call::new(request, parameters), Arc::clone(reply))),
-            None => Err(request),
-        }
+    fn find(&self, request: &Request) -> Option<(Vec<(String, String)>, Reply)> {
+        let matching = self.routes.iter().filter_map(|(route, reply)| {
+            let parameters = route.matches(&request.method, request.url.path())?;
+            Some((route.literals(), parameters, reply))
+        });
+        let (_, parameters, reply) = matching.max_by_key(|(literals, ..)| *literals)?;
+        Some((parameters, Arc::clone(reply)))
     }
 }
 
