@@ -332,9 +332,11 @@ impl PortClientBuilder {
         let base_url = self
             .base_url
             .ok_or_else(|| config("Port's address is missing: set OCEAN__PORT__BASE_URL"))?;
-        let origin = Origin::of(&base_url).map_err(|_| {
-            config("Port's address is no http or https URL: check OCEAN__PORT__BASE_URL")
-        })?;
+        let origin = transport::parse_url(base_url.as_str())
+            .and_then(|base_url| Origin::of(&base_url))
+            .map_err(|error| {
+                config("Port's address cannot be used: check OCEAN__PORT__BASE_URL").because(error)
+            })?;
         let (client_id, client_secret) = self.credentials.ok_or_else(|| {
             config("Port's credentials are missing: set OCEAN__PORT__CLIENT_ID and OCEAN__PORT__CLIENT_SECRET")
         })?;

@@ -181,11 +181,7 @@ fn read_answer(response: Response) -> Result<Answer, transport::Error> {
     }
     match response.status {
         StatusCode::NOT_FOUND => Ok(Answer::NotFound),
-        status @ (StatusCode::BAD_REQUEST
-        | StatusCode::CONFLICT
-        | StatusCode::PAYLOAD_TOO_LARGE
-        | StatusCode::UNPROCESSABLE_ENTITY
-        | StatusCode::FAILED_DEPENDENCY) => {
+        status if may_be_about_one(status) => {
             let refusal = Refusal::of(&response);
             let reason = if refusal.is_about_dependents() {
                 NotDeletedReason::Dependents
@@ -202,4 +198,17 @@ fn read_answer(response: Response) -> Result<Answer, transport::Error> {
             Ok(Answer::Done(raw.deleted_entities))
         }
     }
+}
+
+/// Refusals that one entity of a call may have caused. Port does not document the status for dependents.
+fn may_be_about_one(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::CONFLICT
+            | StatusCode::PRECONDITION_FAILED
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::FAILED_DEPENDENCY
+    )
 }

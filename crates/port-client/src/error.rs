@@ -13,17 +13,17 @@ use crate::{Deleted, Upserted};
 ///
 /// A call that is made of many requests may fail after some of them: [`Error::upserted`] and [`Error::deleted`] give
 /// what Port had acknowledged by then.
-///
-/// Cloning is cheap.
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
     status: Option<StatusCode>,
     retryable: bool,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Shared, because one failed token request fails all that waited for it.
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     done: Done,
 }
 
@@ -60,7 +60,7 @@ pub enum ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Arc::new(Inner {
+        Error(Box::new(Inner {
             kind,
             message: message.into(),
             status: None,
@@ -70,52 +70,40 @@ impl Error {
         }))
     }
 
-    /// What failed, `doing` something that completes "Port … while", such as "reading the integration".
+    /// An exchange that failed while `doing` something, such as "reading the integration".
     pub(crate) fn exchange(doing: &str, error: transport::Error) -> Error {
         if let Some(token) = in_chain(&error) {
             return token.clone();
         }
-        let (kind, advice) = judge(doing, &error);
-        Error(Arc::new(Inner {
-            kind,
-            message: advice,
-            status: error.status(),
-            retryable: error.is_retryable(),
-            source: Some(Box::new(error)),
-            done: Done::Nothing,
-        }))
-    }
-
-    pub(crate) fn after_upserting(self, upserted: Upserted) -> Error {
-        self.with_done(None, Done::Upserted(upserted))
-    }
-
-    pub(crate) fn after_deleting(self, deleted: Deleted, of: usize) -> Error {
-        let message = format!(
-            "deleted {} of {of}, then stopped: {self}",
-            deleted.deleted.len()
-        );
-        self.with_done(Some(message), Done::Deleted(deleted))
-    }
-
-    fn with_done(self, message: Option<String>, done: Done) -> Error {
-        let message = message.unwrap_or_else(|| self.0.message.clone());
-        match Arc::try_unwrap(self.0) {
-            Ok(inner) => Error(Arc::new(Inner {
-                message,
-                done,
-                ..inner
-            })),
-            // The failure of a token request is shared by all that waited for it: it becomes the source.
-            Err(shared) => Error(Arc::new(Inner {
-                kind: shared.kind,
-                message,
-                status: shared.status,
-                retryable: shared.retryable,
-                source: Some(Box::new(Error(shared))),
-                done,
-            })),
+        let (kind, message) = judge(doing, &error);
+        let mut ours = Error::new(kind, message);
+        ours.0.status = error.status();
+        ours.0.retryable = error.is_retryable();
+        match kind {
+            // The transport's advice for a 401 is about the credentials of the API that is read.
+            ErrorKind::Unauthorized => ours,
+            _ => ours.because(error),
         }
+    }
+
+    pub(crate) fn because(mut self, cause: transport::Error) -> Error {
+        self.0.source = Some(Arc::new(cause));
+        self
+    }
+
+    pub(crate) fn after_upserting(mut self, upserted: Upserted) -> Error {
+        self.0.done = Done::Upserted(upserted);
+        self
+    }
+
+    pub(crate) fn after_deleting(mut self, deleted: Deleted, of: usize) -> Error {
+        self.0.message = format!(
+            "deleted {} of {of}, then stopped: {}",
+            deleted.deleted.len(),
+            self.0.message
+        );
+        self.0.done = Done::Deleted(deleted);
+        self
     }
 
     /// What kind of failure this is.
@@ -169,7 +157,7 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_ref().map(|source| &**source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }
 
@@ -187,17 +175,21 @@ fn in_chain(error: &transport::Error) -> Option<&Error> {
 
 fn judge(doing: &str, error: &transport::Error) -> (ErrorKind, String) {
     use transport::ErrorKind as Cause;
+    // A 403 may be a rate limit, too.
+    if error.kind() == Cause::RateLimited {
+        return by_status(doing, StatusCode::TOO_MANY_REQUESTS);
+    }
     if let Some(status) = error.status().filter(|status| !status.is_success()) {
         return by_status(doing, status);
     }
     match error.kind() {
-        Cause::Unauthorized => by_status(doing, StatusCode::UNAUTHORIZED),
-        Cause::RateLimited => by_status(doing, StatusCode::TOO_MANY_REQUESTS),
-        Cause::EmptyBody
-        | Cause::NotJson
-        | Cause::TooDeep
-        | Cause::Truncated
-        | Cause::BodyTooLarge => (
+        Cause::EmptyBody | Cause::Truncated => (
+            ErrorKind::Unavailable,
+            format!(
+                "Port's answer was cut short in every attempt while {doing}: check the network and proxies, then run again"
+            ),
+        ),
+        Cause::NotJson | Cause::TooDeep | Cause::Shape | Cause::BodyTooLarge => (
             ErrorKind::Answer,
             format!(
                 "Port's answer could not be read while {doing}: check that OCEAN__PORT__BASE_URL is the address of Port's API"
@@ -219,6 +211,12 @@ fn judge(doing: &str, error: &transport::Error) -> (ErrorKind, String) {
 fn by_status(doing: &str, status: StatusCode) -> (ErrorKind, String) {
     let code = status.as_u16();
     match code {
+        300..=399 => (
+            ErrorKind::Config,
+            format!(
+                "Port's address leads elsewhere ({code}) while {doing}: set OCEAN__PORT__BASE_URL to the address of Port's API itself"
+            ),
+        ),
         401 => (
             ErrorKind::Unauthorized,
             format!(
@@ -233,13 +231,13 @@ fn by_status(doing: &str, status: StatusCode) -> (ErrorKind, String) {
         404 => (
             ErrorKind::NotFound,
             format!(
-                "Port knows no such thing (404) while {doing}: check its name, and OCEAN__PORT__BASE_URL"
+                "Port does not know what is asked for (404) while {doing}: check that it exists, and OCEAN__PORT__BASE_URL"
             ),
         ),
         429 => (
             ErrorKind::RateLimited,
             format!(
-                "Port's rate limit (429) was still exceeded after all attempts while {doing}: run again later, or less often"
+                "Port's rate limit was still exceeded after all attempts while {doing}: run again later, or less often"
             ),
         ),
         408 | 500.. => (
