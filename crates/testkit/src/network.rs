@@ -116,14 +116,11 @@ impl Transport for Network {
         let _under_way = UnderWay::start(&self.shared);
         let number = self.shared.log.arrived(&request);
         let Some(service) = self.service(&request.url) else {
+            let origin = origin_of(&request.url);
             return Err(Error::new(
                 ErrorKind::Connect,
-                format!(
-                    "no service is set up for {} in this test's network",
-                    origin_of(&request.url)
-                ),
-            )
-            .retryable(true));
+                format!("no service is set up for {origin} in this test's network"),
+            ));
         };
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;

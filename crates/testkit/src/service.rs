@@ -159,9 +159,10 @@ impl Answer {
             tokio::time::sleep(delay).await;
         }
         match self.breaks {
-            Some(kind) => {
-                Err(Error::new(kind, "the test ordered this connection to break").retryable(true))
-            }
+            Some(kind) => Err(Error::new(
+                kind,
+                "the test ordered this connection to break",
+            )),
             None => Ok(Response {
                 status: self.status,
                 headers: self.headers,
