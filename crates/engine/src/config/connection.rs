@@ -1,0 +1,210 @@
+//! How the API is reached: the connection settings of file and environment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderMap;
+use longshore_paginate::Settings;
+use longshore_transport::{SafeUrl, parse_url};
+use url::Url;
+
+use super::auth::{self, AuthSettings};
+use super::fields::Fields;
+use super::notice::{Findings, Place};
+use super::tree::Node;
+use super::{headers, pagination, values};
+
+/// How the API is reached.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Connection {
+    /// Root URL. It may carry a path, and a query that goes out with every request and is a secret.
+    pub base_url: Url,
+    /// The credentials.
+    pub auth: AuthSettings,
+    /// Headers for every request, all marked sensitive.
+    pub custom_headers: HeaderMap,
+    /// Paging, where a resource says nothing else.
+    pub pagination: Settings,
+    /// For one request with its whole answer; 30 seconds unless set.
+    pub timeout: Duration,
+    /// False accepts any certificate.
+    pub verify_tls: bool,
+    /// Requests in flight at once; 10 unless set.
+    pub max_concurrent_requests: usize,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("base_url", &SafeUrl::of(&self.base_url))
+            .field("auth", &self.auth)
+            .field("custom_headers", &self.custom_headers)
+            .field("pagination", &self.pagination)
+            .field("timeout", &self.timeout)
+            .field("verify_tls", &self.verify_tls)
+            .field("max_concurrent_requests", &self.max_concurrent_requests)
+            .finish()
+    }
+}
+
+/// The same settings from two places: what the environment has, wins.
+#[derive(Debug)]
+pub(super) struct Levels {
+    pub(super) environment: Fields,
+    pub(super) file: Option<Fields>,
+}
+
+impl Levels {
+    /// A setting under any of its names.
+    pub(super) fn take(&mut self, names: &[&'static str], findings: &mut Findings) -> Option<Node> {
+        let variable = self.environment.take(names, findings);
+        let written = self
+            .file
+            .as_mut()
+            .and_then(|file| file.take(names, findings));
+        variable.or(written)
+    }
+
+    /// The settings of an object, from both places.
+    pub(super) fn section(&mut self, name: &'static str, findings: &mut Findings) -> Levels {
+        let environment = self.environment.take_fields(&[name], findings);
+        let file = self.file.as_mut();
+        Levels {
+            environment: environment.unwrap_or_else(|| self.environment.without_keys(name)),
+            file: file.and_then(|file| file.take_fields(&[name], findings)),
+        }
+    }
+
+    /// Also takes the settings of `other`, as if they were written here.
+    pub(super) fn join(&mut self, other: Levels) {
+        self.environment.join(other.environment);
+        self.join_file(other.file);
+    }
+
+    /// Also takes the settings of another object in the file.
+    pub(super) fn join_file(&mut self, other: Option<Fields>) {
+        match (&mut self.file, other) {
+            (Some(file), Some(other)) => file.join(other),
+            (None, other) => self.file = other,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Where a setting that is missing would stand.
+    pub(super) fn missing(&self, name: &str) -> Place {
+        self.file
+            .as_ref()
+            .unwrap_or(&self.environment)
+            .missing(name)
+    }
+
+    /// Takes everything that is left, so that nothing of it is unknown.
+    pub(super) fn take_the_rest(&mut self) {
+        self.environment.take_the_rest();
+        if let Some(file) = &mut self.file {
+            file.take_the_rest();
+        }
+    }
+
+    /// Reports what nobody asked for.
+    pub(super) fn finish(self, findings: &mut Findings) {
+        self.environment.finish(findings);
+        if let Some(file) = self.file {
+            file.finish(findings);
+        }
+    }
+}
+
+/// Reads all settings of the connection. `None` when something in it is a problem.
+pub(super) fn read(
+    levels: &mut Levels,
+    variables: &BTreeMap<String, String>,
+    findings: &mut Findings,
+) -> Option<Connection> {
+    let before = findings.problem_count();
+    let base_url = base_url(levels, findings);
+    let auth = auth::read(levels, findings);
+    let custom_headers = match levels.take(&["customHeaders"], findings) {
+        Some(node) => headers::read(node, variables, findings),
+        None => HeaderMap::new(),
+    };
+    let pagination = pagination::of_connection(levels, findings);
+    let timeout = match levels.take(&["timeout"], findings) {
+        Some(node) => values::seconds(&node, findings),
+        None => Some(Duration::from_secs(30)),
+    };
+    let verify_tls = match levels.take(&["verifySsl"], findings) {
+        Some(node) => {
+            let verify = values::boolean(&node, findings);
+            if verify == Some(false) {
+                findings.warning(
+                    &node.place,
+                    "certificates are not checked: whoever is in between can read and change everything",
+                );
+            }
+            verify
+        }
+        None => Some(true),
+    };
+    let max_concurrent_requests = match levels.take(&["maxConcurrentRequests"], findings) {
+        Some(node) => values::whole_number(&node, 1, findings),
+        None => Some(10),
+    };
+    if findings.problem_count() > before {
+        return None;
+    }
+    Some(Connection {
+        base_url: base_url?,
+        auth: auth?,
+        custom_headers,
+        pagination,
+        timeout: timeout?,
+        verify_tls: verify_tls?,
+        max_concurrent_requests: usize::try_from(max_concurrent_requests?).unwrap_or(usize::MAX),
+    })
+}
+
+fn base_url(levels: &mut Levels, findings: &mut Findings) -> Option<Url> {
+    match levels.take(&["baseUrl"], findings) {
+        Some(node) => url(&node, findings),
+        None => {
+            let place = levels.missing("baseUrl");
+            findings.problem(
+                &place,
+                "is not set; write the root URL of the API, as in https://api.example.com",
+            );
+            None
+        }
+    }
+}
+
+/// An `http` or `https` URL. Problems show nothing of it: its query may hold a key.
+pub(super) fn url(node: &Node, findings: &mut Findings) -> Option<Url> {
+    let text = values::filled_text(node, findings)?;
+    let scheme = text
+        .split_once("://")
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    if !matches!(scheme.as_deref(), Some("http" | "https")) {
+        findings.problem(
+            &node.place,
+            "must begin with https:// or http://, as in https://api.example.com",
+        );
+        return None;
+    }
+    match parse_url(&text) {
+        Ok(url) if url.fragment().is_some() => {
+            findings.problem(
+                &node.place,
+                "holds a `#`, and what follows it is never sent; take it out",
+            );
+            None
+        }
+        Ok(url) => Some(url),
+        Err(error) => {
+            findings.problem(&node.place, error.to_string());
+            None
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! How a list is asked for: what `selector` and each path parameter have in common.
+
+use http::Method;
+use longshore_paginate::Settings;
+use serde_json::Value;
+
+use super::fields::{Fields, unfold};
+use super::notice::{Findings, Place};
+use super::resource::{Written, jq};
+use super::spelling::Words;
+use super::tree::{Node, Shape};
+use super::{pagination, values, yaml};
+
+const METHODS: Words = Words {
+    known: &["GET", "POST", "PUT", "PATCH", "DELETE"],
+    meant: &[],
+};
+
+/// A list as written.
+pub(super) struct List {
+    pub(super) method: Method,
+    pub(super) query_params: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Option<Value>,
+    pub(super) data_path: Option<String>,
+    pub(super) pagination: Settings,
+}
+
+/// Reads what is written at `path` inside the resource.
+pub(super) fn read(
+    fields: &mut Fields,
+    path: &str,
+    written: &mut Written,
+    findings: &mut Findings,
+) -> List {
+    let method = fields.take(&["method"], findings);
+    let query_params = fields.take(&["queryParams"], findings);
+    let headers = fields.take(&["headers"], findings);
+    if let Some(node) = &headers {
+        written.note(&format!("{path}.headers"), node);
+    }
+    let body = fields.take(&["body"], findings);
+    let data_path = fields.take(&["dataPath"], findings);
+    if let Some(node) = &data_path {
+        written.note(&format!("{path}.data_path"), node);
+    }
+    let pagination = match fields.take(&["pagination"], findings) {
+        Some(node) => {
+            let path = format!("{path}.pagination");
+            written.note(&path, &node);
+            pagination::of_list(node, fields.unknown(), &path, written, findings)
+        }
+        None => Settings::default(),
+    };
+    List {
+        method: method
+            .and_then(|node| read_method(&node, findings))
+            .unwrap_or(Method::GET),
+        query_params: query_params
+            .map(|node| pairs(node, findings))
+            .unwrap_or_default(),
+        headers: headers
+            .map(|node| pairs(node, findings))
+            .unwrap_or_default(),
+        body: body.and_then(|node| read_body(node, findings)),
+        data_path: data_path.and_then(|node| jq(&node, findings)),
+        pagination,
+    }
+}
+
+fn read_method(node: &Node, findings: &mut Findings) -> Option<Method> {
+    let text = values::text(node, findings)?;
+    let name = text.trim().to_ascii_uppercase();
+    if METHODS.known.contains(&name.as_str()) {
+        return Method::from_bytes(name.as_bytes()).ok();
+    }
+    findings.problem(&node.place, METHODS.refusal(text.trim()));
+    None
+}
+
+/// Names and values as the text written. A list gives its name once for each item.
+fn pairs(node: Node, findings: &mut Findings) -> Vec<(String, String)> {
+    let Some(node) = unfold(node, findings) else {
+        return Vec::new();
+    };
+    let Shape::Map(entries) = node.shape else {
+        findings.problem(&node.place, "must be an object of names and values");
+        return Vec::new();
+    };
+    let mut pairs = Vec::new();
+    for entry in entries {
+        let place = Place {
+            line: entry.line,
+            ..entry.node.place.clone()
+        };
+        let items = match entry.node.shape {
+            Shape::List(items) => items,
+            _ => vec![entry.node],
+        };
+        for item in items {
+            match item.text() {
+                Some(_) if item.is_null() => findings.problem(
+                    &place,
+                    "has no value; for an empty one write '', for the word null write 'null'",
+                ),
+                Some(text) => pairs.push((entry.key.clone(), text.to_owned())),
+                None => findings.problem(&place, "must be text, a number, true or false"),
+            }
+        }
+    }
+    pairs
+}
+
+/// A JSON body, as an object or as JSON text.
+fn read_body(node: Node, findings: &mut Findings) -> Option<Value> {
+    match node.text() {
+        Some(text) => yaml::parse_json_text(text, &node.place, findings).map(|node| node.to_json()),
+        None => Some(node.to_json()),
+    }
+}

@@ -1,0 +1,134 @@
+//! The mapping: its switches, and its resources in order.
+
+use longshore_paginate::Settings;
+
+use super::fields::{Fields, Unknown};
+use super::notice::{Findings, Place};
+use super::spelling::Keys;
+use super::tree::{Node, Shape};
+use super::{resource, values};
+use crate::{AllowEmpty, Resource};
+
+/// What becomes an entity, and what may be deleted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Mapping {
+    /// True only when the mapping itself writes so: the reference's silent default takes live dependents along.
+    pub delete_dependent_entities: bool,
+    /// Whether Port creates the targets of relations; true unless written.
+    pub create_missing_related_entities: bool,
+    /// Whether properties that a record does not give are kept; true unless written.
+    pub enable_merge_entity: bool,
+    /// The share of a blueprint's entities, 0 to 1, above which none is deleted; 0.9 unless written.
+    pub entity_deletion_threshold: f64,
+    /// Which blueprints may lose all their entities.
+    pub allow_empty: AllowEmpty,
+    /// In the order written; never empty.
+    pub resources: Vec<Resource>,
+}
+
+/// Reads a whole mapping, holding its paging against that of the connection where there is one.
+pub(super) fn read(
+    node: Node,
+    unknown: Unknown,
+    paging: Option<&Settings>,
+    findings: &mut Findings,
+) -> Option<Mapping> {
+    let before = findings.problem_count();
+    let mut fields = Fields::of(node, Keys::Mapping, unknown, findings)?;
+    let mut switch = |name, default, findings: &mut Findings| match fields.take(&[name], findings) {
+        Some(node) => values::boolean(&node, findings),
+        None => Some(default),
+    };
+    let delete_dependent_entities = switch("deleteDependentEntities", false, findings);
+    let create_missing_related_entities = switch("createMissingRelatedEntities", true, findings);
+    let enable_merge_entity = switch("enableMergeEntity", true, findings);
+    let entity_deletion_threshold = match fields.take(&["entityDeletionThreshold"], findings) {
+        Some(node) => values::number_within(&node, 0.0, 1.0, findings),
+        None => Some(0.9),
+    };
+    let allow_empty = match fields.take(&["allowEmpty"], findings) {
+        Some(node) => allow_empty(&node, findings),
+        None => AllowEmpty::No,
+    };
+    let list = fields.take(&["resources"], findings);
+    let resources = match list {
+        Some(list) => resources(list, unknown, paging, findings),
+        None => {
+            let place = fields.missing("resources");
+            findings.problem(
+                &place,
+                "is missing or empty; list what is to be read, each with its kind",
+            );
+            Vec::new()
+        }
+    };
+    fields.finish(findings);
+    if findings.problem_count() > before {
+        return None;
+    }
+    Some(Mapping {
+        delete_dependent_entities: delete_dependent_entities?,
+        create_missing_related_entities: create_missing_related_entities?,
+        enable_merge_entity: enable_merge_entity?,
+        entity_deletion_threshold: entity_deletion_threshold?,
+        allow_empty,
+        resources,
+    })
+}
+
+fn resources(
+    list: Node,
+    unknown: Unknown,
+    paging: Option<&Settings>,
+    findings: &mut Findings,
+) -> Vec<Resource> {
+    let Shape::List(items) = list.shape else {
+        findings.problem(
+            &list.place,
+            "must be a list; begin each resource with `- kind: …`",
+        );
+        return Vec::new();
+    };
+    if items.is_empty() {
+        findings.problem(
+            &list.place,
+            "is missing or empty; list what is to be read, each with its kind",
+        );
+    }
+    items
+        .into_iter()
+        .filter_map(|item| resource::read(item, unknown, paging, findings))
+        .collect()
+}
+
+/// `true`, `false`, or the blueprints it holds for.
+fn allow_empty(node: &Node, findings: &mut Findings) -> AllowEmpty {
+    match &node.shape {
+        Shape::List(items) => AllowEmpty::Blueprints(
+            items
+                .iter()
+                .filter_map(|item| values::filled_text(item, findings))
+                .collect(),
+        ),
+        Shape::Scalar { text, .. } => match values::boolean_word(text) {
+            Some(true) => AllowEmpty::All,
+            Some(false) => AllowEmpty::No,
+            None => {
+                refuse_allow_empty(&node.place, findings);
+                AllowEmpty::No
+            }
+        },
+        Shape::Map(_) => {
+            refuse_allow_empty(&node.place, findings);
+            AllowEmpty::No
+        }
+    }
+}
+
+fn refuse_allow_empty(place: &Place, findings: &mut Findings) {
+    findings.problem(
+        place,
+        "must be true, false, or a list of blueprints: [user, project]",
+    );
+}

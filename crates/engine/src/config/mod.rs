@@ -1,0 +1,122 @@
+//! What users of Ocean Custom already have, read and checked: a connection file, a mapping file, and `OCEAN__…` in the environment.
+//!
+//! Everything is checked while loading, before any request, and all problems come at once, each with file, line and the path of
+//! the setting. No problem shows a value that may be secret, nor the lines around it.
+//!
+//! ```
+//! use longshore_engine::Config;
+//!
+//! let config = Config::loader()
+//!     .connection_text("config.yaml", "baseUrl: https://api.example.com\nauthType: bearer_token\n")
+//!     .mapping_text(
+//!         "port-app-config.yml",
+//!         r#"
+//! resources:
+//!   - kind: /api/v1/users
+//!     port:
+//!       entity:
+//!         mappings:
+//!           identifier: .id
+//!           blueprint: '"user"'
+//!           properties:
+//!             email: .email | ascii_downcas
+//! "#,
+//!     )
+//!     .environment([("OCEAN__INTEGRATION__CONFIG__PAGE_SIZE", "many")])
+//!     .load();
+//!
+//! let problems = config.unwrap_err().problems;
+//! assert_eq!(problems[0].to_string(), "config.yaml:2: authType: bearer_token needs `apiToken`, which is not set");
+//! assert_eq!(problems[1].path, "OCEAN__INTEGRATION__CONFIG__PAGE_SIZE");
+//! assert_eq!(problems[2].line, Some(9));
+//! assert_eq!(problems[2].path, "resources[0].port.entity.mappings.properties.email");
+//! ```
+//!
+//! # Spelling
+//!
+//! Keys of more than one word are known in camelCase and snake_case, those of the connection in SCREAMING_SNAKE_CASE too. Numbers and
+//! booleans may be text, objects may be JSON text. Values that have no type of their own stay the text that was written:
+//! `query_params: {country: NO, code: 012}` asks for `country=NO&code=012`.
+//!
+//! # Precedence
+//!
+//! The environment wins over the file. Inside one of them a setting that is given twice with different values, under an alias or as
+//! both `config` and `secrets`, is a problem.
+
+mod auth;
+mod connection;
+mod environment;
+mod fields;
+mod headers;
+mod list;
+mod loader;
+mod mapping;
+mod notice;
+mod pagination;
+mod resource;
+mod runtime;
+mod spelling;
+mod tree;
+mod values;
+mod yaml;
+
+use std::path::Path;
+
+pub use self::auth::AuthSettings;
+pub use self::connection::Connection;
+pub use self::loader::Loader;
+pub use self::mapping::Mapping;
+pub use self::notice::{ConfigError, Notice};
+pub use self::runtime::{Listener, PortSettings, RunSettings};
+
+/// Everything that a run needs to know, checked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// How the API is reached.
+    pub connection: Connection,
+    /// How Port is reached.
+    pub port: PortSettings,
+    /// When a sync runs.
+    pub run: RunSettings,
+    /// What becomes an entity. None where the mapping is to come from Port.
+    pub mapping: Option<Mapping>,
+    /// What loads but is probably not meant.
+    pub warnings: Vec<Notice>,
+}
+
+impl Config {
+    /// Loads a connection file and a mapping file, YAML or JSON, with the environment of the process on top.
+    ///
+    /// # Errors
+    /// All problems of both files and of the environment.
+    pub fn load(
+        connection: impl AsRef<Path>,
+        mapping: impl AsRef<Path>,
+    ) -> Result<Config, ConfigError> {
+        Config::loader()
+            .connection_file(connection)
+            .mapping_file(mapping)
+            .process_environment()
+            .load()
+    }
+
+    /// Loads from other places than two files: text, values in memory, any environment.
+    pub fn loader() -> Loader {
+        Loader::default()
+    }
+
+    /// Takes the mapping that the integration at Port holds. Keys in it that are unknown are a warning each.
+    ///
+    /// # Errors
+    /// All problems of the mapping.
+    pub fn with_mapping_from_port(
+        mut self,
+        mapping: serde_json::Value,
+    ) -> Result<Config, ConfigError> {
+        let (mapping, warnings) = loader::mapping_from_port(&mapping, &self.connection)?;
+        self.mapping = Some(mapping);
+        self.warnings.extend(warnings);
+        Ok(self)
+    }
+}

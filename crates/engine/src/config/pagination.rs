@@ -1,0 +1,200 @@
+//! Paging settings, at the connection and as `selector.pagination`.
+
+use std::collections::BTreeMap;
+
+use longshore_paginate::{Settings, Style};
+
+use super::connection::Levels;
+use super::fields::{Fields, Unknown};
+use super::notice::{Findings, Place};
+use super::resource::Written;
+use super::spelling::{Keys, Words};
+use super::tree::{Node, Shape};
+use super::values;
+
+/// A setting as `selector.pagination` calls it, and its names at the connection.
+const AT_CONNECTION: &[(&str, &[&str])] = &[
+    ("type", &["paginationType"]),
+    ("param", &["paginationParam"]),
+    ("sizeParam", &["sizeParam", "limitParam"]),
+    ("size", &["pageSize"]),
+    ("start", &["startPage"]),
+    ("paramIn", &["paramIn"]),
+    ("cursorPath", &["cursorPath"]),
+    ("hasMorePath", &["hasMorePath"]),
+    ("lastPagePath", &["lastPagePath"]),
+    ("nextLinkPath", &["nextLinkPath"]),
+    ("headerLinkRel", &["headerLinkRel"]),
+    ("totalPath", &["totalPath"]),
+    ("stopWhen", &["stopWhen"]),
+    ("maxPages", &["maxPages"]),
+    ("endWhenAbsent", &["endWhenAbsent"]),
+];
+
+/// Older names of `paginationParam`, each for one style.
+const OLD_PARAMS: &[(Style, &str)] = &[
+    (Style::Offset, "offsetParam"),
+    (Style::Page, "pageParam"),
+    (Style::Cursor, "cursorParam"),
+];
+
+/// Names of the connection that are written in `selector.pagination`.
+const HINTS: &[(&str, &str)] = &[
+    ("paginationType", "type"),
+    ("paginationParam", "param"),
+    ("pageSize", "size"),
+    ("startPage", "start"),
+    ("limitParam", "sizeParam"),
+    ("offsetParam", "param"),
+    ("pageParam", "param"),
+    ("cursorParam", "param"),
+];
+
+/// What is written for a style, and the style that does it. Skip tokens come inside `@odata.nextLink`.
+const MEANT_STYLES: &[(&str, &str)] = &[
+    ("skip_token", "next_link"),
+    ("skiptoken", "next_link"),
+    ("odata", "next_link"),
+    ("link", "header_link"),
+    ("token", "cursor"),
+    ("keyset", "cursor"),
+    ("limit", "offset"),
+    ("skip", "offset"),
+    ("page_number", "page"),
+    ("off", "none"),
+];
+
+/// The paging of the connection.
+pub(super) fn of_connection(levels: &mut Levels, findings: &mut Findings) -> Settings {
+    let style = levels.take(&["paginationType"], findings);
+    let mut old_params: BTreeMap<&str, Node> = BTreeMap::new();
+    let mut settings = Reading::default();
+    settings.style(style, findings);
+    let style = settings.settings.style;
+    for (setting, names) in AT_CONNECTION.iter().skip(1) {
+        let old = OLD_PARAMS
+            .iter()
+            .find(|(of, _)| *setting == "param" && Some(*of) == style);
+        let node = match (old, *names) {
+            (Some((_, old)), &[name]) => levels.take(&[name, old], findings),
+            (_, names) => levels.take(names, findings),
+        };
+        if let Some(node) = node {
+            settings.read(setting, node, findings);
+        }
+    }
+    for (_, name) in OLD_PARAMS {
+        if let Some(node) = levels.take(&[name], findings) {
+            old_params.insert(name, node);
+        }
+    }
+    for node in old_params.into_values() {
+        findings.warning(
+            &node.place,
+            "is not used with this paginationType; `paginationParam` is the name for every type",
+        );
+    }
+    settings.check(|setting| levels.missing(at_connection(setting)), findings)
+}
+
+/// The paging of one list, over that of the connection. A plain word is its type.
+pub(super) fn of_list(
+    node: Node,
+    unknown: Unknown,
+    path: &str,
+    written: &mut Written,
+    findings: &mut Findings,
+) -> Settings {
+    let mut settings = Reading::default();
+    if matches!(&node.shape, Shape::Scalar { text, .. } if !text.trim_start().starts_with('{')) {
+        written.note(&format!("{path}.type"), &node);
+        settings.style(Some(node), findings);
+    } else if let Some(fields) = Fields::of(node, Keys::Mapping, unknown, findings) {
+        let mut fields = fields.hints(HINTS);
+        let style = fields.take(&["type"], findings);
+        if let Some(style) = &style {
+            written.note(&format!("{path}.type"), style);
+        }
+        settings.style(style, findings);
+        for (setting, _) in AT_CONNECTION.iter().skip(1) {
+            if let Some(node) = fields.take(&[setting], findings) {
+                written.note(&format!("{path}.{setting}"), &node);
+                settings.read(setting, node, findings);
+            }
+        }
+        fields.finish(findings);
+    }
+    settings.settings.explicit = settings.settings.style == Some(Style::None);
+    settings.settings
+}
+
+/// The name of a setting at the connection.
+fn at_connection(setting: &str) -> &str {
+    AT_CONNECTION
+        .iter()
+        .find(|(name, _)| *name == setting)
+        .map_or(setting, |(_, names)| names[0])
+}
+
+/// Settings being read, and where they are written.
+#[derive(Default)]
+struct Reading {
+    settings: Settings,
+    places: BTreeMap<&'static str, Place>,
+}
+
+impl Reading {
+    fn style(&mut self, node: Option<Node>, findings: &mut Findings) {
+        let Some(node) = node else { return };
+        self.places.insert("type", node.place.clone());
+        let Some(name) = values::text(&node, findings) else {
+            return;
+        };
+        match name.trim().parse() {
+            Ok(style) => self.settings.style = Some(style),
+            Err(_) => {
+                let words = Words {
+                    known: Style::names(),
+                    meant: MEANT_STYLES,
+                };
+                findings.problem(&node.place, words.refusal(name.trim()));
+            }
+        }
+    }
+
+    fn read(&mut self, setting: &'static str, node: Node, findings: &mut Findings) {
+        self.places.insert(setting, node.place.clone());
+        let settings = &mut self.settings;
+        match setting {
+            "param" => settings.param = values::filled_text(&node, findings),
+            "sizeParam" => settings.size_param = values::filled_text(&node, findings),
+            "size" => settings.size = values::whole_number(&node, 1, findings),
+            "start" => settings.start = values::whole_number(&node, 0, findings),
+            "paramIn" => settings.param_in = values::filled_text(&node, findings),
+            "cursorPath" => settings.cursor_path = values::filled_text(&node, findings),
+            "hasMorePath" => settings.has_more_path = values::filled_text(&node, findings),
+            "lastPagePath" => settings.last_page_path = values::filled_text(&node, findings),
+            "nextLinkPath" => settings.next_link_path = values::filled_text(&node, findings),
+            "headerLinkRel" => settings.header_link_rel = values::filled_text(&node, findings),
+            "totalPath" => settings.total_path = values::filled_text(&node, findings),
+            "stopWhen" => settings.stop_when = values::filled_text(&node, findings),
+            "maxPages" => settings.max_pages = values::whole_number(&node, 1, findings),
+            "endWhenAbsent" => settings.end_when_absent = values::boolean(&node, findings),
+            _ => {}
+        }
+    }
+
+    /// Reports what does not compile or does not go together.
+    fn check(self, missing: impl Fn(&str) -> Place, findings: &mut Findings) -> Settings {
+        if let Err(problems) = self.settings.clone().build() {
+            for problem in problems {
+                let place = match self.places.get(problem.setting) {
+                    Some(place) => place.clone(),
+                    None => missing(problem.setting),
+                };
+                findings.problem(&place, problem.message);
+            }
+        }
+        self.settings
+    }
+}

@@ -1,0 +1,108 @@
+//! Scalars as the types that settings want. All are text first, so `"100"` is as good as `100`.
+//!
+//! No message shows the text that was written: which setting holds a secret is not known here.
+
+use std::time::Duration;
+
+use super::notice::Findings;
+use super::tree::{Node, Shape};
+
+/// Text as written.
+pub(super) fn text(node: &Node, findings: &mut Findings) -> Option<String> {
+    match &node.shape {
+        Shape::Scalar { text, .. } => Some(text.clone()),
+        Shape::List(_) | Shape::Map(_) => {
+            findings.problem(&node.place, "must be text");
+            None
+        }
+    }
+}
+
+/// Text with something in it, without the blanks around it.
+pub(super) fn filled_text(node: &Node, findings: &mut Findings) -> Option<String> {
+    let text = text(node, findings)?;
+    if text.trim().is_empty() {
+        findings.problem(&node.place, "is empty");
+        return None;
+    }
+    Some(text.trim().to_owned())
+}
+
+/// true, false, yes, no, on, off, 1, 0, in any case.
+pub(super) fn boolean(node: &Node, findings: &mut Findings) -> Option<bool> {
+    let value = node.text().and_then(boolean_word);
+    if value.is_none() {
+        findings.problem(
+            &node.place,
+            "must be true or false (also: yes, no, on, off, 1, 0)",
+        );
+    }
+    value
+}
+
+pub(super) fn boolean_word(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A whole number of at least `least`.
+pub(super) fn whole_number(node: &Node, least: u64, findings: &mut Findings) -> Option<u64> {
+    let number = node
+        .text()
+        .and_then(|text| text.trim().parse().ok())
+        .filter(|number| *number >= least);
+    if number.is_none() {
+        findings.problem(
+            &node.place,
+            format!("must be a whole number of at least {least}"),
+        );
+    }
+    number
+}
+
+/// A number from `least` to `most`.
+pub(super) fn number_within(
+    node: &Node,
+    least: f64,
+    most: f64,
+    findings: &mut Findings,
+) -> Option<f64> {
+    let number = node
+        .text()
+        .and_then(|text| text.trim().parse::<f64>().ok())
+        .filter(|number| (least..=most).contains(number));
+    if number.is_none() {
+        findings.problem(
+            &node.place,
+            format!("must be a number from {least} to {most}"),
+        );
+    }
+    number
+}
+
+/// A time in seconds, more than none and at most a day.
+pub(super) fn seconds(node: &Node, findings: &mut Findings) -> Option<Duration> {
+    let seconds = node
+        .text()
+        .and_then(|text| text.trim().parse::<f64>().ok())
+        .filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
+    if seconds.is_none() {
+        findings.problem(
+            &node.place,
+            "must be a number of seconds above 0 and at most 86400",
+        );
+    }
+    seconds.map(Duration::from_secs_f64)
+}
+
+/// A setting that is absent is fine, one that cannot be read is not.
+pub(super) fn all_or_nothing<T>(setting: Option<Option<T>>) -> Option<Option<T>> {
+    match setting {
+        None => Some(None),
+        Some(None) => None,
+        Some(value) => Some(value),
+    }
+}
