@@ -194,11 +194,19 @@ impl Fields {
             let meant = hint
                 .map(|(_, name)| *name)
                 .or_else(|| nearest(key, self.asked.iter().copied()));
-            let did_you_mean = match meant {
-                Some(name) => format!("; did you mean `{}`?", field.keys.usual(name)),
-                None => String::new(),
-            };
             let node = &field.entry.node;
+            let did_you_mean = match (meant, field.keys) {
+                (Some(name), Keys::Variables) => {
+                    let prefix = node
+                        .place
+                        .path
+                        .strip_suffix(key.as_str())
+                        .unwrap_or_default();
+                    format!("; did you mean {prefix}{}?", field.keys.usual(name))
+                }
+                (Some(name), keys) => format!("; did you mean `{}`?", keys.usual(name)),
+                (None, _) => String::new(),
+            };
             let place = match field.keys {
                 Keys::Variables => node.innermost().place.clone(),
                 _ => Place {

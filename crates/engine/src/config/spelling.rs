@@ -11,6 +11,9 @@ pub(super) enum Keys {
     Mapping,
 }
 
+/// Keys that mapping files have in snake_case, by long use.
+const SNAKE_IN_MAPPINGS: &[&str] = &["dataPath", "queryParams", "pathParameters"];
+
 impl Keys {
     /// Whether `written` is the setting `name`, which is given in camelCase.
     pub(super) fn is(self, written: &str, name: &str) -> bool {
@@ -27,6 +30,7 @@ impl Keys {
     pub(super) fn usual(self, name: &str) -> String {
         match self {
             Keys::Variables => snake_case(name).to_ascii_uppercase(),
+            Keys::Mapping if SNAKE_IN_MAPPINGS.contains(&name) => snake_case(name),
             Keys::Settings | Keys::Mapping => name.to_owned(),
         }
     }

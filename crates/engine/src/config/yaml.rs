@@ -50,6 +50,12 @@ pub(super) fn parse_json_text(text: &str, place: &Place, findings: &mut Findings
 
 /// JSON writes characters beyond 16 bits as two escapes (`\ud83d\ude00`), which YAML does not know: they become the character itself.
 fn without_surrogates(text: &str) -> Cow<'_, str> {
+    if !text
+        .trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
+        .starts_with(['{', '['])
+    {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('\\') {

@@ -1,0 +1,871 @@
+//! Every problem of a configuration comes at once, with its place, and without secrets.
+
+use longshore_engine::Config;
+use longshore_engine::config::{ConfigError, Loader};
+
+const CONNECTION: &str = "baseUrl: https://api.example.com\n";
+const MAPPING: &str = r#"
+resources:
+  - kind: /users
+    port:
+      entity:
+        mappings:
+          identifier: .id
+          blueprint: '"user"'
+"#;
+
+fn problems(loader: Loader) -> Vec<String> {
+    let ConfigError { problems, .. } = loader
+        .load()
+        .expect_err("a configuration with problems loads");
+    problems.iter().map(ToString::to_string).collect()
+}
+
+fn of_connection(text: &str) -> Vec<String> {
+    problems(
+        Config::loader()
+            .connection_text("c.yml", text)
+            .mapping_text("m.yml", MAPPING),
+    )
+}
+
+fn of_mapping(text: &str) -> Vec<String> {
+    problems(
+        Config::loader()
+            .connection_text("c.yml", CONNECTION)
+            .mapping_text("m.yml", text),
+    )
+}
+
+fn of_environment(variables: &[(&str, &str)]) -> Vec<String> {
+    problems(Config::loader().environment(variables.iter().copied()))
+}
+
+/// Holds each text against the problems it must give, word for word.
+#[track_caller]
+fn assert_problems(read: fn(&str) -> Vec<String>, table: &[(&str, &[&str])]) {
+    for (text, expected) in table {
+        assert_eq!(read(text), *expected, "for:\n{text}");
+    }
+}
+
+/// A resource with these lines in `selector`, which begin on line 4 of `m.yml`.
+fn with_selector(lines: &str) -> Vec<String> {
+    of_mapping(&format!(
+        "resources:\n  - kind: /users\n    selector:\n{}    port: {{entity: {{mappings: {{identifier: .id, blueprint: '\"user\"'}}}}}}\n",
+        lines
+            .lines()
+            .map(|line| format!("      {line}\n"))
+            .collect::<String>()
+    ))
+}
+
+/// A resource with these mappings, which begin on line 5 of `m.yml`.
+fn with_mappings(lines: &str) -> Vec<String> {
+    of_mapping(&format!(
+        "resources:\n  - kind: /users\n    port: {{entity: {{\n      mappings: {{\n{}      }}}}}}\n",
+        lines
+            .lines()
+            .map(|line| format!("        {line},\n"))
+            .collect::<String>()
+    ))
+}
+
+#[test]
+fn everything_wrong_in_both_files_and_the_environment_is_one_sorted_report() {
+    let problems = problems(
+        Config::loader()
+            .connection_text(
+                "c.yml",
+                "authType: bearer\npaginatonType: page\nbaseUrl: api.example.com\ntimeout: soon\n",
+            )
+            .mapping_text(
+                "m.yml",
+                r#"
+entityDeletionThreshold: 90
+resources:
+  - kind: /users
+    selector:
+      query: .active ==
+      query_parms: {}
+    port:
+      entity:
+        mappings:
+          identifier: .id
+          blueprint: '"user"'
+          properties:
+            name: .name
+            email: .email | nope
+  - kind: /teams
+    port:
+      entity:
+        mappings:
+          blueprint: '"team"'
+          properties:
+            email: '.email |'
+"#,
+            )
+            .environment([("OCEAN__INTEGRATION__CONFIG__VERIFY_SSL", "maybe")]),
+    );
+    let places: Vec<_> = problems
+        .iter()
+        .map(|problem| {
+            problem
+                .splitn(3, ": ")
+                .take(2)
+                .collect::<Vec<_>>()
+                .join(": ")
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "c.yml:1: authType",
+            "c.yml:2: paginatonType",
+            "c.yml:3: baseUrl",
+            "c.yml:4: timeout",
+            "environment: OCEAN__INTEGRATION__CONFIG__VERIFY_SSL",
+            "m.yml:2: entityDeletionThreshold",
+            "m.yml:6: resources[0].selector.query",
+            "m.yml:7: resources[0].selector.query_parms",
+            "m.yml:15: resources[0].port.entity.mappings.properties.email",
+            "m.yml:20: resources[1].port.entity.mappings.identifier",
+            "m.yml:22: resources[1].port.entity.mappings.properties.email",
+        ]
+    );
+}
+
+#[test]
+fn the_report_shows_one_problem_per_line() {
+    let error = Config::loader()
+        .connection_text("c.yml", "timeout: 0\npageSize: none\n")
+        .load()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "c.yml:1: baseUrl: is not set; write the root URL of the API, as in https://api.example.com\n\
+         c.yml:1: timeout: must be a number of seconds above 0 and at most 86400\n\
+         c.yml:2: pageSize: must be a whole number of at least 1"
+    );
+}
+
+#[test]
+fn connection_settings_that_cannot_work() {
+    assert_problems(
+        of_connection,
+        &[
+            (
+                "timeout: 5\n",
+                &[
+                    "c.yml:1: baseUrl: is not set; write the root URL of the API, as in https://api.example.com",
+                ],
+            ),
+            (
+                "integration:\n  identifier: x\n  config:\n    timeout: 5\n",
+                &[
+                    "c.yml:4: integration.config.baseUrl: is not set; write the root URL of the API, as in https://api.example.com",
+                ],
+            ),
+            ("baseUrl: ''\n", &["c.yml:1: baseUrl: is empty"]),
+            (
+                "\nbaseUrl: localhost:8080\n",
+                &[
+                    "c.yml:2: baseUrl: must begin with https:// or http://, as in https://api.example.com",
+                ],
+            ),
+            (
+                "baseUrl: ftp://api.example.com\n",
+                &[
+                    "c.yml:1: baseUrl: must begin with https:// or http://, as in https://api.example.com",
+                ],
+            ),
+            (
+                "baseUrl: 'https://'\n",
+                &[
+                    "c.yml:1: baseUrl: not a URL; write it with its scheme, as in https://api.example.com",
+                ],
+            ),
+            (
+                "baseUrl: https://api.example.com/#users\n",
+                &["c.yml:1: baseUrl: holds a `#`, and what follows it is never sent; take it out"],
+            ),
+            (
+                "baseUrl: https://ada:secret@api.example.com\n",
+                &[
+                    "c.yml:1: baseUrl: the URL holds a user name or password; take them out and use authType: basic",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nauthType: bearer\n",
+                &[
+                    "c.yml:2: authType: `bearer` is not known; did you mean `bearer_token`? (one of: none, bearer_token, api_key, basic)",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nauthType: custom\ncustomAuthRequest: {endpoint: /token}\n",
+                &[
+                    "c.yml:2: authType: custom authentication is not in this version, which has none, bearer_token, api_key and basic; a fixed header can go into `customHeaders`",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nauthType: bearer_token\n",
+                &["c.yml:2: authType: bearer_token needs `apiToken`, which is not set"],
+            ),
+            (
+                "baseUrl: https://h\nauthType: bearer_token\napiToken: ' '\n",
+                &["c.yml:3: apiToken: is empty"],
+            ),
+            (
+                "baseUrl: https://h\nauthType: api_key\napiKeyHeader: X Key\n",
+                &[
+                    "c.yml:2: authType: api_key needs `apiKey`, which is not set",
+                    "c.yml:3: apiKeyHeader: a header name may hold letters, digits and -_.!#$%&'*+^`|~ only",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nauthType: basic\n",
+                &[
+                    "c.yml:2: authType: basic needs `password`, which is not set (if it is meant to be empty, write `password: ''`)",
+                    "c.yml:2: authType: basic needs `username`, which is not set (if it is meant to be empty, write `username: ''`)",
+                ],
+            ),
+            (
+                "baseUrl: https://h\npaginationType: skip_token\n",
+                &[
+                    "c.yml:2: paginationType: `skip_token` is not known; did you mean `next_link`? (one of: none, offset, page, cursor, next_link, header_link)",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nverifySsl: maybe\nmaxConcurrentRequests: 0\nstartPage: -1\n",
+                &[
+                    "c.yml:2: verifySsl: must be true or false (also: yes, no, on, off, 1, 0)",
+                    "c.yml:3: maxConcurrentRequests: must be a whole number of at least 1",
+                    "c.yml:4: startPage: must be a whole number of at least 0",
+                ],
+            ),
+            (
+                "baseUrl: https://h\neventListener: {type: POLING, interval: 0}\nscheduledResyncInterval: hourly\n",
+                &[
+                    "c.yml:2: eventListener.type: `POLING` is not known; did you mean `POLLING`? (one of: POLLING, ONCE, KAFKA, WEBHOOK)",
+                    "c.yml:3: scheduledResyncInterval: must be a whole number of at least 0",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nport: {baseUrl: api.getport.io, clientID: x}\n",
+                &[
+                    "c.yml:2: port.baseUrl: must begin with https:// or http://, as in https://api.example.com",
+                    "c.yml:2: port.clientID: is not a known key; did you mean `clientId`?",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nintegration: custom\n",
+                &["c.yml:2: integration: must be an object"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_known_one() {
+    assert_problems(
+        of_connection,
+        &[
+            (
+                "baseUrl: https://h\npaginatonType: page\nbaseurl: https://h\nxyz: 1\n",
+                &[
+                    "c.yml:2: paginatonType: is not a known key; did you mean `paginationType`?",
+                    "c.yml:3: baseurl: is not a known key; did you mean `baseUrl`?",
+                    "c.yml:4: xyz: is not a known key",
+                ],
+            ),
+            (
+                "integration:\n  config: {baseUrl: 'https://h', pageSizes: 5}\n  secret: {apiToken: x}\n",
+                &[
+                    "c.yml:2: integration.config.pageSizes: is not a known key; did you mean `pageSize`?",
+                    "c.yml:3: integration.secret: is not a known key; did you mean `secrets`?",
+                ],
+            ),
+        ],
+    );
+    assert_problems(
+        with_selector,
+        &[
+            (
+                "data_pth: .users\nqueryparams: {}",
+                &[
+                    "m.yml:4: resources[0].selector.data_pth: is not a known key; did you mean `data_path`?",
+                    "m.yml:5: resources[0].selector.queryparams: is not a known key; did you mean `query_params`?",
+                ],
+            ),
+            (
+                "pagination: {paginationType: page, pageSize: 5}",
+                &[
+                    "m.yml:4: resources[0].selector.pagination.pageSize: is not a known key; did you mean `size`?",
+                    "m.yml:4: resources[0].selector.pagination.paginationType: is not a known key; did you mean `type`?",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_setting_given_twice_with_different_values_is_refused_within_one_level() {
+    assert_problems(
+        of_connection,
+        &[
+            (
+                "baseUrl: https://h\nauthType: bearer_token\napiToken: one\nauthValue: two\n",
+                &[
+                    "c.yml:4: authValue: is given as apiToken too (line 3), with another value; keep one",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nintegration:\n  config: {baseUrl: 'https://other'}\n",
+                &[
+                    "c.yml:1: baseUrl: is given as integration.config.baseUrl too (line 3), with another value; keep one",
+                ],
+            ),
+            (
+                "integration:\n  config: {baseUrl: 'https://h', apiKey: a, authType: api_key}\n  secrets:\n    apiKey: b\n",
+                &[
+                    "c.yml:4: integration.secrets.apiKey: is given as integration.config.apiKey too (line 2), with another value; keep one",
+                ],
+            ),
+            (
+                "baseUrl: https://h\npageSize: 5\npage_size: 6\n",
+                &[
+                    "c.yml:3: page_size: is given as pageSize too (line 2), with another value; keep one",
+                ],
+            ),
+        ],
+    );
+    assert_eq!(
+        of_environment(&[
+            (
+                "OCEAN__INTEGRATION__CONFIG",
+                r#"{"baseUrl": "https://h", "pageSize": 5}"#
+            ),
+            ("OCEAN__INTEGRATION__CONFIG__PAGE_SIZE", "6"),
+        ]),
+        [
+            "environment: OCEAN__INTEGRATION__CONFIG__PAGE_SIZE: is given as OCEAN__INTEGRATION__CONFIG.pageSize too, with another value; keep one"
+        ]
+    );
+}
+
+#[test]
+fn custom_headers_that_cannot_be_sent() {
+    assert_problems(
+        of_connection,
+        &[
+            (
+                "baseUrl: https://h\ncustomHeaders:\n  Host: other\n  X-A: ${UNSET_VARIABLE}\n  X-B: ${\n  X-C: \"a\\nb\"\n  X-D:\n",
+                &[
+                    "c.yml:3: customHeaders.Host: the header host is set by the client; remove it",
+                    "c.yml:4: customHeaders.X-A: takes ${UNSET_VARIABLE} from the environment, where UNSET_VARIABLE is not set",
+                    "c.yml:5: customHeaders.X-B: holds `${` without the name of a variable and `}` after it",
+                    "c.yml:6: customHeaders.X-C: the value of the header x-c holds a line break (at its end, perhaps); remove it",
+                    "c.yml:7: customHeaders.X-D: has no value; is a space missing after the colon?",
+                ],
+            ),
+            (
+                "baseUrl: https://h\ncustomHeaders: {x-team: a, X-Team: b}\n",
+                &[
+                    "c.yml:2: customHeaders.X-Team: is given twice (header names do not depend on case); keep one",
+                ],
+            ),
+            (
+                "baseUrl: https://h\ncustomHeaders: 'X-Team: a'\n",
+                &["c.yml:2: customHeaders: must be an object of header names and values"],
+            ),
+            (
+                "baseUrl: https://h\ncustomHeaders: '{\"X-Team\": }'\n",
+                &[
+                    "c.yml:2: customHeaders: is not valid JSON: a mistake at line 1, column 12 of the text",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn without_a_file_problems_name_variables() {
+    assert_eq!(
+        of_environment(&[
+            ("OCEAN__INTEGRATION__CONFIG__AUTH_TYPE", "basic_auth"),
+            ("OCEAN__INTEGRATION__SECRETS__USERNAME", "ada")
+        ]),
+        [
+            "environment: OCEAN__INTEGRATION__CONFIG__AUTH_TYPE: basic needs `password`, which is not set (if it is meant to be empty, write `password: ''`)",
+            "environment: OCEAN__INTEGRATION__CONFIG__BASE_URL: is not set; write the root URL of the API, as in https://api.example.com",
+        ]
+    );
+    assert_eq!(
+        of_environment(&[(
+            "OCEAN__INTEGRATION__CONFIG",
+            r#"{"baseUrl": "https://h", "pagSize": 5"#
+        )])[0],
+        "environment: OCEAN__INTEGRATION__CONFIG: is not valid JSON: it ends too early at line 1, column 37 of the text",
+    );
+    assert_eq!(
+        of_environment(&[(
+            "OCEAN__INTEGRATION__CONFIG",
+            r#"{"baseUrl": "https://h", "pagSize": 5}"#
+        )]),
+        [
+            "environment: OCEAN__INTEGRATION__CONFIG.pagSize: is not a known key; did you mean `pageSize`?"
+        ],
+    );
+}
+
+#[test]
+fn mappings_that_cannot_work() {
+    assert_problems(
+        of_mapping,
+        &[
+            (
+                "deleteDependentEntities: true\n",
+                &[
+                    "m.yml:1: resources: is missing or empty; list what is to be read, each with its kind",
+                ],
+            ),
+            (
+                "createMissingRelatedEntities: true\nresources: []\n",
+                &[
+                    "m.yml:2: resources: is missing or empty; list what is to be read, each with its kind",
+                ],
+            ),
+            (
+                "resources: {kind: /users}\n",
+                &["m.yml:1: resources: must be a list; begin each resource with `- kind: …`"],
+            ),
+            (
+                "resources:\n  - /users\n",
+                &["m.yml:2: resources[0]: must be an object"],
+            ),
+            (
+                "resources:\n  - kind: /users\n",
+                &[
+                    "m.yml:2: resources[0].port.entity.mappings: is missing; it says at least the identifier and the blueprint",
+                ],
+            ),
+            (
+                "resources:\n  - kind: ''\n    port: {entity: {mappings: {}}}\n",
+                &[
+                    "m.yml:2: resources[0].kind: is empty; write the endpoint's path, such as /api/v1/users",
+                    "m.yml:3: resources[0].port.entity.mappings.blueprint: is missing; write the blueprint's name in two pairs of quotes, such as '\"user\"'",
+                    "m.yml:3: resources[0].port.entity.mappings.identifier: is missing; write jq to what identifies a record, such as .id",
+                ],
+            ),
+            (
+                "deleteDependentEntities: perhaps\nentityDeletionThreshold: 1.5\nallowEmpty: {user: true}\nresources:\n  - kind: /users\n    port: {entity: {mappings: {identifier: .id, blueprint: '\"user\"'}}}\n",
+                &[
+                    "m.yml:1: deleteDependentEntities: must be true or false (also: yes, no, on, off, 1, 0)",
+                    "m.yml:2: entityDeletionThreshold: must be a number from 0 to 1",
+                    "m.yml:3: allowEmpty: must be true, false, or a list of blueprints: [user, project]",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn selectors_that_cannot_work() {
+    assert_problems(
+        with_selector,
+        &[
+            (
+                "method: FETCH",
+                &[
+                    "m.yml:4: resources[0].selector.method: `FETCH` is not known (one of: GET, POST, PUT, PATCH, DELETE)",
+                ],
+            ),
+            (
+                "method: POTS",
+                &[
+                    "m.yml:4: resources[0].selector.method: `POTS` is not known; did you mean `POST`? (one of: GET, POST, PUT, PATCH, DELETE)",
+                ],
+            ),
+            (
+                "query_params: {a: , b: {c: d}}\nheaders: [a]",
+                &[
+                    "m.yml:4: resources[0].selector.query_params.a: has no value; for an empty one write '', for the word null write 'null'",
+                    "m.yml:4: resources[0].selector.query_params.b: must be text, a number, true or false",
+                    "m.yml:5: resources[0].selector.headers: must be an object of names and values",
+                ],
+            ),
+            (
+                "headers:\n  Content-Length: 5\n  'X Y': z",
+                &[
+                    "m.yml:5: resources[0].selector.headers.Content-Length: the header content-length is set by the client; remove it",
+                    "m.yml:6: resources[0].selector.headers.X…: a header name may hold letters, digits and -_.!#$%&'*+^`|~ only",
+                ],
+            ),
+            (
+                "body: '{\"a\": 1'",
+                &[
+                    "m.yml:4: resources[0].selector.body: is not valid JSON: it ends too early at line 1, column 7 of the text",
+                ],
+            ),
+            (
+                "query: {endpoint: /x}",
+                &[
+                    "m.yml:4: resources[0].selector.query: must be a jq expression; an object here belongs to the older `kind: api_resource`",
+                ],
+            ),
+            (
+                "onStatus: {404: retry, teapot: empty, 200: empty}",
+                &[
+                    "m.yml:4: resources[0].selector.onStatus.200: must be a status from 400 to 599, as in `404: empty`",
+                    "m.yml:4: resources[0].selector.onStatus.404: `retry` is not known (one of: empty, fail)",
+                    "m.yml:4: resources[0].selector.onStatus.teapot: must be a status from 400 to 599, as in `404: empty`",
+                ],
+            ),
+            (
+                "pagination: {type: pages, size: many}\nendpoint: /x",
+                &[
+                    "m.yml:4: resources[0].selector.pagination.size: must be a whole number of at least 1",
+                    "m.yml:4: resources[0].selector.pagination.type: `pages` is not known; did you mean `page`? (one of: none, offset, page, cursor, next_link, header_link)",
+                    "m.yml:5: resources[0].selector.endpoint: is not a known key",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn expressions_are_named_with_the_line_of_the_very_scalar() {
+    let problems = of_mapping(
+        r#"resources:
+  - kind: /users
+    selector:
+      query: >-
+        .a ==
+      data_path: .users[
+    port:
+      itemsToParse: .comments |
+      entity:
+        mappings:
+          identifier: .id |
+          title: .name |
+          icon: nope
+          team: .team |
+          blueprint: user
+          properties:
+            name: .name
+            email: .email | ascii_downcas
+          relations:
+            company: .company |
+            owner:
+              combinator: '"and"'
+              rules:
+                - property: '"name"'
+                  operator: '"="'
+                  value: .owner |
+"#,
+    );
+    let places: Vec<_> = problems
+        .iter()
+        .map(|p| p.splitn(3, ": ").take(2).collect::<Vec<_>>().join(": "))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "m.yml:5: resources[0].selector.query",
+            "m.yml:6: resources[0].selector.data_path",
+            "m.yml:8: resources[0].port.itemsToParse",
+            "m.yml:11: resources[0].port.entity.mappings.identifier",
+            "m.yml:12: resources[0].port.entity.mappings.title",
+            "m.yml:13: resources[0].port.entity.mappings.icon",
+            "m.yml:14: resources[0].port.entity.mappings.team",
+            "m.yml:15: resources[0].port.entity.mappings.blueprint",
+            "m.yml:18: resources[0].port.entity.mappings.properties.email",
+            "m.yml:20: resources[0].port.entity.mappings.relations.company",
+            "m.yml:26: resources[0].port.entity.mappings.relations.owner.rules[0].value",
+        ]
+    );
+    let blueprint = problems.iter().find(|p| p.contains(".blueprint")).unwrap();
+    assert!(
+        blueprint.ends_with("(for the blueprint of this name write '\"user\"')"),
+        "{blueprint}"
+    );
+}
+
+#[test]
+fn expressions_must_be_text_with_something_in_it() {
+    assert_problems(
+        with_mappings,
+        &[(
+            "identifier: [.id]\nblueprint: {a: b}\nproperties: {a: '', b: {c: .d}, e: }",
+            &[
+                "m.yml:5: resources[0].port.entity.mappings.identifier: must be a jq expression; an object is written as one too: '{name: .name}'",
+                "m.yml:6: resources[0].port.entity.mappings.blueprint: must be a jq expression; an object is written as one too: '{name: .name}'",
+                "m.yml:7: resources[0].port.entity.mappings.properties.a: is empty; write a jq expression, or remove the line",
+                "m.yml:7: resources[0].port.entity.mappings.properties.b: must be a jq expression; an object is written as one too: '{name: .name}'",
+                "m.yml:7: resources[0].port.entity.mappings.properties.e: is empty; write a jq expression, or remove the line",
+            ],
+        )],
+    );
+}
+
+#[test]
+fn path_parameters_are_defined_used_and_complete() {
+    let nested = |kind: &str, parameters: &str| {
+        of_mapping(&format!(
+            "resources:\n  - kind: {kind}\n    selector:\n      path_parameters:\n{}    port: {{entity: {{mappings: {{identifier: .id, blueprint: '\"c\"'}}}}}}\n",
+            parameters
+                .lines()
+                .map(|line| format!("        {line}\n"))
+                .collect::<String>()
+        ))
+    };
+    assert_eq!(
+        nested("/t/{id}/c", "other: {endpoint: /t, field: .id}"),
+        [
+            "m.yml:2: resources[0].kind: the path holds {id} but nothing says where its values come from; add selector.path_parameters.id with endpoint and field",
+            "m.yml:5: resources[0].selector.path_parameters.other: is not used: the kind holds no {other}",
+        ]
+    );
+    assert_eq!(
+        nested(
+            "/t/{id}/c/{no}",
+            "id: {endpoint: /t, field: .id}\nno: {endpoint: /c, field: .no}"
+        ),
+        [
+            "m.yml:2: resources[0].kind: holds 2 path parameters; this version resolves one for each path"
+        ]
+    );
+    assert_eq!(
+        nested("/t/{id}/c", "id: {data_path: .t}"),
+        [
+            "m.yml:5: resources[0].selector.path_parameters.id.endpoint: is missing; write the path of the list that the values come from",
+            "m.yml:5: resources[0].selector.path_parameters.id.field: is missing; write jq to the value in each record of the list, such as .id",
+        ]
+    );
+    let places: Vec<String> = nested(
+        "/t/{id}/c",
+        "id:\n  endpoint: /t\n  field: .id |\n  filter: nope\n  data_path: .[\n  fields: x",
+    )
+    .iter()
+    .map(|p| p.splitn(3, ": ").take(2).collect::<Vec<_>>().join(": "))
+    .collect();
+    assert_eq!(
+        places,
+        [
+            "m.yml:7: resources[0].selector.path_parameters.id.field",
+            "m.yml:8: resources[0].selector.path_parameters.id.filter",
+            "m.yml:9: resources[0].selector.path_parameters.id.data_path",
+            "m.yml:10: resources[0].selector.path_parameters.id.fields",
+        ]
+    );
+}
+
+#[test]
+fn paths_are_given_as_the_user_spells_them() {
+    let problems = of_mapping(
+        "resources:\n  - kind: /t/{id}\n    selector:\n      dataPath: .[\n      pathParameters: {id: {endpoint: /t, field: .id, dataPath: nope}}\n    port: {items_to_parse: nope, entity: {mappings: {identifier: .id, blueprint: '\"c\"'}}}\n",
+    );
+    let paths: Vec<_> = problems
+        .iter()
+        .map(|p| p.split(": ").nth(1).unwrap())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "resources[0].selector.dataPath",
+            "resources[0].selector.pathParameters.id.dataPath",
+            "resources[0].port.items_to_parse",
+        ]
+    );
+}
+
+#[test]
+fn text_that_is_no_configuration() {
+    assert_problems(
+        of_connection,
+        &[
+            ("", &["c.yml: is empty"]),
+            ("# nothing yet\n", &["c.yml: is empty"]),
+            ("- baseUrl\n", &["c.yml:1: must be an object"]),
+            (
+                "baseUrl: https://h\n---\nbaseUrl: https://i\n",
+                &["c.yml:2: a second document begins here; a file holds one"],
+            ),
+            (
+                "baseUrl: https://h\ntimeout: 5\nbaseUrl: https://h\n",
+                &["c.yml:3: baseUrl: is written twice, first on line 1; keep one"],
+            ),
+            (
+                "baseUrl: https://h\napiToken: a: b\n",
+                &[
+                    "c.yml:2: is not valid YAML: mapping values are not allowed in this context (column 12); put values that hold `: ` in quotes",
+                ],
+            ),
+            (
+                "baseUrl: https://h\napiToken: @abc\n",
+                &[
+                    "c.yml:2: is not valid YAML: a character that cannot begin a value (column 11); put values that begin with @, ` or % in quotes",
+                ],
+            ),
+            (
+                "baseUrl: !ruby/object https://h\n",
+                &["c.yml:1: baseUrl: has a YAML tag that means nothing here; remove it"],
+            ),
+            (
+                "baseUrl: https://h\n? [a, b]\n: c\n",
+                &["c.yml:2: has a key that is no text"],
+            ),
+            (
+                "baseUrl: https://h\n<<: text\n",
+                &["c.yml:2: <<: a merge key takes an object or a list of objects"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn aliases_and_nesting_have_an_end() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..10 {
+        let items = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+    }
+    assert_eq!(of_connection(&bomb).len(), 1);
+    assert!(of_connection(&bomb)[0].ends_with("aliases expand to more than 10000 parts"));
+
+    let deep = format!("customHeaders: {}{}\n", "[".repeat(150), "]".repeat(150));
+    assert!(
+        of_connection(&deep)[0].ends_with("is nested deeper than 100 levels"),
+        "{:?}",
+        of_connection(&deep)
+    );
+    let deeper = "- ".repeat(20_000);
+    assert_eq!(of_connection(&deeper).len(), 1);
+
+    let own = of_connection("baseUrl: https://h\ncustomHeaders: &a {x: *a}\n");
+    assert_eq!(own.len(), 1);
+    assert!(own[0].starts_with("c.yml:2: "), "{own:?}");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let not_utf8 = directory.path().join("c.yml");
+    std::fs::write(&not_utf8, b"baseUrl: https://h\n# caf\xe9\n").unwrap();
+    let missing = directory.path().join("missing.yml");
+    assert_eq!(
+        problems(
+            Config::loader()
+                .connection_file(&not_utf8)
+                .mapping_file(&missing)
+        ),
+        [
+            format!(
+                "{}:2: is not UTF-8; save the file as UTF-8",
+                not_utf8.display()
+            ),
+            format!(
+                "{}: cannot be read: there is no such file",
+                missing.display()
+            ),
+        ]
+    );
+    assert_eq!(
+        problems(Config::loader().connection_file(directory.path())),
+        [format!(
+            "{}: cannot be read: it is a directory",
+            directory.path().display()
+        )]
+    );
+}
+
+/// Canaries in every place that may hold a secret, each with something wrong beside or in it.
+#[test]
+fn no_problem_shows_a_secret_or_the_text_around_it() {
+    let connections = [
+        "baseUrl: https://h/CANARY?key=CANARY#CANARY\n",
+        "baseUrl: https://CANARY:CANARY@h?key=CANARY\n",
+        "baseUrl: CANARY://h?key=CANARY\n",
+        "baseUrl: CANARY:CANARY@h\n",
+        "baseUrl: 'https://[CANARY'\n",
+        "baseUrl: https://h\nauthType: bearer_token\napiToken: \"CANARY\\nCANARY\"\n",
+        "baseUrl: https://h\nauthType: api_key\napiKey: \"CANARY\\r\\nX: CANARY\"\n",
+        "baseUrl: https://h\nauthType: basic\nusername: 'CANARY:CANARY'\npassword: CANARY\n",
+        "baseUrl: https://h\nauthType: CANARY_CANARY_CANARY_CANARY\n",
+        "baseUrl: https://h\nauthType: bearer_token\napiToken: CANARY\nauthValue: CANARY2\n",
+        "baseUrl: https://h\napiToken:CANARY\ntimeout: 5\n",
+        "{baseUrl: https://h, apiToken:CANARY}\n",
+        "{baseUrl: https://h, apiToken=CANARY}\n",
+        "{baseUrl: https://h, apiToken CANARY}\n",
+        "baseUrl: https://h\napiToken: CANARY: CANARY\n",
+        "baseUrl: https://h\napiToken: 'CANARY\n",
+        "baseUrl: https://h\napiToken: [CANARY\n",
+        "baseUrl: https://h\nauthType: bearer_token\napiToken: [CANARY]\n",
+        "baseUrl: https://h\ncustomHeaders: {Authorization:CANARY}\n",
+        "baseUrl: https://h\ncustomHeaders: {Authorization: \"CANARY\\n\"}\n",
+        "baseUrl: https://h\ncustomHeaders: {'Authorization: Bearer CANARY': ''}\n",
+        "baseUrl: https://h\ncustomHeaders: '{\"Authorization\": CANARY}'\n",
+        "baseUrl: https://h\ncustomHeaders: 'Authorization: CANARY'\n",
+        "baseUrl: https://h\ncustomHeaders: {X-A: '${CANARY CANARY}', X-B: 'CANARY ${UNSET}'}\n",
+        "baseUrl: https://h\ntimeout: CANARY\npageSize: CANARY\nverifySsl: CANARY\nstartPage: CANARY\n",
+        "baseUrl: https://h\nport: {clientSecret: [CANARY], baseUrl: 'https://CANARY:CANARY@h'}\n",
+    ];
+    for text in connections {
+        let error = Config::loader()
+            .connection_text("c.yml", text)
+            .load()
+            .unwrap_err();
+        let shown = format!("{error}\n{error:?}").to_lowercase();
+        assert!(!shown.contains("canary"), "{text}\ngives\n{error}");
+    }
+
+    let mapping = |selector: &str| {
+        format!(
+            "resources:\n  - kind: /users?key=CANARY\n    selector: {selector}\n    port: {{entity: {{mappings: {{identifier: nope, blueprint: '\"user\"'}}}}}}\n"
+        )
+    };
+    for selector in [
+        "{headers: {Authorization: \"CANARY\\n\", Host: CANARY}}",
+        "{headers: {Authorization:CANARY}}",
+        "{body: '{\"token\": CANARY}'}",
+        "{body: CANARY}",
+        "{query_params: {token: [[CANARY]]}}",
+        "{query_params: CANARY}",
+        "{method: CANARYCANARYCANARYCANARY}",
+    ] {
+        let error = Config::loader()
+            .connection_text("c.yml", CONNECTION)
+            .mapping_text("m.yml", &mapping(selector))
+            .load()
+            .unwrap_err();
+        let shown = format!("{error}\n{error:?}");
+        assert!(!shown.contains("CANARY"), "{selector}\ngives\n{error}");
+    }
+
+    let error = Config::loader()
+        .environment([
+            ("OCEAN__INTEGRATION__CONFIG", "{\"apiToken\": CANARY}"),
+            ("OCEAN__INTEGRATION__CONFIG__CUSTOM_HEADERS", "CANARY"),
+            ("OCEAN__INTEGRATION__CONFIG__TIMEOUT", "CANARY"),
+        ])
+        .load()
+        .unwrap_err();
+    assert_eq!(error.problems.len(), 4, "{error}");
+    assert!(!format!("{error}\n{error:?}").contains("CANARY"), "{error}");
+}
+
+#[test]
+fn a_configuration_that_loads_shows_no_secret_either() {
+    let config = Config::loader()
+        .connection_text(
+            "c.yml",
+            "baseUrl: https://h/api?apiKey=CANARY\nauthType: basic\nusername: CANARY\npassword: CANARY\ncustomHeaders: {X-Key: CANARY}\nport: {clientSecret: CANARY}\napiToken: CANARY\nverifySsl: no\n",
+        )
+        .load()
+        .unwrap();
+    assert_eq!(config.warnings.len(), 2);
+    assert!(
+        !format!("{config:?} {config:#?}").contains("CANARY"),
+        "{config:?}"
+    );
+}
