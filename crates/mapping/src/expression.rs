@@ -80,6 +80,14 @@ impl Source {
             Source::Search(_) => None,
         }
     }
+
+    /// Whether it looks for a parameter that a nested read attaches to its records: `.__ticket_id`.
+    pub(crate) fn reads_parameters(&self) -> bool {
+        match self {
+            Source::Jq(filter) => filter.source().contains(".__"),
+            Source::Search(_) => false,
+        }
+    }
 }
 
 /// Compiles an expression of a mapping file. An empty one would be jq's `.`, the whole record, which nobody means.

@@ -110,7 +110,12 @@ impl JqMapper {
         let value = match self.identifier.first(record) {
             Ok(Some(value)) => value,
             Ok(None) => return Ok(None),
-            Err(error) => return refused(format!("fails: {error}")),
+            Err(error) => {
+                return refused(format!(
+                    "fails: {}",
+                    with_hint(error, &self.identifier, record)
+                ));
+            }
         };
         if matches!(self.identifier, Source::Search(_)) {
             return Ok(Some(Identifier::Search(value.to_json())));
@@ -281,7 +286,7 @@ impl Field {
                 return Value::Null;
             }
             Err(error) => {
-                into.misconfigured(&self.place, || error);
+                into.misconfigured(&self.place, || with_hint(error, &self.source, record));
                 return Value::Null;
             }
         };
@@ -346,6 +351,17 @@ fn described(value: &Val) -> &'static str {
     } else {
         "an object"
     }
+}
+
+/// Adds to an error what it comes from where that is plain: only records that are objects can carry the parameters of their parent.
+fn with_hint(error: String, source: &Source, record: &Val) -> String {
+    if record.is_object() || !source.reads_parameters() {
+        return error;
+    }
+    format!(
+        "{error}; the record is {}, and only objects carry `__` parameters: build objects in data_path, as `.tags[] | {{name: .}}` does",
+        described(record)
+    )
 }
 
 /// Why a record fails, before it is known which one it is.

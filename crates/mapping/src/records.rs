@@ -142,11 +142,16 @@ impl RecordPath {
 
     /// The caller knows which path it gave, so the message holds only the cause and what to change.
     fn failed(&self, body: &Val, cause: &EvalError) -> Error {
-        let hint = if body.as_array().is_some() && matches!(self.steps.first(), Some(Step::Key(_)))
-        {
-            "the body is an array: leave data_path out and its items are the records"
-        } else {
-            "make data_path fit what the API answers"
+        let under_a_key = matches!(self.steps.first(), Some(Step::Key(_)));
+        let hint = match self.keys_there(body).as_slice() {
+            [] if under_a_key && body.as_array().is_some() => {
+                "the body is an array: leave data_path out and its items are the records".to_owned()
+            }
+            [] => "make data_path fit what the API answers".to_owned(),
+            keys => format!(
+                "make data_path fit the body, which has the keys {}",
+                keys.join(", ")
+            ),
         };
         Error::new(ErrorKind::DataPath, format!("{cause}; {hint}"))
     }
@@ -301,9 +306,7 @@ mod tests {
         let error = path.records(&body).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DataPath);
         assert!(
-            error
-                .to_string()
-                .ends_with("make data_path fit what the API answers"),
+            error.to_string().ends_with("which has the keys pages"),
             "{error}"
         );
     }

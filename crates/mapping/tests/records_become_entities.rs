@@ -424,6 +424,27 @@ mod fields {
     }
 
     #[test]
+    fn reading_a_parents_parameter_off_a_plain_string_gets_a_hint() {
+        let builder = user()
+            .identifier(".")
+            .relation("repository", ".__name")
+            .property("size", ".size");
+        let mapped = map(builder, [json!("latest")]);
+        assert!(
+            mapped.samples["relations.repository"].contains("build objects in data_path"),
+            "{:?}",
+            mapped.samples
+        );
+        assert!(
+            !mapped.samples["properties.size"].contains("data_path"),
+            "{:?}",
+            mapped.samples
+        );
+        let (_, message) = failure(user().identifier(".__name"), json!("latest"));
+        assert!(message.contains("the record is text"), "{message}");
+    }
+
+    #[test]
     fn a_record_that_is_no_object_is_mapped_as_itself() {
         assert_eq!(
             entity(user().identifier("."), json!("library/debian"))["identifier"],
