@@ -165,9 +165,7 @@ impl PortClient {
         let request = call
             .request(shared)
             .map_err(|error| Error::exchange(&call.doing, error))?;
-        let mut exchange = Exchange::new(&shared.token)
-            .origin(shared.token.origin().clone())
-            .label(call.template);
+        let mut exchange = Exchange::new(&shared.token).label(call.template);
         if let Some(on_attempt) = &shared.on_attempt {
             exchange = exchange.on_attempt(&**on_attempt);
         }
@@ -332,11 +330,9 @@ impl PortClientBuilder {
         let base_url = self
             .base_url
             .ok_or_else(|| config("Port's address is missing: set OCEAN__PORT__BASE_URL"))?;
-        let origin = transport::parse_url(base_url.as_str())
-            .and_then(|base_url| Origin::of(&base_url))
-            .map_err(|error| {
-                config("Port's address cannot be used: check OCEAN__PORT__BASE_URL").because(error)
-            })?;
+        transport::parse_url(base_url.as_str()).map_err(|error| {
+            config("Port's address cannot be used: check OCEAN__PORT__BASE_URL").because(error)
+        })?;
         let (client_id, client_secret) = self.credentials.ok_or_else(|| {
             config("Port's credentials are missing: set OCEAN__PORT__CLIENT_ID and OCEAN__PORT__CLIENT_SECRET")
         })?;
@@ -364,18 +360,15 @@ impl PortClientBuilder {
             self.version
         ))
         .map_err(|_| config("the integration's type and identifier cannot be sent as a header"))?;
-        let token = PortToken::new(
-            TokenSource {
-                http: self.http.clone(),
-                url: transport::join(&base_url, TOKEN_PATH)
-                    .map_err(|error| Error::exchange("setting up the token request", error))?,
-                user_agent: user_agent.clone(),
-                client_id,
-                client_secret,
-                on_attempt: self.on_attempt.clone(),
-            },
-            origin,
-        );
+        let token = PortToken::new(TokenSource {
+            http: self.http.clone(),
+            url: transport::join(&base_url, TOKEN_PATH)
+                .map_err(|error| Error::exchange("setting up the token request", error))?,
+            user_agent: user_agent.clone(),
+            client_id,
+            client_secret,
+            on_attempt: self.on_attempt.clone(),
+        });
         Ok(PortClient {
             shared: Arc::new(Shared {
                 http: self.http,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use http::Method;
 use http::header::{ACCEPT, AUTHORIZATION, HeaderValue, USER_AGENT};
 use longshore_transport::{
-    self as transport, Client, Exchange, Generation, Origin, Prepare, Renewal, Request, RetryScope,
+    self as transport, Client, Exchange, Generation, Prepare, Renewal, Request, RetryScope,
     Unauthenticated, json,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -27,7 +27,6 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// Puts the token on requests.
 pub(crate) struct PortToken {
     source: TokenSource,
-    origin: Origin,
     /// Held while a token is fetched, so that all others wait for it.
     state: Mutex<State>,
     /// Token requests that have ended.
@@ -51,18 +50,12 @@ struct Held {
 }
 
 impl PortToken {
-    pub(crate) fn new(source: TokenSource, origin: Origin) -> PortToken {
+    pub(crate) fn new(source: TokenSource) -> PortToken {
         PortToken {
             source,
-            origin,
             state: Mutex::default(),
             ended: AtomicU64::new(0),
         }
-    }
-
-    /// The only origin that may see the token.
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.origin
     }
 
     /// The token that is held, if it is `good`; else a new one. All who ask meanwhile get the same one, or the same error.
@@ -127,9 +120,7 @@ fn no_token(error: Error) -> transport::Error {
 
 impl fmt::Debug for PortToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PortToken")
-            .field("origin", &self.origin)
-            .finish_non_exhaustive()
+        f.debug_struct("PortToken").finish_non_exhaustive()
     }
 }
 

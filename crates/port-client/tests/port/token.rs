@@ -91,6 +91,10 @@ async fn a_401_that_stays_is_an_error_after_one_renewal_and_one_repeat() {
         ),
         (2, 2)
     );
+    assert!(
+        !everything_it_says(&error).contains("authType"),
+        "that is the other API's setting: {error:?}"
+    );
     assert!(!error.is_retryable());
 }
 

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use longshore_port_client::{Entity, ErrorKind, Identifier, MAX_BODY_BYTES, Rejected, Upsert};
@@ -76,18 +77,18 @@ async fn no_entities_make_no_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_is_filled_to_the_last_byte_of_a_mebibyte_and_not_beyond() {
-    let frame = r#"{"entities":[,]}"#.len();
-    let half = (MAX_BODY_BYTES - frame) / 2;
-    for (second, requests) in [
-        (MAX_BODY_BYTES - frame - half, 1),
-        (MAX_BODY_BYTES - frame - half + 1, 2),
-    ] {
+    let room = MAX_BODY_BYTES - r#"{"entities":[,,]}"#.len();
+    for (last, requests) in [(room - 2 * (room / 3), 1), (room - 2 * (room / 3) + 1, 2)] {
         let port = PortDouble::new();
-        let entities = [of_size("a", half), of_size("b", second)];
+        let entities = [
+            of_size("a", room / 3),
+            of_size("b", room / 3),
+            of_size("c", last),
+        ];
         let done = client(network(port.clone()).transport())
             .upsert("user", &entities, &Upsert::default())
             .await;
-        assert_eq!(done.unwrap().upserted, 2);
+        assert_eq!(done.unwrap().upserted, 3);
         let calls = port.calls(PortCall::UpsertMany);
         assert_eq!(calls.len(), requests);
         let sent: Vec<_> = calls
@@ -190,6 +191,47 @@ async fn an_entity_that_the_answer_does_not_mention_is_not_taken_as_written() {
         assert_eq!(done.rejected.len() as u64, 2 - upserted, "{answer}");
         assert!(done.rejected[0].message.contains("does not mention"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_finds_nothing_wrong_need_not_mention_anything() {
+    let how = Upsert {
+        validation_only: true,
+        ..Upsert::default()
+    };
+    let port = scripted().json(
+        PATH,
+        json!({"ok": true, "entities": [], "errors": [{"index": 1, "statusCode": 422}]}),
+    );
+    let done = client(network(port).transport())
+        .upsert("user", &users(3), &how)
+        .await
+        .unwrap();
+    assert_eq!(
+        (done.upserted, brief(&done.rejected)),
+        (2, vec![(1, Some(422))])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejected_entities_come_in_the_order_in_which_they_were_given() {
+    let port = scripted().on(PATH, |call| {
+        let body = call.json();
+        let first = body["entities"][0]["identifier"].as_str().unwrap();
+        let answer = Answer::json(json!({"errors": [{"index": 0, "statusCode": 422}]}));
+        let delay = if first == "user-0" { 9 } else { 1 };
+        answer.after(Duration::from_secs(delay))
+    });
+    let done = client(network(port).transport())
+        .upsert("user", &users(60), &Upsert::default())
+        .await
+        .unwrap();
+    let indices: Vec<_> = done
+        .rejected
+        .iter()
+        .map(|rejected| rejected.index)
+        .collect();
+    assert_eq!(indices, (0..60).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
@@ -439,24 +481,28 @@ async fn of_entities_with_the_same_identifier_the_last_one_wins() {
     let port = PortDouble::new();
     let network = network(port.clone()).latency(Duration::from_secs(1));
     let versions: Vec<_> = (0..3)
-        .map(|version| {
-            let mut entity = Entity::new("user", "same");
-            entity
-                .properties
-                .insert("version".to_owned(), version.into());
-            entity
+        .flat_map(|version| {
+            users(25).into_iter().map(move |mut user| {
+                user.properties.insert("version".to_owned(), version.into());
+                user
+            })
         })
         .collect();
     let done = client(network.transport())
         .upsert("user", &versions, &Upsert::default())
         .await
         .unwrap();
-    assert_eq!(done.upserted, 3);
-    assert_eq!(network.peak_in_flight(), 1);
-    assert_eq!(
-        port.entity("user", "same").unwrap()["properties"]["version"],
-        2
-    );
+    assert_eq!(done.upserted, 75);
+    for user in port.entities() {
+        assert_eq!(user["properties"]["version"], 2);
+    }
+    // All that were in flight at the same time arrived at the same time.
+    let mut together = HashSet::new();
+    for seen in port.calls(PortCall::UpsertMany) {
+        for entity in seen.json()["entities"].as_array().unwrap() {
+            assert!(together.insert((seen.at, entity["identifier"].to_string())));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
