@@ -1,0 +1,633 @@
+//! The built-in styles as one configured value.
+
+use http::HeaderName;
+use longshore_jq::{Filter, Val};
+use serde_json::Value;
+use url::Url;
+
+use crate::ending::{Shortfall, StopReason};
+use crate::error::{Error, ErrorKind};
+use crate::ladder::{self, Onward, Signs};
+use crate::link_header::{has_links, link_target};
+use crate::page::Page;
+use crate::paginator::{Next, Paginator};
+use crate::path::Path;
+use crate::request::PageRequest;
+use crate::settings::{SettingProblem, Settings, Style};
+use crate::signs::{self, Flag, Total, USUAL_SIZES};
+use crate::token::PageToken;
+
+/// Records that are asked for where nothing else is said.
+const DEFAULT_SIZE: u64 = 100;
+
+/// A built-in style with its settings checked and compiled; made by [`Settings::build`].
+#[derive(Clone, Debug)]
+pub struct Configured {
+    position: Position,
+    size: Size,
+    stop_when: Option<Filter>,
+    has_more: Option<Path>,
+    last_page: Option<Path>,
+    total: TotalAt,
+    max_pages: Option<u64>,
+}
+
+/// How the position goes out and where the next one comes from.
+#[derive(Clone, Debug)]
+enum Position {
+    /// Paging is off, by the user's own word on the resource where `explicit`.
+    Off { explicit: bool },
+    /// It is counted: in records, or else in pages.
+    Counted {
+        place: Place,
+        start: u64,
+        records: bool,
+    },
+    /// The answer gives a cursor.
+    Cursor {
+        place: Place,
+        source: CursorAt,
+        end_when_absent: bool,
+    },
+    /// The answer gives a link.
+    Link {
+        source: LinkAt,
+        end_when_absent: bool,
+    },
+}
+
+#[derive(Clone, Debug)]
+enum CursorAt {
+    Path(Path),
+    Known,
+    LastRecord,
+    FirstRecord,
+}
+
+#[derive(Clone, Debug)]
+enum LinkAt {
+    Path(Path),
+    Known,
+    Header(String),
+}
+
+#[derive(Clone, Debug)]
+enum TotalAt {
+    Path(Path),
+    Known,
+    Nowhere,
+}
+
+/// The page size: where it goes out, if anywhere, and what it is.
+#[derive(Clone, Debug)]
+struct Size {
+    place: Option<Place>,
+    records: u64,
+    configured: bool,
+}
+
+/// A named place of a request.
+#[derive(Clone, Debug)]
+struct Place {
+    name: String,
+    part: Part,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Part {
+    Query,
+    Header,
+    Body,
+}
+
+impl Paginator for Configured {
+    fn apply(&self, token: Option<&PageToken>, request: &mut PageRequest) -> Result<(), Error> {
+        match (&self.position, token) {
+            (Position::Off { .. }, None) => Ok(()),
+            (Position::Off { .. }, Some(_)) => Err(foreign_token()),
+            (Position::Counted { place, start, .. }, token) => {
+                let at = match token {
+                    None => *start,
+                    Some(token) => token.as_u64().ok_or_else(foreign_token)?,
+                };
+                place.write(request, &Value::from(at))?;
+                self.size.write(request)
+            }
+            (Position::Cursor { place, .. }, token) => {
+                if let Some(token) = token {
+                    place.write(request, token.as_value())?;
+                }
+                self.size.write(request)
+            }
+            (Position::Link { .. }, None) => self.size.write(request),
+            (Position::Link { .. }, Some(token)) => {
+                request.url = token.as_url().ok_or_else(foreign_token)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn next(&self, token: Option<&PageToken>, page: &Page<'_>) -> Result<Next, Error> {
+        must_be_a_page(page)?;
+        let stop_when = self.stop_when(page)?;
+        let flag = self.flag(page)?;
+        let (total, page_total) = self.totals(page)?;
+        let asked = self.size.asked(page.request());
+        let mut signs = Signs {
+            stop_when,
+            configured_flag: flag,
+            known_flag: signs::flag(page),
+            onward: Onward::Counted(None),
+            total,
+            page_total,
+            records: page.records() as u64,
+            asked,
+            read: page.read(),
+            pages: page.progress().pages + 1,
+            largest_before: page.progress().largest_page,
+            had_token: page.progress().had_token,
+            elsewhere: None,
+        };
+        match &self.position {
+            Position::Off { explicit } => return Ok(self.off(*explicit, &signs, page)),
+            Position::Counted { start, records, .. } => {
+                let at = token
+                    .map_or(Some(*start), PageToken::as_u64)
+                    .ok_or_else(foreign_token)?;
+                signs.known_flag = signs.known_flag.or_else(|| signs::next_key(page));
+                let step = if *records {
+                    // What pages overlap in counts once.
+                    signs.read = at.saturating_sub(*start) + signs.records;
+                    offset_step(&signs)
+                } else {
+                    1
+                };
+                signs.onward = Onward::Counted((step > 0).then(|| PageToken::from(at + step)));
+            }
+            Position::Cursor {
+                source,
+                end_when_absent,
+                ..
+            } => {
+                signs.onward = Onward::Given {
+                    token: source.read(page)?.map(PageToken::from),
+                    looked_at: source.describe(),
+                    end_when_absent: *end_when_absent,
+                    from_record: matches!(source, CursorAt::LastRecord | CursorAt::FirstRecord),
+                };
+            }
+            Position::Link {
+                source,
+                end_when_absent,
+            } => {
+                let link = source.read(page)?;
+                signs.onward = Onward::Given {
+                    token: link
+                        .map(|link| absolute(page.request(), &link))
+                        .transpose()?
+                        .map(PageToken::from),
+                    looked_at: source.describe(),
+                    end_when_absent: *end_when_absent,
+                    from_record: false,
+                };
+            }
+        }
+        if matches!(signs.onward, Onward::Given { token: None, .. }) && !signs.had_token {
+            signs.elsewhere = signs::any_position(page);
+        }
+        Ok(ladder::decide(signs))
+    }
+
+    fn max_pages(&self) -> Option<u64> {
+        self.max_pages
+    }
+}
+
+impl Configured {
+    pub(crate) fn new(settings: &Settings) -> Result<Configured, Vec<SettingProblem>> {
+        let mut check = Check::default();
+        let style = settings.style.unwrap_or(Style::None);
+        let part = check.part(settings);
+        let place = |name: &str| Place {
+            name: name.to_owned(),
+            part,
+        };
+        let param = |default: &str| place(filled(&settings.param).unwrap_or(default));
+        let cursor_path = check.path("cursorPath", &settings.cursor_path);
+        let link_path = check.path("nextLinkPath", &settings.next_link_path);
+        let end_when_absent = settings.end_when_absent.unwrap_or(false);
+        let position = match style {
+            Style::None => Position::Off {
+                explicit: settings.explicit,
+            },
+            Style::Offset => Position::Counted {
+                place: param("offset"),
+                start: settings.start.unwrap_or(0),
+                records: true,
+            },
+            Style::Page => Position::Counted {
+                place: param("page"),
+                start: settings.start.or(settings.start_page).unwrap_or(1),
+                records: false,
+            },
+            Style::Cursor => {
+                let place = param("cursor");
+                let source = match (cursor_path, place.name.as_str()) {
+                    (Some(path), _) => CursorAt::Path(path),
+                    (None, "starting_after") => CursorAt::LastRecord,
+                    (None, "ending_before") => CursorAt::FirstRecord,
+                    (None, _) => CursorAt::Known,
+                };
+                Position::Cursor {
+                    place,
+                    source,
+                    end_when_absent,
+                }
+            }
+            Style::NextLink => Position::Link {
+                source: link_path.map_or(LinkAt::Known, LinkAt::Path),
+                end_when_absent,
+            },
+            Style::HeaderLink => Position::Link {
+                source: LinkAt::Header(
+                    filled(&settings.header_link_rel)
+                        .unwrap_or("next")
+                        .to_owned(),
+                ),
+                end_when_absent,
+            },
+        };
+        let default_size = match style {
+            Style::None | Style::NextLink | Style::HeaderLink => None,
+            Style::Page => Some("size"),
+            Style::Offset | Style::Cursor => Some("limit"),
+        };
+        let size_param = settings
+            .size_param
+            .as_deref()
+            .map(str::trim)
+            .or(default_size);
+        let size = Size {
+            place: size_param
+                .filter(|name| !name.is_empty() && style != Style::None)
+                .map(place),
+            records: settings.size.unwrap_or(DEFAULT_SIZE),
+            configured: settings.size.is_some(),
+        };
+        if settings.size == Some(0) {
+            check.problem("size", "must be at least 1");
+        }
+        if settings.max_pages == Some(0) {
+            check.problem("maxPages", "must be at least 1");
+        }
+        if let Position::Counted { place, .. } | Position::Cursor { place, .. } = &position {
+            check.place("param", place);
+            if size
+                .place
+                .as_ref()
+                .is_some_and(|size| size.name == place.name)
+            {
+                check.problem(
+                    "sizeParam",
+                    "is the same name as `param`, which carries the position",
+                );
+            }
+        }
+        if let Some(place) = &size.place {
+            check.place("sizeParam", place);
+        }
+        let configured = Configured {
+            position,
+            size,
+            stop_when: check.filter("stopWhen", &settings.stop_when),
+            has_more: check.path("hasMorePath", &settings.has_more_path),
+            last_page: check.path("lastPagePath", &settings.last_page_path),
+            total: match &settings.total_path {
+                Some(path) if path.trim().is_empty() => TotalAt::Nowhere,
+                path => check
+                    .path("totalPath", path)
+                    .map_or(TotalAt::Known, TotalAt::Path),
+            },
+            max_pages: settings.max_pages,
+        };
+        check.finish(configured)
+    }
+
+    /// Paging is off: what speaks of more is not passed over in silence.
+    fn off(&self, explicit: bool, signs: &Signs, page: &Page<'_>) -> Next {
+        let more = match &signs.configured_flag {
+            _ if signs.stop_when == Some(true) => return Next::Complete(StopReason::StopWhen),
+            Some(flag) if flag.more => Some(signs::Evidence {
+                what: flag.name.clone(),
+                line: "pagination: {type: page}".to_owned(),
+            }),
+            Some(flag) => return Next::Complete(StopReason::Flag(flag.name.clone())),
+            None => signs::any_more(page),
+        };
+        if let Some(evidence) = more {
+            let shortfall = Shortfall::NotPaged {
+                evidence: evidence.what,
+                line: evidence.line,
+            };
+            return match explicit {
+                true => Next::Complete(StopReason::SinglePage.doubting(shortfall.to_string())),
+                false => Next::Incomplete(shortfall),
+            };
+        }
+        let records = signs.records;
+        if USUAL_SIZES.contains(&records) || records == self.size.records {
+            return Next::Complete(StopReason::SinglePage.doubting(format!(
+                "paging is off and there are exactly {records} records, as many as many a page holds: if there are more, add \
+                 `pagination: {{type: page}}`, or the type that the API has, to the selector"
+            )));
+        }
+        Next::Complete(StopReason::SinglePage)
+    }
+
+    fn stop_when(&self, page: &Page<'_>) -> Result<Option<bool>, Error> {
+        let Some(filter) = &self.stop_when else {
+            return Ok(None);
+        };
+        let result = filter.first(page.value()).map_err(|error| {
+            Error::new(ErrorKind::Expression, "`stopWhen` failed on the answer").with_source(error)
+        })?;
+        Ok(result.as_ref().and_then(signs::truthy))
+    }
+
+    fn flag(&self, page: &Page<'_>) -> Result<Option<Flag>, Error> {
+        for (path, means_more) in [(&self.has_more, true), (&self.last_page, false)] {
+            let Some(path) = path else { continue };
+            if let Some(truthy) = path.read(page)?.as_ref().and_then(signs::truthy) {
+                return Ok(Some(Flag {
+                    name: format!("`{}`", path.text()),
+                    more: truthy == means_more,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The totals of records and of pages.
+    fn totals(&self, page: &Page<'_>) -> Result<(Option<Total>, Option<Total>), Error> {
+        let configured = match &self.total {
+            TotalAt::Nowhere => return Ok((None, None)),
+            TotalAt::Path(path) => signs::configured_total(path, page)?,
+            TotalAt::Known => None,
+        };
+        Ok(match configured {
+            Some((total, false)) => (Some(total), None),
+            Some((total, true)) => (None, Some(total)),
+            None => {
+                let now = signs::record_total(page, self.size.asked(page.request()));
+                let before = page.progress().total.map(|count| Total {
+                    name: "the total of an earlier page".to_owned(),
+                    count,
+                    configured: false,
+                });
+                (now.or(before), signs::page_total(page))
+            }
+        })
+    }
+}
+
+impl CursorAt {
+    fn read(&self, page: &Page<'_>) -> Result<Option<Value>, Error> {
+        let id = |record: Option<&Val>| match record.and_then(|record| record.get("id")) {
+            Some(id) => signs::token_value("id", id),
+            None => Ok(None),
+        };
+        match self {
+            CursorAt::Known => Ok(signs::token(page)?.map(|(_, token)| token)),
+            CursorAt::LastRecord => id(page.last_record()),
+            CursorAt::FirstRecord => id(page.first_record()),
+            CursorAt::Path(path) => match path.read(page)? {
+                Some(value) => signs::token_value(path.text(), &value),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            CursorAt::Known => "`cursorPath` (next_cursor and other usual places)".to_owned(),
+            CursorAt::LastRecord => "`cursorPath` (`id` of the last record)".to_owned(),
+            CursorAt::FirstRecord => "`cursorPath` (`id` of the first record)".to_owned(),
+            CursorAt::Path(path) => format!("`cursorPath` ({})", path.text()),
+        }
+    }
+}
+
+impl LinkAt {
+    fn read(&self, page: &Page<'_>) -> Result<Option<String>, Error> {
+        let bad = |what: String| Error::new(ErrorKind::Link, what);
+        match self {
+            LinkAt::Known => Ok(signs::link(page).map(|(_, link)| link)),
+            LinkAt::Header(rel) => match link_target(page.headers(), rel) {
+                Some(target) => Ok(Some(target)),
+                None if has_links(page.headers()) => Ok(None),
+                None => Err(bad(
+                    "the header `Link` is there but holds no link (RFC 8288)".to_owned(),
+                )),
+            },
+            LinkAt::Path(path) => {
+                let Some(value) = path.read(page)? else {
+                    return Ok(None);
+                };
+                if value.as_bool() == Some(false) || value.as_str() == Some("") {
+                    return Ok(None);
+                }
+                match signs::link_text(&value) {
+                    Some(text) => Ok(Some(text.to_owned())),
+                    // A relation that is there but leads nowhere, as in `{"href": null}`.
+                    None if value.is_object()
+                        && value
+                            .get("href")
+                            .or(value.get("url"))
+                            .is_some_and(Val::is_null) =>
+                    {
+                        Ok(None)
+                    }
+                    None => Err(bad(format!(
+                        "`{}` holds no link: check `nextLinkPath`",
+                        path.text()
+                    ))),
+                }
+            }
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            LinkAt::Known => "`nextLinkPath` (@odata.nextLink and other usual places)".to_owned(),
+            LinkAt::Header(rel) => format!("`headerLinkRel` ({rel})"),
+            LinkAt::Path(path) => format!("`nextLinkPath` ({})", path.text()),
+        }
+    }
+}
+
+impl Size {
+    /// Puts the size into a request, unless it was not configured and the caller asks for one already.
+    fn write(&self, request: &mut PageRequest) -> Result<(), Error> {
+        let Some(place) = &self.place else {
+            return Ok(());
+        };
+        if !self.configured && place.read(request).is_some() {
+            return Ok(());
+        }
+        place.write(request, &Value::from(self.records))
+    }
+
+    /// How many records a request asks for, where it does.
+    fn asked(&self, request: &PageRequest) -> Option<u64> {
+        match &self.place {
+            Some(place) => Some(
+                place
+                    .read(request)
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(self.records),
+            ),
+            // No parameter, but the user says how large pages are.
+            None => None,
+        }
+    }
+}
+
+impl Place {
+    fn write(&self, request: &mut PageRequest, value: &Value) -> Result<(), Error> {
+        let text = || match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        match self.part {
+            Part::Query => request.set_query(&self.name, &text()),
+            Part::Header => request.set_header(&self.name, &text())?,
+            Part::Body => request.set_body(&self.name, value.clone())?,
+        }
+        Ok(())
+    }
+
+    fn read(&self, request: &PageRequest) -> Option<String> {
+        match self.part {
+            Part::Query => request.query(&self.name),
+            Part::Header => Some(request.headers.get(&self.name)?.to_str().ok()?.to_owned()),
+            Part::Body => request.body_at(&self.name).map(|value| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            }),
+        }
+    }
+}
+
+/// By how much an offset moves: by what was received, so that a server which caps the size loses nothing. Where one record of
+/// the server becomes several of ours (`.groups[].items[]`), more arrive than were asked for: then by what was asked for. An
+/// empty page that is not the last moves by the largest page that was seen, because the server never gives more than that.
+fn offset_step(signs: &Signs) -> u64 {
+    let received = if signs.records > 0 {
+        signs.records
+    } else {
+        signs.largest_before
+    };
+    received.min(signs.asked.unwrap_or(u64::MAX))
+}
+
+/// A link as it stands, joined to the URL that it came from.
+fn absolute(request: &PageRequest, link: &str) -> Result<Url, Error> {
+    let bad = |why: &str| Error::new(ErrorKind::Link, format!("the next link {why}"));
+    let url = request.url.join(link).map_err(|_| bad("is no URL"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        scheme => Err(bad(&format!(
+            "has the scheme `{scheme}`; only http and https are followed"
+        ))),
+    }
+}
+
+/// Objects, arrays and no content can be pages. Anything else is not even an answer of the kind that was asked for.
+fn must_be_a_page(page: &Page<'_>) -> Result<(), Error> {
+    let body = page.value();
+    let nothing = body.is_null() && page.records() == 0;
+    if nothing || body.is_object() || body.as_array().is_some() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Body,
+        format!(
+            "the answer is {} and neither an object nor an array, so it cannot be a page",
+            body.type_name()
+        ),
+    ))
+}
+
+fn foreign_token() -> Error {
+    Error::new(
+        ErrorKind::Position,
+        "the position to go on from was not made by this way of paging",
+    )
+}
+
+fn filled(text: &Option<String>) -> Option<&str> {
+    text.as_deref()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+/// Collects the problems of settings.
+#[derive(Default)]
+struct Check(Vec<SettingProblem>);
+
+impl Check {
+    fn problem(&mut self, setting: &'static str, message: impl Into<String>) {
+        self.0.push(SettingProblem {
+            setting,
+            message: message.into(),
+        });
+    }
+
+    fn part(&mut self, settings: &Settings) -> Part {
+        match filled(&settings.param_in) {
+            None | Some("query") => Part::Query,
+            Some("header") => Part::Header,
+            Some("body") => Part::Body,
+            Some(other) => {
+                self.problem(
+                    "paramIn",
+                    format!("`{other}` is no place; there are query, header, body"),
+                );
+                Part::Query
+            }
+        }
+    }
+
+    fn place(&mut self, setting: &'static str, place: &Place) {
+        if place.part == Part::Header && HeaderName::try_from(place.name.as_str()).is_err() {
+            self.problem(setting, format!("`{}` is no name for a header", place.name));
+        }
+        if place.part == Part::Body && place.name.split('.').any(str::is_empty) {
+            self.problem(
+                setting,
+                format!("`{}` is no dotted path into the body", place.name),
+            );
+        }
+    }
+
+    fn path(&mut self, setting: &'static str, text: &Option<String>) -> Option<Path> {
+        let parsed = Path::parse(filled(text)?);
+        parsed
+            .map_err(|message| self.problem(setting, message))
+            .ok()
+    }
+
+    fn filter(&mut self, setting: &'static str, text: &Option<String>) -> Option<Filter> {
+        let compiled = Filter::compile(filled(text)?);
+        compiled
+            .map_err(|error| self.problem(setting, format!("is no jq expression: {error}")))
+            .ok()
+    }
+
+    fn finish<T>(self, value: T) -> Result<T, Vec<SettingProblem>> {
+        match self.0.is_empty() {
+            true => Ok(value),
+            false => Err(self.0),
+        }
+    }
+}

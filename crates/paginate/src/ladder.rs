@@ -1,0 +1,301 @@
+//! The one place where it is decided whether a read goes on, and why.
+//!
+//! The signs of a page are asked in a fixed order and the first one that knows decides. Each rung says [`Verdict::More`],
+//! [`Verdict::End`] or [`Verdict::Short`], or nothing: then the next rung is asked. What is missing or null is no sign,
+//! so a server that stays silent never ends a read by that alone.
+
+use crate::ending::{Shortfall, StopReason};
+use crate::paginator::Next;
+use crate::signs::{Evidence, Flag, Total, USUAL_SIZES};
+use crate::token::PageToken;
+
+/// All that is known when a page is judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Signs {
+    /// What the configured `stopWhen` says.
+    pub(crate) stop_when: Option<bool>,
+    /// What the configured `hasMorePath`, else `lastPagePath` says.
+    pub(crate) configured_flag: Option<Flag>,
+    /// What a flag under a well-known name says.
+    pub(crate) known_flag: Option<Flag>,
+    /// Where the next page is.
+    pub(crate) onward: Onward,
+    /// Records in all.
+    pub(crate) total: Option<Total>,
+    /// Pages in all.
+    pub(crate) page_total: Option<Total>,
+    /// Records on this page.
+    pub(crate) records: u64,
+    /// Records that were asked for, where anything was.
+    pub(crate) asked: Option<u64>,
+    /// Records read, this page included.
+    pub(crate) read: u64,
+    /// Pages read, this page included.
+    pub(crate) pages: u64,
+    /// Records of the largest page before this one.
+    pub(crate) largest_before: u64,
+    /// An earlier answer gave a position.
+    pub(crate) had_token: bool,
+    /// Something that speaks of more and that this way of paging does not read.
+    pub(crate) elsewhere: Option<Evidence>,
+}
+
+/// Where the next page is.
+#[derive(Clone, Debug)]
+pub(crate) enum Onward {
+    /// The position is counted, so there is always a next one; but for an offset that an empty page leaves where it was.
+    Counted(Option<PageToken>),
+    /// The answer gives the position, in words that name the setting.
+    Given {
+        token: Option<PageToken>,
+        /// The setting and where it looks: "`cursorPath` (`meta.after`)".
+        looked_at: String,
+        /// Its absence is the end, says the user.
+        end_when_absent: bool,
+        /// The position is made from a record, so a page with records must give one.
+        from_record: bool,
+    },
+}
+
+enum Verdict {
+    More(Why),
+    End(StopReason),
+    Short(Shortfall),
+}
+
+/// What says that there is more.
+enum Why {
+    /// The answer says so, in these words.
+    Said(String),
+    /// Nothing says that this was the end.
+    NotOver,
+}
+
+/// The ladder.
+pub(crate) fn decide(signs: Signs) -> Next {
+    let verdict = stop_when(&signs)
+        .or_else(|| configured_flag(&signs))
+        .or_else(|| known_flag(&signs))
+        .or_else(|| token(&signs))
+        .or_else(|| total(&signs))
+        .or_else(|| empty_page(&signs))
+        .or_else(|| short_page(&signs))
+        // Nobody knows: one more request decides.
+        .unwrap_or(Verdict::More(Why::NotOver));
+    match verdict {
+        Verdict::End(reason) => Next::Complete(reason),
+        Verdict::Short(shortfall) => Next::Incomplete(shortfall),
+        Verdict::More(why) => go_on(signs, why),
+    }
+}
+
+/// 1. The user's own rule. For a position that the answer must give, "not yet" does not make one: the token decides.
+fn stop_when(signs: &Signs) -> Option<Verdict> {
+    match (signs.stop_when?, &signs.onward) {
+        (true, _) => Some(Verdict::End(with_doubt_below_total(
+            signs,
+            StopReason::StopWhen,
+        ))),
+        (false, Onward::Counted(_)) => Some(said("`stopWhen` (false)")),
+        (false, Onward::Given { .. }) => None,
+    }
+}
+
+/// 2. The flag that the user named.
+fn configured_flag(signs: &Signs) -> Option<Verdict> {
+    let flag = signs.configured_flag.as_ref()?;
+    Some(match flag.more {
+        true => said(&flag.name),
+        false => Verdict::End(with_doubt_below_total(
+            signs,
+            StopReason::Flag(flag.name.clone()),
+        )),
+    })
+}
+
+/// 3. A flag under a well-known name. Below a known total its "no" is not believed: APIs that cap a search say no, too.
+fn known_flag(signs: &Signs) -> Option<Verdict> {
+    let flag = signs.known_flag.as_ref()?;
+    Some(match flag.more {
+        true => said(&flag.name),
+        false => unless_below_total(signs, StopReason::Flag(flag.name.clone())),
+    })
+}
+
+/// 4. A token goes on. Its absence is the end only where something proves that one would have come.
+fn token(signs: &Signs) -> Option<Verdict> {
+    let Onward::Given {
+        token,
+        looked_at,
+        end_when_absent,
+        from_record,
+    } = &signs.onward
+    else {
+        return None;
+    };
+    if token.is_some() {
+        return Some(Verdict::More(Why::NotOver));
+    }
+    if *from_record && signs.records > 0 {
+        return Some(Verdict::Short(Shortfall::EndNotProven {
+            records: signs.records,
+            advice: format!(
+                "the record has nothing at {looked_at}, so the next position is not known; set `cursorPath`"
+            ),
+        }));
+    }
+    let below = matches!(&signs.total, Some(total) if signs.read < total.count);
+    let more_pages = matches!(&signs.page_total, Some(total) if signs.pages < total.count);
+    if below || more_pages || signs.had_token || *end_when_absent || signs.records == 0 {
+        return Some(unless_below_total(signs, StopReason::NoToken));
+    }
+    if let Some(evidence) = &signs.elsewhere {
+        return Some(Verdict::Short(Shortfall::Truncated {
+            evidence: evidence.what.clone(),
+            advice: format!("there is nothing at {looked_at}; try `{}`", evidence.line),
+        }));
+    }
+    if signs.total.is_some() || signs.page_total.is_some() {
+        return Some(Verdict::End(StopReason::NoToken));
+    }
+    let usual = USUAL_SIZES.contains(&signs.records);
+    Some(match signs.asked {
+        Some(asked) if signs.records >= asked => Verdict::Short(Shortfall::EndNotProven {
+            records: signs.records,
+            advice: format!(
+                "it is full and has nothing at {looked_at}; set that to where the next position stands, or, if its absence is the \
+                 end, add `endWhenAbsent: true`"
+            ),
+        }),
+        _ if usual => Verdict::End(StopReason::NoToken.doubting(format!(
+            "the only page holds exactly {} records and has nothing at {looked_at}: if there are more, set that to where the next \
+             position stands; if not, add `endWhenAbsent: true`",
+            signs.records
+        ))),
+        _ => Verdict::End(StopReason::NoToken),
+    })
+}
+
+/// 5. A known total. Only what is exactly reached ends a read: what is passed counts something else than records.
+fn total(signs: &Signs) -> Option<Verdict> {
+    if signs.records == 0 {
+        return None;
+    }
+    let records = signs
+        .total
+        .as_ref()
+        .filter(|total| signs.read <= total.count);
+    let pages = signs
+        .page_total
+        .as_ref()
+        .filter(|total| signs.pages <= total.count);
+    for (total, got) in [(records, signs.read), (pages, signs.pages)] {
+        if let Some(total) = total.filter(|total| got < total.count) {
+            return Some(said(&total.to_string()));
+        }
+    }
+    if let Some(total) =
+        records.filter(|total| total.configured || !may_count_the_page(signs, total))
+    {
+        return Some(Verdict::End(StopReason::TotalReached(total.count)));
+    }
+    pages.map(|total| Verdict::End(StopReason::LastPage(total.count)))
+}
+
+/// 6. Where nothing is left, everything was read; but not below a known total.
+fn empty_page(signs: &Signs) -> Option<Verdict> {
+    if signs.records > 0 {
+        return None;
+    }
+    if signs.total.is_none() {
+        if let Some(total) = signs
+            .page_total
+            .as_ref()
+            .filter(|total| signs.pages <= total.count && total.count > 1)
+        {
+            if signs.pages < total.count {
+                return Some(said(&total.to_string()));
+            }
+            // The last page of several is empty: most likely they are counted from another number.
+            return Some(Verdict::Short(Shortfall::TotalNotReached {
+                expected: total.count,
+                got: signs.pages - 1,
+                unit: "pages",
+            }));
+        }
+    }
+    Some(unless_below_total(signs, StopReason::EmptyPage))
+}
+
+/// 7. Fewer than asked for, from a server that gave exactly what was asked for before. One that caps the size, or ignores
+///    it, has given nothing to measure by.
+fn short_page(signs: &Signs) -> Option<Verdict> {
+    let asked = signs.asked?;
+    (signs.records < asked && signs.largest_before == asked)
+        .then_some(Verdict::End(StopReason::ShortPage))
+}
+
+fn go_on(signs: Signs, why: Why) -> Next {
+    let said = match why {
+        Why::Said(what) => what,
+        Why::NotOver => "nothing that would end the read".to_owned(),
+    };
+    match signs.onward {
+        Onward::Counted(Some(token)) | Onward::Given { token: Some(token), .. } => Next::Continue(token),
+        Onward::Counted(None) => Next::Incomplete(Shortfall::Truncated {
+            evidence: said,
+            advice: "an empty page gives no offset to go on from; check `data_path`, or page by another `type`".to_owned(),
+        }),
+        Onward::Given { looked_at, .. } => Next::Incomplete(Shortfall::Truncated {
+            evidence: said,
+            advice: match signs.elsewhere {
+                Some(evidence) => format!("there is nothing at {looked_at}; try `{}`", evidence.line),
+                None => format!("there is nothing at {looked_at}; set that to where the next position stands"),
+            },
+        }),
+    }
+}
+
+/// An end that the user did not name is not believed below a known total.
+fn unless_below_total(signs: &Signs, reason: StopReason) -> Verdict {
+    let counts = [
+        (&signs.total, signs.read, "records"),
+        (&signs.page_total, signs.pages, "pages"),
+    ];
+    for (total, got, unit) in counts {
+        if let Some(total) = total.as_ref().filter(|total| got < total.count) {
+            return Verdict::Short(Shortfall::TotalNotReached {
+                expected: total.count,
+                got,
+                unit,
+            });
+        }
+    }
+    Verdict::End(reason)
+}
+
+/// On a first page that is full, or of a usual size, a total equal to the page may be the count of that page.
+fn may_count_the_page(signs: &Signs, total: &Total) -> bool {
+    let full = signs.asked.is_some_and(|asked| signs.records >= asked);
+    signs.pages == 1
+        && total.count == signs.records
+        && (full || USUAL_SIZES.contains(&signs.records))
+}
+
+/// An end that the user named is believed; but a person hears of the total.
+fn with_doubt_below_total(signs: &Signs, reason: StopReason) -> StopReason {
+    match &signs.total {
+        Some(total) if signs.read < total.count => {
+            let doubt = format!(
+                "{reason}, after {} records, but the API speaks of {total}",
+                signs.read
+            );
+            reason.doubting(doubt)
+        }
+        _ => reason,
+    }
+}
+
+fn said(what: &str) -> Verdict {
+    Verdict::More(Why::Said(what.to_owned()))
+}

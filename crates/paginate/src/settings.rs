@@ -1,0 +1,266 @@
+//! The settings of paging as users write them, and their check.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::configured::Configured;
+use crate::error::{Error, ErrorKind};
+
+/// How a list is paged, in the words of the configuration. Every field is optional; what is absent has the default of
+/// its style, see [`Style`].
+///
+/// A path is dotted (`meta.after_cursor`), a literal key with dots in it (`@odata.nextLink`, tried first), jq when it begins
+/// with a dot and dots do not suffice (`.data[-1].id`), or a header of the answer (`header:X-Next-Cursor`).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Settings {
+    /// `type`. Default: [`Style::None`].
+    pub style: Option<Style>,
+    /// `param`: the name that carries the position. With `paramIn: body` it may be a dotted path.
+    ///
+    /// Default: `offset`, `page` or `cursor`, by the style.
+    pub param: Option<String>,
+    /// `sizeParam`: the name that carries the page size; empty sends none.
+    ///
+    /// Default: `limit`, for [`Style::Page`] `size`; with links it goes out only when it is set, on the first request.
+    pub size_param: Option<String>,
+    /// `size`: how many records to ask for. Default: 100, or what the caller's request already asks for.
+    pub size: Option<u64>,
+    /// `start`: the first offset or page number. Default: 0 for offsets, 1 for pages.
+    pub start: Option<u64>,
+    /// The connection's `startPage`: as `start`, but for [`Style::Page`] alone. `start` wins over it.
+    pub start_page: Option<u64>,
+    /// `paramIn`: where position and size go, `query`, `header` or `body`. Default: `query`.
+    pub param_in: Option<String>,
+    /// `cursorPath`: where the next cursor stands.
+    ///
+    /// Default: the `id` of the last (first) record when `param` is `starting_after` (`ending_before`), else a list of common
+    /// places that begins with `next_cursor`.
+    pub cursor_path: Option<String>,
+    /// `hasMorePath`: a flag that is truthy while more follows. It wins over `lastPagePath`.
+    pub has_more_path: Option<String>,
+    /// `lastPagePath`: a flag that is truthy on the last page.
+    pub last_page_path: Option<String>,
+    /// `nextLinkPath`: where the URL of the next page stands. Default: `@odata.nextLink`, then other common places.
+    pub next_link_path: Option<String>,
+    /// `headerLinkRel`: the relation of the next page in the header `Link`. Default: `next`.
+    pub header_link_rel: Option<String>,
+    /// `totalPath`: where the number of records stands, or of pages when it ends in a name such as `total_pages`; empty looks
+    /// at no total at all. Default: a list of common places.
+    pub total_path: Option<String>,
+    /// `stopWhen`: jq over the body that is true on the last page.
+    pub stop_when: Option<String>,
+    /// `maxPages`: the cap on pages of one read. Default: [`DEFAULT_MAX_PAGES`](crate::DEFAULT_MAX_PAGES).
+    pub max_pages: Option<u64>,
+    /// `endWhenAbsent`: a missing cursor or link is the end even on a full first page. Default: false.
+    pub end_when_absent: Option<bool>,
+    /// Whether `type: none` is written on the resource itself: then signs of more are warnings.
+    pub explicit: bool,
+}
+
+/// The styles of paging.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Style {
+    /// `none`: one request.
+    None,
+    /// `offset`: `?offset=0&limit=100`, then `offset` grows by the records received.
+    Offset,
+    /// `page`: `?page=1&size=100`, then `page` grows by one.
+    Page,
+    /// `cursor`: `?limit=100`, then `&cursor=` and what the answer gives.
+    Cursor,
+    /// `next_link`: the URL in the answer's body, as it stands.
+    NextLink,
+    /// `header_link`: the URL in the answer's header `Link` (RFC 8288), as it stands.
+    HeaderLink,
+}
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SettingProblem {
+    /// The setting, as it is spelled in `selector.pagination`.
+    pub setting: &'static str,
+    /// What is wrong with it, and what to write.
+    pub message: String,
+}
+
+impl fmt::Display for SettingProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.setting, self.message)
+    }
+}
+
+const STYLES: [(Style, &str); 6] = [
+    (Style::None, "none"),
+    (Style::Offset, "offset"),
+    (Style::Page, "page"),
+    (Style::Cursor, "cursor"),
+    (Style::NextLink, "next_link"),
+    (Style::HeaderLink, "header_link"),
+];
+
+impl Style {
+    /// The spellings of the configuration.
+    pub fn names() -> &'static [&'static str] {
+        &[
+            "none",
+            "offset",
+            "page",
+            "cursor",
+            "next_link",
+            "header_link",
+        ]
+    }
+}
+
+impl fmt::Display for Style {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = STYLES
+            .iter()
+            .find(|(style, _)| style == self)
+            .map_or("", |(_, name)| *name);
+        f.write_str(name)
+    }
+}
+
+impl FromStr for Style {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let known = STYLES
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(style, _)| *style);
+        known.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Setting,
+                format!(
+                    "`{text}` is no pagination type; there are {}",
+                    Style::names().join(", ")
+                ),
+            )
+        })
+    }
+}
+
+impl Settings {
+    /// Settings of a style, all else by default.
+    pub fn of(style: Style) -> Self {
+        Settings {
+            style: Some(style),
+            ..Settings::default()
+        }
+    }
+
+    /// These settings over those of the connection, field by field.
+    ///
+    /// Where these choose another style, the connection's names, paths and rules are dropped, because they belong to its
+    /// own style; size, `startPage` and the cap on pages are kept. A connection without a style has no other style: what
+    /// it names is meant for the resources.
+    pub fn or(self, fallback: &Settings) -> Settings {
+        let settled = fallback.style.filter(|style| *style != Style::None);
+        let other = matches!((self.style, settled), (Some(ours), Some(theirs)) if ours != theirs);
+        let bound = if other {
+            &Settings::default()
+        } else {
+            fallback
+        };
+        Settings {
+            style: self.style.or(fallback.style),
+            param: self.param.or_else(|| bound.param.clone()),
+            size_param: self.size_param.or_else(|| bound.size_param.clone()),
+            size: self.size.or(fallback.size),
+            start: self.start.or(bound.start),
+            start_page: self.start_page.or(fallback.start_page),
+            param_in: self.param_in.or_else(|| bound.param_in.clone()),
+            cursor_path: self.cursor_path.or_else(|| bound.cursor_path.clone()),
+            has_more_path: self.has_more_path.or_else(|| bound.has_more_path.clone()),
+            last_page_path: self.last_page_path.or_else(|| bound.last_page_path.clone()),
+            next_link_path: self.next_link_path.or_else(|| bound.next_link_path.clone()),
+            header_link_rel: self
+                .header_link_rel
+                .or_else(|| bound.header_link_rel.clone()),
+            total_path: self.total_path.or_else(|| bound.total_path.clone()),
+            stop_when: self.stop_when.or_else(|| bound.stop_when.clone()),
+            max_pages: self.max_pages.or(fallback.max_pages),
+            end_when_absent: self.end_when_absent.or(bound.end_when_absent),
+            explicit: self.explicit,
+        }
+    }
+
+    /// Checks and compiles everything, once, before any request.
+    ///
+    /// # Errors
+    /// All settings that cannot be used, not only the first.
+    pub fn build(&self) -> Result<Configured, Vec<SettingProblem>> {
+        Configured::new(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn styles_are_spelled_as_in_the_configuration() {
+        for name in Style::names() {
+            assert_eq!(name.parse::<Style>().unwrap().to_string(), *name);
+        }
+        assert_eq!(Style::names().len(), STYLES.len());
+        let refused = "skip_token".parse::<Style>().unwrap_err();
+        assert!(refused.to_string().contains("next_link"), "{refused}");
+    }
+
+    #[test]
+    fn a_resource_of_the_same_style_keeps_what_the_connection_names() {
+        let connection = Settings {
+            param: Some("p".to_owned()),
+            size: Some(50),
+            total_path: Some("n".to_owned()),
+            explicit: true,
+            ..Settings::of(Style::Page)
+        };
+        let resource = Settings {
+            size: Some(10),
+            ..Settings::default()
+        };
+        let merged = resource.or(&connection);
+        assert_eq!(merged.param.as_deref(), Some("p"));
+        assert_eq!(merged.size, Some(10));
+        assert_eq!(merged.total_path.as_deref(), Some("n"));
+        assert!(!merged.explicit, "only the resource itself can be explicit");
+    }
+
+    #[test]
+    fn another_style_drops_the_names_and_paths_of_the_connection() {
+        let connection = Settings {
+            param: Some("p".to_owned()),
+            size_param: Some("ps".to_owned()),
+            start: Some(0),
+            has_more_path: Some("more".to_owned()),
+            size: Some(50),
+            max_pages: Some(7),
+            ..Settings::of(Style::Page)
+        };
+        let merged = Settings::of(Style::Offset).or(&connection);
+        let expected = Settings {
+            size: Some(50),
+            max_pages: Some(7),
+            ..Settings::of(Style::Offset)
+        };
+        assert_eq!(merged, expected);
+    }
+
+    #[test]
+    fn a_connection_without_a_style_names_things_for_its_resources() {
+        for style in [None, Some(Style::None)] {
+            let connection = Settings {
+                style,
+                size_param: Some("per_page".to_owned()),
+                ..Settings::default()
+            };
+            let merged = Settings::of(Style::Page).or(&connection);
+            assert_eq!(merged.size_param.as_deref(), Some("per_page"));
+        }
+    }
+}

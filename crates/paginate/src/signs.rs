@@ -1,0 +1,470 @@
+//! What answers say about paging under the names that APIs commonly use. Read only, nothing is decided here.
+
+use std::fmt;
+
+use http::HeaderName;
+use longshore_jq::Val;
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind};
+use crate::link_header::link_target;
+use crate::page::Page;
+use crate::path::{Path, member};
+
+/// Page sizes that APIs use where the request names none.
+pub(crate) const USUAL_SIZES: [u64; 6] = [10, 20, 25, 30, 50, 100];
+
+/// Truthy: there is more.
+const MORE: [&str; 14] = [
+    "has_more",
+    "hasMore",
+    "has_next",
+    "hasNext",
+    "hasNextPage",
+    "pageInfo.hasNextPage",
+    "more",
+    "meta.has_more",
+    "meta.hasMore",
+    "meta.has_next",
+    "pagination.has_more",
+    "pagination.hasMore",
+    "pagination.has_next",
+    "pagination.hasNext",
+];
+
+/// True: this was the last page. Spring's page also comes below `data` and `page`.
+const LAST: [&str; 9] = [
+    "last",
+    "isLast",
+    "is_last",
+    "isLastPage",
+    "done",
+    "end_of_stream",
+    "data.last",
+    "page.last",
+    "pagination.is_last",
+];
+
+/// Something: there is more. There, but null: this was the last page.
+const NEXT: [&str; 13] = [
+    "next_page",
+    "next",
+    "nextPage",
+    "meta.next_page",
+    "meta.nextPage",
+    "meta.next",
+    "pagination.next_page",
+    "pagination.nextPage",
+    "pagination.next",
+    "paging.next_page",
+    "page.next_page",
+    "links.next",
+    "@odata.nextLink",
+];
+
+/// The next cursor, in the order in which they are tried.
+const TOKENS: [&str; 11] = [
+    "next_cursor",
+    "nextCursor",
+    "cursor",
+    "meta.after_cursor",
+    "meta.next_cursor",
+    "pagination.next_cursor",
+    "response_metadata.next_cursor",
+    "paging.next.after",
+    "nextPageToken",
+    "next_page_token",
+    "links.next",
+];
+
+/// The next page as a URL, or as an object with one in `href` or `url`, in the order in which they are tried.
+const LINKS: [&str; 18] = [
+    "@odata.nextLink",
+    "odata.nextLink",
+    "links.next",
+    "_links.next",
+    "next",
+    "next_page",
+    "next_link",
+    "nextLink",
+    "next_url",
+    "nextUrl",
+    "next_page_url",
+    "nextRecordsUrl",
+    "meta.next",
+    "meta.next_page",
+    "pagination.next",
+    "pagination.next_url",
+    "paging.next",
+    "paging.next.link",
+];
+
+/// Where totals stand, under the top level and these.
+const TOTAL_PLACES: [&str; 5] = ["", "meta.", "pagination.", "page.", "paging."];
+
+const TOTALS: [&str; 13] = [
+    "total",
+    "total_count",
+    "totalCount",
+    "totalElements",
+    "total_elements",
+    "totalItems",
+    "total_items",
+    "totalResults",
+    "total_results",
+    "totalRecords",
+    "total_records",
+    "totalSize",
+    "@odata.count",
+];
+
+/// May count the page instead of everything.
+const COUNT: &str = "count";
+
+const PAGE_TOTALS: [&str; 5] = [
+    "total_pages",
+    "totalPages",
+    "pages",
+    "page_count",
+    "pageCount",
+];
+
+const TOTAL_HEADERS: [HeaderName; 2] = [
+    HeaderName::from_static("x-total-count"),
+    HeaderName::from_static("x-total"),
+];
+const PAGE_TOTAL_HEADER: HeaderName = HeaderName::from_static("x-total-pages");
+
+/// Names that mean something else in many a record. Where the body itself is the one record, they say nothing of paging.
+const COMMON_IN_RECORDS: [&str; 15] = [
+    "more",
+    "last",
+    "isLast",
+    "is_last",
+    "done",
+    "data.last",
+    "page.last",
+    "cursor",
+    "next",
+    "total",
+    "count",
+    "pages",
+    "page_count",
+    "pageCount",
+    "hasNext",
+];
+
+/// A flag of the answer, by its name.
+#[derive(Clone, Debug)]
+pub(crate) struct Flag {
+    pub(crate) name: String,
+    pub(crate) more: bool,
+}
+
+/// A total of the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Total {
+    pub(crate) name: String,
+    pub(crate) count: u64,
+    /// The user named its place.
+    pub(crate) configured: bool,
+}
+
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}", self.name, self.count)
+    }
+}
+
+/// Something that speaks of more, and the line of configuration that reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct Evidence {
+    pub(crate) what: String,
+    pub(crate) line: String,
+}
+
+/// A well-known flag: one of more, else one of the last page. They count as booleans only.
+pub(crate) fn flag(page: &Page<'_>) -> Option<Flag> {
+    let more = || all(page, &MORE).find_map(|(name, value)| Some((name, boolean(value)?)));
+    let last = || all(page, &LAST).find_map(|(name, value)| Some((name, !value.as_bool()?)));
+    more().or_else(last).map(|(name, more)| Flag {
+        name: format!("`{name}`"),
+        more,
+    })
+}
+
+/// A well-known key of the next page: something in it means more, null means that this was the last page.
+pub(crate) fn next_key(page: &Page<'_>) -> Option<Flag> {
+    let mut last = None;
+    for (name, value) in all(page, &NEXT) {
+        let more = !value.is_null() && truthy(value).unwrap_or(true);
+        if more {
+            return Some(Flag {
+                name: format!("`{name}`"),
+                more,
+            });
+        }
+        last.get_or_insert(Flag {
+            name: format!("`{name}`"),
+            more,
+        });
+    }
+    last
+}
+
+/// The next cursor under a well-known name.
+///
+/// # Errors
+/// There is one, but it is neither text nor a number.
+pub(crate) fn token(page: &Page<'_>) -> Result<Option<(&'static str, Value)>, Error> {
+    for (name, value) in all(page, &TOKENS) {
+        // Both are also used for other things: an object of cursors, a link.
+        let other =
+            matches!(name, "cursor" | "links.next") && (value.is_object() || url_like(value));
+        if other {
+            continue;
+        }
+        if let Some(token) = token_value(name, value)? {
+            return Ok(Some((name, token)));
+        }
+    }
+    Ok(None)
+}
+
+/// A cursor's value. `""`, `false`, null and 0 are none: no API goes on at the position where it began.
+pub(crate) fn token_value(name: &str, value: &Val) -> Result<Option<Value>, Error> {
+    if value.is_null()
+        || value.as_bool() == Some(false)
+        || value.as_str() == Some("")
+        || value.as_u64() == Some(0)
+    {
+        return Ok(None);
+    }
+    if value.as_str().is_some() || value.is_number() {
+        return Ok(Some(value.to_json()));
+    }
+    Err(Error::new(
+        ErrorKind::Position,
+        format!(
+            "`{name}` should hold the next cursor and holds {}: check `cursorPath`",
+            article(value)
+        ),
+    ))
+}
+
+/// The next link under a well-known name.
+pub(crate) fn link(page: &Page<'_>) -> Option<(&'static str, String)> {
+    all(page, &LINKS).find_map(|(name, value)| {
+        let text = link_text(value).filter(|text| looks_like_url(text))?;
+        Some((name, text.to_owned()))
+    })
+}
+
+/// A link's text: itself, or `href` or `url` of an object (JSON:API, HAL).
+pub(crate) fn link_text(value: &Val) -> Option<&str> {
+    value
+        .as_str()
+        .or_else(|| value.get("href")?.as_str())
+        .or_else(|| value.get("url")?.as_str())
+}
+
+/// The total of records: of the configured path, else under a well-known name. `asked` is the size that was asked for.
+pub(crate) fn record_total(page: &Page<'_>, asked: Option<u64>) -> Option<Total> {
+    let sure = totals(page, &TOTALS).or_else(|| {
+        TOTAL_HEADERS
+            .iter()
+            .find_map(|name| Some((format!("header `{name}`"), page.header(name)?.parse().ok()?)))
+    });
+    let counted = || {
+        // A `count` no larger than what one page may hold can be the count of the page.
+        let page_size = (page.records() as u64)
+            .max(page.progress().largest_page)
+            .max(asked.unwrap_or(0));
+        totals(page, &[COUNT]).filter(|(_, count)| *count > page_size)
+    };
+    sure.or_else(counted).map(|(name, count)| Total {
+        name,
+        count,
+        configured: false,
+    })
+}
+
+/// The total of pages under a well-known name.
+pub(crate) fn page_total(page: &Page<'_>) -> Option<Total> {
+    let header = || {
+        Some((
+            format!("header `{PAGE_TOTAL_HEADER}`"),
+            page.header(&PAGE_TOTAL_HEADER)?.parse().ok()?,
+        ))
+    };
+    totals(page, &PAGE_TOTALS)
+        .or_else(header)
+        .map(|(name, count)| Total {
+            name,
+            count,
+            configured: false,
+        })
+}
+
+/// The total at a configured path: of pages when the path ends in a name that counts pages, else of records.
+pub(crate) fn configured_total(
+    path: &Path,
+    page: &Page<'_>,
+) -> Result<Option<(Total, bool)>, Error> {
+    let Some(count) = path.read(page)?.as_ref().and_then(whole) else {
+        return Ok(None);
+    };
+    let name = path.last_name();
+    let of_pages = PAGE_TOTALS.contains(&name) || PAGE_TOTAL_HEADER == name;
+    let total = Total {
+        name: format!("`{}`", path.text()),
+        count,
+        configured: true,
+    };
+    Ok(Some((total, of_pages)))
+}
+
+/// A next position of whatever style, with the line that reads it.
+pub(crate) fn any_position(page: &Page<'_>) -> Option<Evidence> {
+    let evidence = |what: String, line: String| Some(Evidence { what, line });
+    if link_target(page.headers(), "next").is_some() {
+        return evidence(
+            "the header `Link` with rel=\"next\"".to_owned(),
+            line("header_link", None),
+        );
+    }
+    if let Some((name, _)) = link(page) {
+        return evidence(
+            format!("`{name}`"),
+            line("next_link", Some(("nextLinkPath", name))),
+        );
+    }
+    let (name, _) = token(page).ok().flatten()?;
+    evidence(
+        format!("`{name}`"),
+        line("cursor", Some(("cursorPath", name))),
+    )
+}
+
+/// What speaks of more than this page, whatever it is, with the line that reads it.
+pub(crate) fn any_more(page: &Page<'_>) -> Option<Evidence> {
+    let flag = flag(page);
+    // Some APIs give a position on the last page, too, and say by a flag that it is the last.
+    if !matches!(&flag, Some(flag) if !flag.more) {
+        if let Some(evidence) = any_position(page) {
+            return Some(evidence);
+        }
+        if let Some(flag) = flag.or_else(|| next_key(page)).filter(|flag| flag.more) {
+            return Some(Evidence {
+                what: flag.name,
+                line: line("page", None),
+            });
+        }
+    }
+    let records = record_total(page, None).filter(|total| total.count > page.read());
+    let pages = page_total(page).filter(|total| total.count > page.progress().pages + 1);
+    let total = records.or(pages)?;
+    Some(Evidence {
+        what: total.to_string(),
+        line: line("page", None),
+    })
+}
+
+/// A configured flag's value: null says nothing; text such as `false`, 0 and emptiness are false.
+pub(crate) fn truthy(value: &Val) -> Option<bool> {
+    if value.is_null() {
+        return None;
+    }
+    if let Some(flag) = value.as_bool() {
+        return Some(flag);
+    }
+    if let Some(text) = value.as_str() {
+        let text = text.trim();
+        return Some(!(text.is_empty() || text == "0" || text.eq_ignore_ascii_case("false")));
+    }
+    if let Some(number) = value.as_f64() {
+        return Some(number != 0.0);
+    }
+    let empty = match value.as_array() {
+        Some(items) => items.is_empty(),
+        None => value.keys().is_empty(),
+    };
+    Some(!empty)
+}
+
+/// The configuration line for a style, ready to paste.
+fn line(style: &str, path: Option<(&str, &str)>) -> String {
+    match path {
+        Some((setting, path)) => format!("pagination: {{type: {style}, {setting}: '{path}'}}"),
+        None => format!("pagination: {{type: {style}}}"),
+    }
+}
+
+fn all<'p>(
+    page: &'p Page<'_>,
+    names: &'p [&'static str],
+) -> impl Iterator<Item = (&'static str, &'p Val)> {
+    let body = page.value();
+    let bare = page.body_is_the_record();
+    names
+        .iter()
+        .filter(move |name| !(bare && COMMON_IN_RECORDS.contains(*name)))
+        .filter_map(move |name| Some((*name, member(body, name)?)))
+}
+
+fn totals(page: &Page<'_>, names: &[&str]) -> Option<(String, u64)> {
+    let bare = page.body_is_the_record();
+    TOTAL_PLACES.iter().find_map(|place| {
+        names.iter().find_map(|name| {
+            if bare && place.is_empty() && COMMON_IN_RECORDS.contains(name) {
+                return None;
+            }
+            let path = format!("{place}{name}");
+            let count = whole(member(page.value(), &path)?)?;
+            Some((format!("`{path}`"), count))
+        })
+    })
+}
+
+/// A boolean, also as text or as 0 and 1. Anything else is no flag.
+fn boolean(value: &Val) -> Option<bool> {
+    match (value.as_bool(), value.as_str(), value.as_u64()) {
+        (Some(flag), _, _) => Some(flag),
+        (_, Some(text), _) if text.eq_ignore_ascii_case("true") || text == "1" => Some(true),
+        (_, Some(text), _) if text.eq_ignore_ascii_case("false") || text == "0" => Some(false),
+        (_, _, Some(1)) => Some(true),
+        (_, _, Some(0)) => Some(false),
+        _ => None,
+    }
+}
+
+/// A whole number, also as text.
+fn whole(value: &Val) -> Option<u64> {
+    let float = || {
+        value
+            .as_f64()
+            .filter(|n| n.fract() == 0.0 && (0.0..9e15).contains(n))
+            .map(|n| n as u64)
+    };
+    value
+        .as_u64()
+        .or_else(float)
+        .or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+fn url_like(value: &Val) -> bool {
+    value.as_str().is_some_and(looks_like_url)
+}
+
+fn looks_like_url(text: &str) -> bool {
+    text.starts_with('/') || text.starts_with('?') || text.contains("://")
+}
+
+fn article(value: &Val) -> &'static str {
+    match value.type_name() {
+        "object" => "an object",
+        "array" => "an array",
+        "boolean" => "true",
+        _ => "something else",
+    }
+}
