@@ -869,3 +869,55 @@ fn a_configuration_that_loads_shows_no_secret_either() {
         "{config:?}"
     );
 }
+
+/// Any text gives a configuration or problems: never a panic, never an error without a problem, never a value that may be secret.
+#[test]
+fn broken_text_is_a_problem_and_nothing_worse() {
+    let good = format!(
+        "integration:\n  config: &c {{baseUrl: 'https://h/?k=CANARY', <<: {{timeout: 5}}}}\n  secrets: {{apiToken: \"CANARY\"}}\n\
+         authType: bearer_token\ncustomHeaders: '{{\"X\": \"CANARY\\ud83d\\ude00\"}}'\neventListener: !!map\n  type: |\n    ONCE\n{MAPPING}"
+    );
+    let noise: Vec<char> = "{}[]:,\"'&*!|>-#%@`\\?~<$ \t\n\r\u{feff}é0\0"
+        .chars()
+        .collect();
+    let rounds = std::env::var("CONFIG_ROUNDS")
+        .ok()
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(400);
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let mut refused = 0;
+    for _ in 0..rounds {
+        let mut text: Vec<char> = good.chars().collect();
+        for _ in 0..=random(3) {
+            let at = random(text.len().max(1));
+            match if text.is_empty() { 0 } else { random(4) } {
+                0 => text.insert(at, noise[random(noise.len())]),
+                1 => text[at] = noise[random(noise.len())],
+                2 => drop(text.remove(at)),
+                _ => text.truncate(at + 1),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        let loader = Config::loader()
+            .connection_text("c.yml", &text)
+            .mapping_text("m.yml", &text);
+        if let Err(error) = loader.load() {
+            refused += 1;
+            assert!(!error.problems.is_empty(), "{text}");
+            let shown = error.to_string();
+            assert_eq!(
+                shown.lines().count(),
+                error.problems.len(),
+                "{text}\ngives\n{shown}"
+            );
+            assert!(!shown.contains("CANARY"), "{text}\ngives\n{shown}");
+        }
+    }
+    assert!(refused > rounds / 2, "{refused} of {rounds} refused");
+}

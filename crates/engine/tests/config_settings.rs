@@ -109,7 +109,7 @@ const ROWS: &[(&[(&str, &str)], Check)] = &[
         |c| c.pagination.size_param.as_deref() == Some("max"),
     ),
     (&[("paginationType", "page"), ("startPage", "0")], |c| {
-        c.pagination.start == Some(0)
+        c.pagination.start_page == Some(0)
     }),
     (
         &[
@@ -368,7 +368,7 @@ fn the_pagination_examples_of_the_page_load() {
         github.connection.pagination.size_param.as_deref(),
         Some("per_page")
     );
-    assert_eq!(github.connection.pagination.start, Some(1));
+    assert_eq!(github.connection.pagination.start_page, Some(1));
     let stripe = from_file(
         "baseUrl: https://h\n# Stripe uses limit/starting_after\npaginationType: cursor\npaginationParam: starting_after\nsizeParam: limit\n",
     );

@@ -84,21 +84,27 @@ impl Place {
 }
 
 /// The path of a key below `parent`.
+pub(super) fn key_path(parent: &str, key: &str) -> String {
+    let shown = shown_key(key);
+    if parent.is_empty() {
+        shown
+    } else {
+        format!("{parent}.{shown}")
+    }
+}
+
+/// A key as problems show it.
 ///
 /// A forgotten space after a colon makes one key of name and value (`{apiToken:abc}`), so a key is shown up to the
 /// first colon, equals sign or space only.
-pub(super) fn key_path(parent: &str, key: &str) -> String {
+fn shown_key(key: &str) -> String {
     let odd = |c: char| c == ':' || c == '=' || c.is_whitespace() || c.is_control();
     let end = key.find(odd).unwrap_or(key.len());
     let mut shown: String = key[..end].chars().take(80).collect();
     if shown.len() < key.len() {
         shown.push('…');
     }
-    if parent.is_empty() {
-        shown
-    } else {
-        format!("{parent}.{shown}")
-    }
+    shown
 }
 
 /// Collects what is found while reading.

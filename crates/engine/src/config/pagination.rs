@@ -18,7 +18,8 @@ const AT_CONNECTION: &[(&str, &[&str])] = &[
     ("param", &["paginationParam"]),
     ("sizeParam", &["sizeParam", "limitParam"]),
     ("size", &["pageSize"]),
-    ("start", &["startPage"]),
+    // Not `start`: the connection's number is for pages, where offsets begin is another matter.
+    ("startPage", &["startPage"]),
     ("paramIn", &["paramIn"]),
     ("cursorPath", &["cursorPath"]),
     ("hasMorePath", &["hasMorePath"]),
@@ -117,6 +118,10 @@ pub(super) fn of_list(
         }
         settings.style(style, findings);
         for (setting, _) in AT_CONNECTION.iter().skip(1) {
+            let setting = match *setting {
+                "startPage" => "start",
+                setting => setting,
+            };
             if let Some(node) = fields.take(&[setting], findings) {
                 written.note(&format!("{path}.{setting}"), &node);
                 settings.read(setting, node, findings);
@@ -130,6 +135,10 @@ pub(super) fn of_list(
 
 /// The name of a setting at the connection.
 fn at_connection(setting: &str) -> &str {
+    let setting = match setting {
+        "start" => "startPage",
+        setting => setting,
+    };
     AT_CONNECTION
         .iter()
         .find(|(name, _)| *name == setting)
@@ -167,16 +176,19 @@ impl Reading {
         let settings = &mut self.settings;
         match setting {
             "param" => settings.param = values::filled_text(&node, findings),
-            "sizeParam" => settings.size_param = values::filled_text(&node, findings),
+            // Empty sends no size.
+            "sizeParam" => settings.size_param = values::text(&node, findings),
             "size" => settings.size = values::whole_number(&node, 1, findings),
             "start" => settings.start = values::whole_number(&node, 0, findings),
+            "startPage" => settings.start_page = values::whole_number(&node, 0, findings),
             "paramIn" => settings.param_in = values::filled_text(&node, findings),
             "cursorPath" => settings.cursor_path = values::filled_text(&node, findings),
             "hasMorePath" => settings.has_more_path = values::filled_text(&node, findings),
             "lastPagePath" => settings.last_page_path = values::filled_text(&node, findings),
             "nextLinkPath" => settings.next_link_path = values::filled_text(&node, findings),
             "headerLinkRel" => settings.header_link_rel = values::filled_text(&node, findings),
-            "totalPath" => settings.total_path = values::filled_text(&node, findings),
+            // Empty looks at no total.
+            "totalPath" => settings.total_path = values::text(&node, findings),
             "stopWhen" => settings.stop_when = values::filled_text(&node, findings),
             "maxPages" => settings.max_pages = values::whole_number(&node, 1, findings),
             "endWhenAbsent" => settings.end_when_absent = values::boolean(&node, findings),

@@ -4,6 +4,9 @@ use serde_json::{Map, Number, Value};
 
 use super::notice::{Place, key_path};
 
+/// Stands in paths for a key that may be a value.
+pub(super) const HIDDEN_KEY: &str = "…";
+
 /// A part of a configuration and its place.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
@@ -164,11 +167,22 @@ impl Node {
             }
             Shape::Map(entries) => {
                 for entry in entries {
-                    entry.node.move_to(key_path(&path, &entry.key));
+                    let path = entry.path_below(&path);
+                    entry.node.move_to(path);
                 }
             }
         }
         self.place.path = path;
+    }
+}
+
+impl Entry {
+    /// The path of this entry in an object at `parent`. A key that is not shown where it is written is shown nowhere.
+    pub(super) fn path_below(&self, parent: &str) -> String {
+        match self.node.place.path.ends_with(HIDDEN_KEY) {
+            true => key_path(parent, HIDDEN_KEY),
+            false => key_path(parent, &self.key),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::notice::{Findings, Place, key_path};
-use super::tree::{Entry, Node, Shape};
+use super::tree::{Entry, HIDDEN_KEY, Node, Shape};
 
 /// Parts that aliases and merge keys may add to a file.
 const MAX_ALIASED_PARTS: usize = 10_000;
@@ -93,6 +93,7 @@ fn without_surrogates(text: &str) -> Cow<'_, str> {
 struct Stopped;
 
 struct Reader<'a> {
+    text: Vec<char>,
     parser: Parser<'a, StrInput<'a>>,
     root: Place,
     /// The line of every part, where the text is a value inside something else.
@@ -111,6 +112,7 @@ impl<'a> Reader<'a> {
     ) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Reader {
+            text: text.chars().collect(),
             parser: Parser::new_from_str(text),
             root,
             line,
@@ -214,7 +216,11 @@ impl<'a> Reader<'a> {
                 continue;
             };
             let (event, value_span) = self.next()?;
-            let path = key_path(&place.path, &key);
+            let path = match self.is_pair(span) {
+                true => key_path(&place.path, &key),
+                // `{abc}`: a value that lost its key, possibly.
+                false => key_path(&place.path, HIDDEN_KEY),
+            };
             let mut node = self.node(event, value_span, path.clone(), depth + 1)?;
             if node.is_null() {
                 // An absent value has no place of its own.
@@ -261,10 +267,17 @@ impl<'a> Reader<'a> {
                 continue;
             };
             for mut entry in entries {
-                entry.node.move_to(key_path(&into.path, &entry.key));
+                let path = entry.path_below(&into.path);
+                entry.node.move_to(path);
                 merged.push(entry);
             }
         }
+    }
+
+    /// Whether a colon follows a key.
+    fn is_pair(&self, key: Span) -> bool {
+        let mut after = self.text[key.end.index().min(self.text.len())..].iter();
+        after.find(|c| !c.is_whitespace()) == Some(&':')
     }
 
     fn aliased(&mut self, anchor: usize, place: &Place) -> Result<Node, Stopped> {

@@ -1,0 +1,348 @@
+//! The engine: one API, the way to ask it, and the resources to pull from it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use longshore_auth::{Authenticator, NoAuth, OriginBound};
+use longshore_paginate::{Paginator, Settings};
+use longshore_transport::{
+    Client, Clock, HttpTransport, Origin, RetryPolicy, TokioClock, Transport,
+};
+use url::Url;
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
+use crate::event::{Observer, Unobserved};
+use crate::fetch::Api;
+use crate::resource::Resource;
+use crate::session::Session;
+use crate::sink::Sink;
+use crate::stream::EntityStream;
+use crate::sync::{self, Report};
+
+/// Reads one API. Cheap to clone; clones share connections, limits and credentials.
+///
+/// ```no_run
+/// use futures::TryStreamExt;
+/// use longshore_engine::auth::BearerToken;
+/// use longshore_engine::paginate::PageNumber;
+/// use longshore_engine::{Engine, Resource};
+///
+/// # async fn read() -> Result<(), Box<dyn std::error::Error>> {
+/// let engine = Engine::builder()
+///     .base_url("https://api.example.com")
+///     .authenticator(BearerToken::new("token".to_owned())?)
+///     .paginator(PageNumber::new().page_size(100))
+///     .build()?;
+/// let users = Resource::builder("/api/v1/users")
+///     .data_path(".users")
+///     .identifier(".id")
+///     .blueprint("user")
+///     .property("email", ".email")
+///     .build()?;
+/// let mut entities = engine.entities(&users);
+/// while let Some(entity) = entities.try_next().await? {
+///     println!("{:?}", entity.identifier);
+/// }
+/// assert!(entities.outcome().is_complete());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    api: Arc<Api>,
+    resources: Arc<[Resource]>,
+}
+
+impl Engine {
+    /// Starts an engine from parts.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// An engine with everything that the two configuration files say.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be set up.
+    pub fn from_config(config: &Config) -> Result<Engine, Error> {
+        EngineBuilder::from_config(config)?.build()
+    }
+
+    /// The resources that [`sync`](Engine::sync) reads, in order.
+    pub fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
+    /// The entities of one resource, as they are read.
+    ///
+    /// Nothing is sent before the first poll, at most one page is read ahead, and dropping the stream ends all its work. The items of an
+    /// [`ErrorKind`] about one record do not end the stream; every other error is its last item. A read that is not complete always
+    /// gives at least one error.
+    pub fn entities(&self, resource: &Resource) -> EntityStream {
+        EntityStream::new(Session::new(self.api.clone()), resource.clone())
+    }
+
+    /// Reads all resources, writes their entities to `sink`, and, last of all, has the sink remove what is proven to be gone.
+    pub async fn sync(&self, sink: &dyn Sink) -> Report {
+        sync::run(&self.api, &self.resources, sync::Scope::All, sink).await
+    }
+
+    /// As [`sync`](Engine::sync), for the resources of these kinds only. What other resources feed stays untouched.
+    pub async fn sync_kinds(&self, kinds: &[String], sink: &dyn Sink) -> Report {
+        sync::run(&self.api, &self.resources, sync::Scope::Kinds(kinds), sink).await
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("api", &self.api)
+            .field("resources", &self.resources)
+            .finish()
+    }
+}
+
+/// Collects the parts of an [`Engine`].
+pub struct EngineBuilder {
+    base_url: Option<String>,
+    authenticator: Arc<dyn Authenticator>,
+    headers: HeaderMap,
+    pagination: Settings,
+    paginator: Option<Arc<dyn Paginator>>,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Arc<dyn Clock>,
+    retry: RetryPolicy,
+    seed: Option<u64>,
+    timeout: Duration,
+    verify_tls: bool,
+    max_concurrent_requests: usize,
+    observer: Arc<dyn Observer>,
+    resources: Vec<Resource>,
+}
+
+impl Default for EngineBuilder {
+    fn default() -> Self {
+        EngineBuilder {
+            base_url: None,
+            authenticator: Arc::new(NoAuth),
+            headers: HeaderMap::new(),
+            pagination: Settings::default(),
+            paginator: None,
+            transport: None,
+            clock: Arc::new(TokioClock::default()),
+            retry: RetryPolicy::default(),
+            seed: None,
+            timeout: Duration::from_secs(30),
+            verify_tls: true,
+            max_concurrent_requests: 10,
+            observer: Arc::new(Unobserved),
+            resources: Vec::new(),
+        }
+    }
+}
+
+impl EngineBuilder {
+    /// A builder with everything that the configuration says; set an observer or a transport on it and build.
+    ///
+    /// # Errors
+    /// When the credentials cannot be put on a request.
+    pub fn from_config(config: &Config) -> Result<EngineBuilder, Error> {
+        let connection = &config.connection;
+        let authenticator = connection.auth.authenticator().map_err(|error| {
+            Error::new(ErrorKind::Config, "the credentials cannot be used").with_source(error)
+        })?;
+        Ok(EngineBuilder {
+            base_url: Some(connection.base_url.to_string()),
+            authenticator,
+            headers: connection.custom_headers.clone(),
+            pagination: connection.pagination.clone(),
+            timeout: connection.timeout,
+            verify_tls: connection.verify_tls,
+            max_concurrent_requests: connection.max_concurrent_requests,
+            resources: config
+                .mapping
+                .as_ref()
+                .map(|mapping| mapping.resources.clone())
+                .unwrap_or_default(),
+            ..EngineBuilder::default()
+        })
+    }
+
+    /// Root URL of the API. It may carry a path, and a query that goes out with every request.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Puts credentials on requests to the base URL's origin; none unless said.
+    pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
+        self.authenticator = Arc::new(authenticator);
+        self
+    }
+
+    /// Headers for every request. Mark those that hold a secret as sensitive.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Paging for all resources that say nothing else.
+    pub fn pagination(mut self, settings: Settings) -> Self {
+        self.pagination = settings;
+        self
+    }
+
+    /// Paging for all resources that say nothing else, by code.
+    pub fn paginator(mut self, paginator: impl Paginator) -> Self {
+        self.paginator = Some(Arc::new(paginator));
+        self
+    }
+
+    /// Sends requests by other means than the built-in HTTP client: your own client, a recorder, a double.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Time for waits; real time unless said.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How often and when a failed request is repeated.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Fixes the jitter of waits, for tests.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Time for one try of a request, its whole body included; 30 s unless said.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Whether certificates are checked; `true` unless said.
+    pub fn verify_tls(mut self, verify: bool) -> Self {
+        self.verify_tls = verify;
+        self
+    }
+
+    /// Requests in flight at once, over everything that this engine reads; 10 unless said.
+    pub fn max_concurrent_requests(mut self, count: usize) -> Self {
+        self.max_concurrent_requests = count;
+        self
+    }
+
+    /// Is told of progress.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Adds a resource for [`Engine::sync`] to read.
+    pub fn resource(mut self, resource: Resource) -> Self {
+        self.resources.push(resource);
+        self
+    }
+
+    /// Checks the parts and puts them together. Sends nothing.
+    ///
+    /// # Errors
+    /// A base URL that is missing or cannot be used, paging settings that do not fit, an HTTP client that cannot be set up.
+    pub fn build(self) -> Result<Engine, Error> {
+        let base_url = parse_base_url(self.base_url.as_deref())?;
+        let origin = Origin::of(&base_url).map_err(|error| {
+            Error::new(ErrorKind::Config, "the base URL cannot be used").with_source(error)
+        })?;
+        for resource in &self.resources {
+            check_pagination(resource, &self.pagination)?;
+        }
+        if self.max_concurrent_requests == 0 {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "maxConcurrentRequests is 0; set it to 1 or more",
+            ));
+        }
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => Arc::new(
+                HttpTransport::builder()
+                    .timeout(self.timeout)
+                    .verify_tls(self.verify_tls)
+                    .build()
+                    .map_err(|error| {
+                        Error::new(ErrorKind::Config, "the HTTP client cannot be set up")
+                            .with_source(error)
+                    })?,
+            ),
+        };
+        let mut client = Client::builder(transport)
+            .retry(self.retry)
+            .clock(self.clock)
+            .max_concurrent_requests(self.max_concurrent_requests);
+        if let Some(seed) = self.seed {
+            client = client.seed(seed);
+        }
+        Ok(Engine {
+            api: Arc::new(Api {
+                client: client.build(),
+                prepare: Arc::new(OriginBound::new(self.authenticator, origin.clone())),
+                base_url,
+                origin,
+                headers: self.headers,
+                pagination: self.pagination,
+                paginator: self.paginator,
+                max_concurrent_requests: self.max_concurrent_requests,
+                observer: self.observer,
+            }),
+            resources: self.resources.into(),
+        })
+    }
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder")
+            .field("authenticator", &self.authenticator)
+            .field("resources", &self.resources)
+            .finish_non_exhaustive()
+    }
+}
+
+fn parse_base_url(text: Option<&str>) -> Result<Url, Error> {
+    let text = text.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Config,
+            "baseUrl is missing; set it to the root URL of the API",
+        )
+    })?;
+    let url = Url::parse(text).map_err(|error| {
+        Error::new(
+            ErrorKind::Config,
+            "baseUrl is no URL; write it as https://host/path",
+        )
+        .with_source(error)
+    })?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(Error::new(
+            ErrorKind::Config,
+            "baseUrl must begin with https:// or http:// and name a host",
+        ));
+    }
+    Ok(url)
+}
+
+fn check_pagination(resource: &Resource, connection: &Settings) -> Result<(), Error> {
+    resource.check_pagination(connection).map_err(|invalid| {
+        Error::new(ErrorKind::Config, invalid.to_string()).of_resource(resource.kind())
+    })
+}

@@ -1,0 +1,134 @@
+//! The one error of this crate.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What went wrong while reading, mapping or writing, with its place: resource, page, record.
+///
+/// `Display` is one line for a person and says what to change where that is known. It holds no secret, no query string and no body.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    resource: Option<String>,
+    child: Option<String>,
+    page: Option<u64>,
+    message: String,
+    retryable: bool,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What an [`Error`] is about, and what it does to the stream that it comes from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Settings that cannot work. Nothing was sent.
+    Config,
+    /// A request failed for good, after its repeats. The resource ends as Incomplete.
+    Fetch,
+    /// The last page was not proven to be the last, or paging runs in circles. The resource ends as Incomplete.
+    Paginate,
+    /// `data_path` failed or found nothing. The resource ends as Incomplete.
+    Extract,
+    /// One record could not become an entity. The stream goes on; the resource ends as Incomplete.
+    Record,
+    /// One parent gives no usable path parameter. The other parents go on; the resource ends as Incomplete.
+    Parameter,
+    /// The place that entities are written to refused or could not be reached. The sync ends without deleting.
+    Sink,
+}
+
+impl ErrorKind {
+    /// Whether the stream goes on after an error of this kind.
+    pub fn is_about_one_record(self) -> bool {
+        matches!(self, ErrorKind::Record | ErrorKind::Parameter)
+    }
+}
+
+impl Error {
+    /// An error with a message that says what to change.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error {
+            kind,
+            resource: None,
+            child: None,
+            page: None,
+            message: message.into(),
+            retryable: false,
+            source: None,
+        }
+    }
+
+    /// Adds what it comes from.
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    pub(crate) fn of_resource(mut self, kind: &str) -> Self {
+        self.resource = Some(kind.to_owned());
+        self
+    }
+
+    /// For which parent's child, as `name=value`.
+    pub(crate) fn of_child(mut self, child: &str) -> Self {
+        self.child = Some(child.to_owned());
+        self
+    }
+
+    pub(crate) fn of_page(mut self, page: u64) -> Self {
+        self.page = Some(page);
+        self
+    }
+
+    pub(crate) fn retryable(mut self, retryable: bool) -> Self {
+        self.retryable = retryable;
+        self
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The kind of the resource that was read.
+    pub fn resource(&self) -> Option<&str> {
+        self.resource.as_deref()
+    }
+
+    /// The page that was read, from 1.
+    pub fn page(&self) -> Option<u64> {
+        self.page
+    }
+
+    /// Whether the same might work later, with nothing changed.
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
+    /// The message without its place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(resource) = &self.resource {
+            write!(f, "{resource}")?;
+            if let Some(child) = &self.child {
+                write!(f, " [{child}]")?;
+            }
+            if let Some(page) = self.page {
+                write!(f, ", page {page}")?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}

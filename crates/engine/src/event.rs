@@ -1,0 +1,97 @@
+//! Progress, told while it happens: for bars, logs and metrics.
+
+use longshore_transport::Attempt;
+
+use crate::outcome::Outcome;
+
+/// Something that happened. Borrowed: an observer copies what it keeps.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The read of a resource begins.
+    ResourceStarted {
+        /// The resource's kind.
+        kind: &'a str,
+    },
+    /// One try of one request is over, good or bad.
+    Request {
+        /// The resource's kind.
+        kind: &'a str,
+        /// What was tried and how it went.
+        attempt: &'a Attempt,
+    },
+    /// A page has been read.
+    Page {
+        /// The resource's kind.
+        kind: &'a str,
+        /// Pages of this resource so far, this one included.
+        pages: u64,
+        /// Records of this resource so far, those of this page included.
+        records: u64,
+        /// Entities of this resource so far.
+        entities: u64,
+    },
+    /// A record could not become an entity, or a parent gave no parameter. The read goes on.
+    RecordFailed {
+        /// The resource's kind.
+        kind: &'a str,
+        /// Which record and why.
+        error: &'a crate::Error,
+    },
+    /// The children of a resource with a path parameter are known.
+    Parents {
+        /// The resource's kind.
+        kind: &'a str,
+        /// How many distinct values the parameter has.
+        count: u64,
+    },
+    /// The read of a resource is over.
+    ResourceFinished {
+        /// The resource's kind.
+        kind: &'a str,
+        /// How it ended.
+        outcome: &'a Outcome,
+    },
+    /// Entities have been written.
+    Written {
+        /// The resource's kind.
+        kind: &'a str,
+        /// Entities accepted so far in this sync.
+        upserted: u64,
+        /// Entities refused so far in this sync.
+        rejected: u64,
+    },
+}
+
+/// Is told what happens. Called from the middle of the work: return quickly.
+///
+/// Closures implement it:
+///
+/// ```
+/// use longshore_engine::{Event, Observer};
+///
+/// let observer = |event: &Event<'_>| {
+///     if let Event::Page { kind, records, .. } = event {
+///         println!("{kind}: {records} records");
+///     }
+/// };
+/// observer.event(&Event::ResourceStarted { kind: "/users" });
+/// ```
+pub trait Observer: Send + Sync + 'static {
+    /// Takes note of an event.
+    fn event(&self, event: &Event<'_>);
+}
+
+impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
+    fn event(&self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
+/// Events for nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unobserved;
+
+impl Observer for Unobserved {
+    fn event(&self, _event: &Event<'_>) {}
+}

@@ -1,0 +1,212 @@
+//! One page asked for and read: the meeting point of transport, credentials and the paginator's requests.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use longshore_auth::OriginBound;
+use longshore_jq::Val;
+use longshore_paginate::{PageRequest, Paginator, Settings};
+use longshore_transport::{Attempt, Client, Exchange, Origin, Request, Response, json};
+use tracing::Instrument;
+use url::Url;
+
+use crate::error::{Error, ErrorKind};
+use crate::event::{Event, Observer};
+use crate::resource::{ListRequest, StatusAction};
+
+/// Everything that the reads of one API share.
+pub(crate) struct Api {
+    pub(crate) client: Client,
+    pub(crate) prepare: Arc<OriginBound>,
+    pub(crate) base_url: Url,
+    pub(crate) origin: Origin,
+    pub(crate) headers: HeaderMap,
+    pub(crate) pagination: Settings,
+    pub(crate) paginator: Option<Arc<dyn Paginator>>,
+    pub(crate) max_concurrent_requests: usize,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+/// An answer, as far as paging and mapping are concerned.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// A page. The body of a 204 is null.
+    Page {
+        headers: HeaderMap,
+        body: Val,
+        no_content: bool,
+    },
+    /// A status that the configuration reads as "nothing here".
+    Nothing(StatusCode),
+}
+
+/// What a request is made for: goes into events and errors.
+#[derive(Clone, Debug)]
+pub(crate) struct Purpose {
+    /// The kind of the resource that is read.
+    pub(crate) kind: String,
+    /// The path template that errors print.
+    pub(crate) label: String,
+    /// Which statuses are not errors.
+    pub(crate) on_status: BTreeMap<u16, StatusAction>,
+}
+
+impl Api {
+    /// The first request of a list, before any paging.
+    pub(crate) fn request(&self, list: &ListRequest, path: &str) -> Result<PageRequest, Error> {
+        let mut url = longshore_transport::join(&self.base_url, path).map_err(|error| {
+            Error::new(
+                ErrorKind::Fetch,
+                "the path cannot be joined to the base URL",
+            )
+            .with_source(error)
+        })?;
+        if !list.query.is_empty() {
+            url.query_pairs_mut()
+                .extend_pairs(list.query.iter().map(|(name, value)| (name, value)));
+        }
+        Ok(PageRequest {
+            method: list.method.clone(),
+            url,
+            headers: list.headers.clone(),
+            body: list.body.clone(),
+        })
+    }
+
+    /// The paginator of a list: its own settings first, then the connection's.
+    pub(crate) fn paginator(&self, list: &ListRequest) -> Result<Arc<dyn Paginator>, Error> {
+        match &self.paginator {
+            Some(paginator) if list.paginator.is_none() && list.pagination.style.is_none() => {
+                Ok(paginator.clone())
+            }
+            _ => list.paginator(&self.pagination).map_err(|problems| {
+                let all: Vec<String> = problems
+                    .iter()
+                    .map(|p| format!("pagination.{}: {}", p.setting, p.message))
+                    .collect();
+                Error::new(ErrorKind::Config, all.join("; "))
+            }),
+        }
+    }
+
+    /// Sends one request and reads its whole answer, with all repeats.
+    pub(crate) async fn fetch(
+        &self,
+        page: PageRequest,
+        purpose: &Purpose,
+    ) -> Result<Answer, Error> {
+        let request = self.wire_request(page);
+        let encoded_slash = request.url.path().contains("%2F");
+        let note = |attempt: &Attempt| {
+            self.observer.event(&Event::Request {
+                kind: &purpose.kind,
+                attempt,
+            });
+        };
+        let exchange = Exchange::new(&*self.prepare)
+            .origin(self.origin.clone())
+            .label(&purpose.label)
+            .on_attempt(&note);
+        self.client
+            .send(request, &exchange, |response| {
+                read(response, &purpose.on_status)
+            })
+            .instrument(
+                tracing::debug_span!("page", resource = %purpose.kind, path = %purpose.label),
+            )
+            .await
+            .map_err(|error| explain(error, purpose, encoded_slash))
+    }
+
+    /// The request as it leaves us, but for credentials.
+    fn wire_request(&self, page: PageRequest) -> Request {
+        let mut page = page;
+        // Links drop the query that the base URL carries, which may be a key.
+        for (name, value) in self.base_url.query_pairs() {
+            if !page
+                .url
+                .query_pairs()
+                .any(|pair| pair == (name.clone(), value.clone()))
+            {
+                page.set_query(&name, &value);
+            }
+        }
+        let mut request = Request::new(page.method, page.url);
+        request.headers = page.headers;
+        for (name, value) in &self.headers {
+            if !request.headers.contains_key(name) {
+                request.headers.insert(name.clone(), value.clone());
+            }
+        }
+        request
+            .headers
+            .entry(ACCEPT)
+            .or_insert(HeaderValue::from_static("application/json"));
+        if let Some(body) = page.body {
+            request
+                .headers
+                .entry(CONTENT_TYPE)
+                .or_insert(HeaderValue::from_static("application/json"));
+            request.body = Some(body.to_string().into());
+        }
+        request
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("origin", &self.origin)
+            .field("pagination", &self.pagination)
+            .field("max_concurrent_requests", &self.max_concurrent_requests)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an answer means. The transport repeats the exchange when the error is one that time may heal.
+fn read(
+    response: Response,
+    on_status: &BTreeMap<u16, StatusAction>,
+) -> Result<Answer, longshore_transport::Error> {
+    if let Some(StatusAction::Empty) = on_status.get(&response.status.as_u16()) {
+        return Ok(Answer::Nothing(response.status));
+    }
+    let response = response.success()?;
+    if response.status == StatusCode::NO_CONTENT {
+        return Ok(Answer::Page {
+            headers: response.headers,
+            body: Val::null(),
+            no_content: true,
+        });
+    }
+    let body = json::read(&response.body)?;
+    Ok(Answer::Page {
+        headers: response.headers,
+        body,
+        no_content: false,
+    })
+}
+
+/// Turns a failed exchange into an error that says what to change.
+fn explain(error: longshore_transport::Error, purpose: &Purpose, encoded_slash: bool) -> Error {
+    let advice = match error.status().map(|status| status.as_u16()) {
+        Some(404) if encoded_slash => {
+            "; the path holds an encoded slash: write the parameter as {+name} in the kind to keep slashes as they are"
+        }
+        Some(404) => {
+            "; if 404 means that there is nothing here, add to its selector: onStatus: {404: empty}"
+        }
+        Some(403) => {
+            "; if 403 means that there is nothing to see here, add to its selector: onStatus: {403: empty}"
+        }
+        Some(401) => "; check authType and its credentials",
+        _ => "",
+    };
+    let retryable = error.is_retryable();
+    Error::new(ErrorKind::Fetch, format!("{error}{advice}"))
+        .of_resource(&purpose.kind)
+        .retryable(retryable)
+}

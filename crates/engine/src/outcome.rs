@@ -1,0 +1,113 @@
+//! How the read of a resource ended: Complete, or Incomplete with a cause.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a read came to. A stream has one when it has given its last item.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Complete or Incomplete, and why.
+    pub verdict: Verdict,
+    /// Pages read, those of children included.
+    pub pages: u64,
+    /// Records found on them, before the selector.
+    pub records: u64,
+    /// Entities that records became.
+    pub entities: u64,
+    /// Records that the selector or an identifier without output left out.
+    pub skipped: u64,
+    /// Records that could not become an entity.
+    pub failed: u64,
+    /// For each field whose expression failed or gave no output: how often. The field was null then.
+    pub misconfigured: BTreeMap<String, u64>,
+    /// For each misconfigured field the first reason.
+    pub misconfigured_samples: BTreeMap<String, String>,
+    /// Fields that were null in every record: often a misspelled path.
+    pub always_null: Vec<String>,
+    /// What deserves a look although nothing failed.
+    pub warnings: Vec<String>,
+    /// Every cause of an Incomplete read, the first few of them; the verdict has the first.
+    pub causes: Vec<Cause>,
+}
+
+/// Complete or Incomplete.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Everything there was has been read and mapped.
+    Complete(Complete),
+    /// Something was not read, or its end was not proven.
+    Incomplete(Cause),
+}
+
+/// The proof that a read is complete: only a read that came to a positive end makes one.
+#[derive(Clone, Debug)]
+pub struct Complete {
+    stop: String,
+}
+
+/// Why a read is not complete.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cause {
+    name: &'static str,
+    message: String,
+}
+
+impl Outcome {
+    /// Whether everything was read.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.verdict, Verdict::Complete(_))
+    }
+
+    /// Why not everything was read.
+    pub fn cause(&self) -> Option<&Cause> {
+        match &self.verdict {
+            Verdict::Complete(_) => None,
+            Verdict::Incomplete(cause) => Some(cause),
+        }
+    }
+
+    /// What proved the end: the name of a stop reason, several joined by a comma where children ended differently.
+    pub fn stop(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Complete(complete) => Some(&complete.stop),
+            Verdict::Incomplete(_) => None,
+        }
+    }
+}
+
+impl Complete {
+    pub(crate) fn new(stop: String) -> Self {
+        Complete { stop }
+    }
+
+    /// What proved the end.
+    pub fn stop(&self) -> &str {
+        &self.stop
+    }
+}
+
+impl Cause {
+    pub(crate) fn new(name: &'static str, message: impl Into<String>) -> Self {
+        Cause {
+            name,
+            message: message.into(),
+        }
+    }
+
+    /// A short fixed name, such as `RecordsFailed`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// One line for a person: what happened and what to change.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.message)
+    }
+}

@@ -1,0 +1,312 @@
+//! The pages of one list, in order, with the next one on its way while this one is mapped.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+use longshore_jq::Val;
+use longshore_mapping::Found;
+use longshore_paginate::{Progress, Step, Walk};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::error::{Error, ErrorKind};
+use crate::fetch::{Answer, Api, Purpose};
+use crate::outcome::Cause;
+use crate::resource::ListRequest;
+
+/// Reads one list from its first page to its end. Whoever stops asking before [`Pages::end`] has not read it.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    api: Arc<Api>,
+    purpose: Arc<Purpose>,
+    list: Arc<ListRequest>,
+    state: State,
+    read_ahead: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing was sent yet.
+    Fresh { path: String },
+    /// Between two pages. The next one may already be on its way.
+    Reading {
+        walk: Box<Walk>,
+        ahead: Option<Ahead>,
+    },
+    /// Over.
+    Ended(End),
+}
+
+type Ahead = AbortOnDropHandle<Result<Answer, Error>>;
+
+/// The records of one page.
+#[derive(Debug)]
+pub(crate) struct RecordPage {
+    pub(crate) records: Vec<Val>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How a list ended.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// With a positive reason, by its name.
+    Stop(String),
+    /// Without proof that this was all.
+    Short(Cause),
+}
+
+impl Pages {
+    /// The pages of a resource, or of one child of it.
+    pub(crate) fn of_resource(
+        api: Arc<Api>,
+        kind: &str,
+        list: &Arc<ListRequest>,
+        path: String,
+        read_ahead: bool,
+    ) -> Self {
+        let label = list.template.as_str().to_owned();
+        Pages::new(api, kind, label, list, path, read_ahead)
+    }
+
+    /// The pages of a parents' list.
+    pub(crate) fn of_parents(api: Arc<Api>, kind: &str, list: &Arc<ListRequest>) -> Self {
+        let path = list.template.as_str().to_owned();
+        Pages::new(api, kind, path.clone(), list, path, true)
+    }
+
+    fn new(
+        api: Arc<Api>,
+        kind: &str,
+        label: String,
+        list: &Arc<ListRequest>,
+        path: String,
+        read_ahead: bool,
+    ) -> Self {
+        let purpose = Arc::new(Purpose {
+            kind: kind.to_owned(),
+            label,
+            on_status: list.on_status.clone(),
+        });
+        Pages {
+            api,
+            purpose,
+            list: list.clone(),
+            state: State::Fresh { path },
+            read_ahead,
+        }
+    }
+
+    /// The next page; `None` at the end, which [`Pages::end`] then tells. An error is the end too.
+    pub(crate) async fn next(&mut self) -> Option<Result<RecordPage, Error>> {
+        if matches!(self.state, State::Ended(_)) {
+            return None;
+        }
+        match self.advance().await {
+            Ok(page) => Some(Ok(page)),
+            Err(error) => {
+                let cause = Cause::new(cause_name(&error), error.message());
+                self.state = State::Ended(End::Short(cause));
+                Some(Err(error))
+            }
+        }
+    }
+
+    /// How the list ended; `None` while it has not.
+    pub(crate) fn end(&self) -> Option<&End> {
+        match &self.state {
+            State::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// The error that a list without a proven end is, for those who only want its records.
+    pub(crate) fn shortfall(&self) -> Option<Error> {
+        match self.end() {
+            Some(End::Stop(_)) => None,
+            Some(End::Short(cause)) => Some(
+                Error::new(ErrorKind::Paginate, cause.to_string()).of_resource(&self.purpose.kind),
+            ),
+            None => Some(
+                Error::new(ErrorKind::Paginate, "the read was not finished")
+                    .of_resource(&self.purpose.kind),
+            ),
+        }
+    }
+
+    async fn advance(&mut self) -> Result<RecordPage, Error> {
+        let fresh = State::Ended(End::Short(Cause::new(
+            "Interrupted",
+            "the read was interrupted",
+        )));
+        let (walk, ahead) = match std::mem::replace(&mut self.state, fresh) {
+            State::Reading { walk, ahead } => (walk, ahead),
+            State::Fresh { path } => {
+                let paginator = self.api.paginator(&self.list)?;
+                let base = self
+                    .api
+                    .request(&self.list, &path)
+                    .map_err(|error| self.place(error, None))?;
+                (Box::new(Walk::new(paginator, base)), None)
+            }
+            State::Ended(end) => {
+                self.state = State::Ended(end);
+                return Ok(RecordPage {
+                    records: Vec::new(),
+                    warnings: Vec::new(),
+                });
+            }
+        };
+        let number = walk.progress().pages + 1;
+        let answer = match ahead {
+            Some(ahead) => ahead.await.unwrap_or_else(|error| {
+                Err(Error::new(ErrorKind::Fetch, "the request was cancelled").with_source(error))
+            }),
+            None => {
+                let request = walk
+                    .request()
+                    .map_err(|error| self.paginate_error(&error, number))?;
+                self.api.fetch(request, &self.purpose).await
+            }
+        }
+        .map_err(|error| self.place(error, Some(number)))?;
+        let (headers, body, no_content) = match answer {
+            Answer::Nothing(status) => {
+                self.state = State::Ended(End::Stop(status_stop(status)));
+                return Ok(RecordPage {
+                    records: Vec::new(),
+                    warnings: Vec::new(),
+                });
+            }
+            Answer::Page {
+                headers,
+                body,
+                no_content,
+            } => (headers, body, no_content),
+        };
+        let mut warnings = Vec::new();
+        let records = if no_content {
+            Vec::new()
+        } else {
+            self.records(&body, walk.progress(), &mut warnings)?
+        };
+        self.step(walk, &headers, &body, &records, &mut warnings)?;
+        Ok(RecordPage { records, warnings })
+    }
+
+    /// The records of a body. Nothing found is an error on the first page and an empty page later (R7).
+    fn records(
+        &self,
+        body: &Val,
+        progress: &Progress,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Val>, Error> {
+        let number = progress.pages + 1;
+        let found = self.list.records.records(body).map_err(|error| {
+            self.place(
+                Error::new(ErrorKind::Extract, error.to_string()),
+                Some(number),
+            )
+        })?;
+        if found.missing > 0 {
+            warnings.push(format!(
+                "data_path: {} of its outputs were null and gave no records",
+                found.missing
+            ));
+        }
+        match found.found {
+            Found::Nothing { keys } if progress.pages == 0 => {
+                let data_path = self.list.data_path.as_deref().unwrap_or(".");
+                let there = match keys.as_slice() {
+                    [] => format!("the body is {}", body.type_name()),
+                    keys => format!("the body has the keys {}", keys.join(", ")),
+                };
+                return Err(self.place(
+                    Error::new(
+                        ErrorKind::Extract,
+                        format!(
+                            "data_path `{data_path}` found nothing; {there}; if absence means that there are no records, \
+                             write data_path: '{data_path} // []'"
+                        ),
+                    ),
+                    Some(number),
+                ));
+            }
+            Found::WholeObject => warnings.push(
+                "the body is an object and is taken as one record; to read a list in it set selector.data_path".to_owned(),
+            ),
+            _ => {}
+        }
+        Ok(found.items)
+    }
+
+    /// Hears from the paginator what comes next, and asks for it at once where reading ahead is wanted.
+    fn step(
+        &mut self,
+        mut walk: Box<Walk>,
+        headers: &HeaderMap,
+        body: &Val,
+        records: &[Val],
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        let number = walk.progress().pages + 1;
+        let step = walk
+            .accept(headers, body, records)
+            .map_err(|error| self.paginate_error(&error, number))?;
+        self.state = match step {
+            Step::Continue => {
+                let ahead = if self.read_ahead {
+                    let request = walk
+                        .request()
+                        .map_err(|error| self.paginate_error(&error, number + 1))?;
+                    let (api, purpose) = (self.api.clone(), self.purpose.clone());
+                    let task = tokio::spawn(async move { api.fetch(request, &purpose).await });
+                    Some(AbortOnDropHandle::new(task))
+                } else {
+                    None
+                };
+                State::Reading { walk, ahead }
+            }
+            Step::Done(ending) => {
+                warnings.extend(ending.warnings);
+                State::Ended(match ending.result {
+                    Ok(stop) => End::Stop(stop.name().to_owned()),
+                    Err(shortfall) => {
+                        End::Short(Cause::new(shortfall.name(), shortfall.to_string()))
+                    }
+                })
+            }
+        };
+        Ok(())
+    }
+
+    fn place(&self, error: Error, page: Option<u64>) -> Error {
+        let error = error.of_resource(&self.purpose.kind);
+        match page {
+            Some(page) => error.of_page(page),
+            None => error,
+        }
+    }
+
+    fn paginate_error(&self, error: &longshore_paginate::Error, page: u64) -> Error {
+        self.place(
+            Error::new(ErrorKind::Paginate, error.to_string()),
+            Some(page),
+        )
+    }
+}
+
+fn status_stop(status: StatusCode) -> String {
+    format!("Status{}", status.as_u16())
+}
+
+/// The name of the cause that an error makes a read incomplete by.
+pub(crate) fn cause_name(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::Config => "ConfigurationRefused",
+        ErrorKind::Fetch => "RequestFailed",
+        ErrorKind::Paginate => "EndNotProven",
+        ErrorKind::Extract => "NoRecordsFound",
+        ErrorKind::Record => "RecordsFailed",
+        ErrorKind::Parameter => "ParametersFailed",
+        ErrorKind::Sink => "WriteFailed",
+    }
+}

@@ -1,0 +1,176 @@
+//! Where entities go.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use longshore_mapping::Entity;
+use longshore_port_client::Ledger;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// A place that a sync keeps in step: it takes entities while they are read and, at the end, removes what is gone.
+///
+/// # Contract
+/// - `begin` is called once, before anything is read. Its error ends the sync.
+/// - `write` is called any number of times, never twice at once. Entities that are refused one by one belong in [`Written::rejected`]; a
+///   [`Written::failure`], or an `Err`, means that some of the batch, or none, is known to be stored: nothing is removed at the end then.
+/// - `reconcile` is called once, after every `write` has been answered. It removes only what [`Evidence`] permits.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Checks that writing will be possible, and marks the beginning in the sink's own time.
+    async fn begin(&self) -> Result<Mark, Error>;
+
+    /// Stores entities. Called with a few hundred at most.
+    async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error>;
+
+    /// Removes what the sync proved to be gone.
+    async fn reconcile(&self, evidence: Evidence) -> Result<Reconciled, Error>;
+}
+
+/// When a sync began, by the sink's clock; `None` where the sink has none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark(pub Option<SystemTime>);
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// How many were stored.
+    pub upserted: u64,
+    /// Which were refused, and why.
+    pub rejected: Vec<Rejection>,
+    /// Why the others have no answer of their own, if there are others.
+    pub failure: Option<Error>,
+}
+
+/// One entity that the sink refused.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rejection {
+    /// Its blueprint.
+    pub blueprint: String,
+    /// Its identifier.
+    pub identifier: String,
+    /// Why.
+    pub message: String,
+}
+
+/// What was removed, and what was not although it looks gone.
+#[derive(Clone, Debug, Default)]
+pub struct Reconciled {
+    /// How many were removed.
+    pub deleted: u64,
+    /// Deletes that a guard held back.
+    pub withheld: Vec<WithheldDelete>,
+    /// Deletes that were tried and failed, one line each.
+    pub errors: Vec<String>,
+}
+
+/// Deletes that a guard held back.
+#[derive(Clone, Debug, Serialize)]
+pub struct WithheldDelete {
+    /// Of which blueprint.
+    pub blueprint: String,
+    /// By which guard, and what to change.
+    pub reason: String,
+    /// How many entities looked gone.
+    pub count: u64,
+}
+
+/// What a sync has seen: the only ground for removing anything.
+#[derive(Debug)]
+pub struct Evidence {
+    pub(crate) ledger: Ledger,
+    pub(crate) seen: Seen,
+    pub(crate) mark: Mark,
+    pub(crate) resources: usize,
+    pub(crate) partial: bool,
+    pub(crate) withhold_all: Option<String>,
+}
+
+impl Evidence {
+    /// Which reads came to a proven end.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Which entities were produced.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// When the sync began.
+    pub fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// How many resources the mapping has. A mapping without resources removes nothing (R4).
+    pub fn resources(&self) -> usize {
+        self.resources
+    }
+
+    /// Whether only some of the resources were asked for: then what the others feed is nobody's business in this sync.
+    pub fn is_partial(&self) -> bool {
+        self.partial
+    }
+
+    /// Why nothing at all may be removed, if so.
+    pub fn withhold_all(&self) -> Option<&str> {
+        self.withhold_all.as_deref()
+    }
+}
+
+/// Which entities a sync produced and which they relate to, in 8 bytes each.
+///
+/// Kept as keyed hashes. Two entities that share one by chance are taken for the same, which can only keep an entity that could go.
+#[derive(Debug, Default)]
+pub struct Seen {
+    hasher: RandomState,
+    entities: HashSet<u64>,
+    blueprints: HashSet<String>,
+    related: HashSet<u64>,
+}
+
+impl Seen {
+    /// Takes note of an entity, before it is written: one that fails to be written is not gone (R9).
+    pub(crate) fn note(&mut self, entity: &Entity) {
+        if !self.blueprints.contains(&entity.blueprint) {
+            self.blueprints.insert(entity.blueprint.clone());
+        }
+        if let Some(identifier) = entity.identifier.as_str() {
+            self.entities
+                .insert(self.hasher.hash_one((&entity.blueprint, identifier)));
+        }
+        for target in entity.relations.values() {
+            match target {
+                Value::String(target) => {
+                    self.related.insert(self.hasher.hash_one(target));
+                }
+                Value::Array(targets) => {
+                    for target in targets.iter().filter_map(Value::as_str) {
+                        self.related.insert(self.hasher.hash_one(target));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether this entity was produced.
+    pub fn contains(&self, blueprint: &str, identifier: &str) -> bool {
+        self.entities
+            .contains(&self.hasher.hash_one((blueprint, identifier)))
+    }
+
+    /// Whether any entity of this blueprint was produced.
+    pub fn has_blueprint(&self, blueprint: &str) -> bool {
+        self.blueprints.contains(blueprint)
+    }
+
+    /// Whether a produced entity relates to this identifier, in whatever blueprint.
+    pub fn is_related_to(&self, identifier: &str) -> bool {
+        self.related.contains(&self.hasher.hash_one(identifier))
+    }
+}

@@ -1,0 +1,383 @@
+//! The entities of one resource as a stream, with an outcome at its end.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+use longshore_jq::Val;
+use longshore_mapping::{Entity, Mapped};
+use longshore_nested::{Child, Expand, TemplateExpander};
+
+use crate::error::{Error, ErrorKind};
+use crate::event::Event;
+use crate::outcome::{Cause, Complete, Outcome, Verdict};
+use crate::pages::{End, Pages, cause_name};
+use crate::resource::Resource;
+use crate::session::Session;
+
+/// Causes and failures are kept for people to read: the first few of them say it.
+const KEPT_CAUSES: usize = 20;
+
+/// The entities of one resource, from [`Engine::entities`](crate::Engine::entities).
+///
+/// Lazy, `Send`, and cancelled by dropping it. Errors about one record do not end it; see [`ErrorKind`].
+pub struct EntityStream {
+    items: BoxStream<'static, Result<Entity, Error>>,
+    tally: SharedTally,
+}
+
+impl EntityStream {
+    pub(crate) fn new(session: Session, resource: Resource) -> Self {
+        let tally = SharedTally::default();
+        let read = Read {
+            session,
+            resource,
+            tally: tally.clone(),
+        };
+        EntityStream {
+            items: read.stream(),
+            tally,
+        }
+    }
+
+    /// How the read ended. Before the stream has given its last item this is Incomplete: what was not read is not known.
+    pub fn outcome(&self) -> Outcome {
+        self.tally.lock().outcome()
+    }
+}
+
+impl Stream for EntityStream {
+    type Item = Result<Entity, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.items.poll_next_unpin(context)
+    }
+}
+
+impl fmt::Debug for EntityStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntityStream").finish_non_exhaustive()
+    }
+}
+
+type Items = Vec<Result<Entity, Error>>;
+
+/// The read of one resource.
+#[derive(Clone)]
+struct Read {
+    session: Session,
+    resource: Resource,
+    tally: SharedTally,
+}
+
+impl Read {
+    fn stream(self) -> BoxStream<'static, Result<Entity, Error>> {
+        let (first, last) = (self.clone(), self.clone());
+        let started = stream::once(async move { first.start() }).filter_map(|()| async { None });
+        let finished = stream::once(async move { last.finish() }).filter_map(|()| async { None });
+        let items = match &self.resource.parts().parents {
+            None => {
+                let path = self.resource.parts().list.template.as_str().to_owned();
+                self.list(path, None).boxed()
+            }
+            Some(_) => self.children(),
+        };
+        started.chain(items).chain(finished).boxed()
+    }
+
+    fn start(&self) {
+        self.observe(&Event::ResourceStarted {
+            kind: self.resource.kind(),
+        });
+    }
+
+    fn finish(&self) {
+        let outcome = {
+            let mut tally = self.tally.lock();
+            tally.finished = true;
+            tally.outcome()
+        };
+        self.observe(&Event::ResourceFinished {
+            kind: self.resource.kind(),
+            outcome: &outcome,
+        });
+    }
+
+    /// The entities of one list: of the resource itself, or of one of its children.
+    fn list(
+        self,
+        path: String,
+        child: Option<Child>,
+    ) -> impl Stream<Item = Result<Entity, Error>> + Send + 'static {
+        let pages = Pages::of_resource(
+            self.session.api.clone(),
+            self.resource.kind(),
+            &self.resource.parts().list,
+            path,
+            child.is_none(),
+        );
+        stream::unfold(
+            (self, pages, child),
+            |(read, mut pages, child)| async move {
+                let items = read.page(&mut pages, child.as_ref()).await?;
+                Some((stream::iter(items), (read, pages, child)))
+            },
+        )
+        .flatten()
+    }
+
+    /// One page of a list, mapped. The page that ends a list short of its end carries the error that says so.
+    async fn page(&self, pages: &mut Pages, child: Option<&Child>) -> Option<Items> {
+        let page = match pages.next().await? {
+            Ok(page) => page,
+            Err(error) => {
+                let error = name_child(error, child);
+                self.tally
+                    .lock()
+                    .cause(Cause::new(cause_name(&error), error.message()));
+                return Some(vec![Err(error)]);
+            }
+        };
+        let mut records = page.records;
+        if let Some(child) = child {
+            for record in &mut records {
+                child.attach(record);
+            }
+        }
+        let first = self.tally.lock().records + 1;
+        let mut mapped = Mapped::default();
+        mapped.map_page(&*self.resource.parts().mapper, &records, first);
+        let entities = std::mem::take(&mut mapped.entities);
+        let kind = self.resource.kind();
+        let failures: Vec<Error> = std::mem::take(&mut mapped.failures)
+            .into_iter()
+            .map(|failure| Error::new(ErrorKind::Record, failure.to_string()).of_resource(kind))
+            .collect();
+        let short = match pages.end() {
+            Some(End::Short(cause)) => Some(cause.clone()),
+            _ => None,
+        };
+        let (so_far_pages, so_far_records, so_far_entities) = {
+            let mut tally = self.tally.lock();
+            tally.pages += 1;
+            tally.records += records.len() as u64;
+            tally.take(mapped, &failures);
+            tally.warnings.extend(page.warnings);
+            if let Some(End::Stop(stop)) = pages.end() {
+                tally.stops.insert(stop.clone());
+            }
+            if let Some(cause) = &short {
+                tally.cause(cause.clone());
+            }
+            (tally.pages, tally.records, tally.mapped.mapped)
+        };
+        for error in &failures {
+            self.observe(&Event::RecordFailed { kind, error });
+        }
+        self.observe(&Event::Page {
+            kind,
+            pages: so_far_pages,
+            records: so_far_records,
+            entities: so_far_entities,
+        });
+        let short = short.map(|cause| {
+            name_child(
+                Error::new(ErrorKind::Paginate, cause.to_string()).of_resource(kind),
+                child,
+            )
+        });
+        Some(
+            entities
+                .into_iter()
+                .map(Ok)
+                .chain(failures.into_iter().chain(short).map(Err))
+                .collect(),
+        )
+    }
+
+    /// The entities of all children: parents first, then their lists side by side, as they come.
+    fn children(self) -> BoxStream<'static, Result<Entity, Error>> {
+        let limit = self.session.api.max_concurrent_requests;
+        stream::once(async move {
+            let (children, errors) = self.expand().await;
+            let errors = stream::iter(errors.into_iter().map(Err));
+            let lists = stream::iter(children)
+                .map(move |child| Box::pin(self.clone().list(child.path.clone(), Some(child))))
+                .flatten_unordered(limit);
+            errors.chain(lists)
+        })
+        .flatten()
+        .boxed()
+    }
+
+    /// Reads the parents and makes a child of every distinct value. What fails is told and leaves the others (R3).
+    async fn expand(&self) -> (Vec<Child>, Vec<Error>) {
+        let Some(list) = &self.resource.parts().parents else {
+            return (Vec::new(), Vec::new());
+        };
+        let kind = self.resource.kind();
+        let parents = self.session.parents(kind, list).await;
+        let mut errors = Vec::new();
+        let expander = TemplateExpander::new(&self.resource.parts().list.template, &list.parameter);
+        let children = distinct_children(&expander, &parents.records, |problem| {
+            errors.push(Error::new(ErrorKind::Parameter, problem.to_string()).of_resource(kind));
+        });
+        for error in &errors {
+            self.observe(&Event::RecordFailed { kind, error });
+        }
+        {
+            let mut tally = self.tally.lock();
+            tally.failed_parents += errors.len() as u64;
+            for error in &errors {
+                tally.cause(Cause::new("ParametersFailed", error.message()));
+            }
+            if let Some(failure) = &parents.failure {
+                tally.cause(Cause::new("ParentsIncomplete", failure.to_string()));
+            }
+            if children.is_empty() {
+                tally.stops.insert("NoParents".to_owned());
+            }
+        }
+        errors.extend(parents.failure);
+        self.observe(&Event::Parents {
+            kind,
+            count: children.len() as u64,
+        });
+        (children, errors)
+    }
+
+    fn observe(&self, event: &Event<'_>) {
+        self.session.api.observer.event(event);
+    }
+}
+
+fn distinct_children(
+    expander: &dyn Expand,
+    parents: &[Val],
+    mut on_problem: impl FnMut(longshore_nested::Error),
+) -> Vec<Child> {
+    let mut seen = HashSet::new();
+    let mut children = Vec::new();
+    for parent in parents {
+        match expander.children(parent) {
+            Ok(found) => children.extend(
+                found
+                    .into_iter()
+                    .filter(|child| seen.insert(child.path.clone())),
+            ),
+            Err(problem) => on_problem(problem),
+        }
+    }
+    children
+}
+
+/// Says for which parent an error came.
+fn name_child(error: Error, child: Option<&Child>) -> Error {
+    match child {
+        None => error,
+        Some(child) => {
+            let values: Vec<String> = child
+                .parameters
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            error.of_child(&values.join(", "))
+        }
+    }
+}
+
+/// Counts while a resource is read.
+#[derive(Debug, Default)]
+struct Tally {
+    finished: bool,
+    pages: u64,
+    records: u64,
+    failed: u64,
+    failed_parents: u64,
+    /// Counts only: entities and failures go to the reader of the stream.
+    mapped: Mapped,
+    warnings: BTreeSet<String>,
+    stops: BTreeSet<String>,
+    causes: Vec<Cause>,
+}
+
+impl Tally {
+    fn take(&mut self, page: Mapped, failures: &[Error]) {
+        self.mapped.merge(page);
+        if self.failed == 0
+            && let Some(first) = failures.first()
+        {
+            self.cause(Cause::new("RecordsFailed", first.message()));
+        }
+        self.failed += failures.len() as u64;
+    }
+
+    fn cause(&mut self, cause: Cause) {
+        if self.causes.len() < KEPT_CAUSES && !self.causes.contains(&cause) {
+            self.causes.push(cause);
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        let causes: Vec<Cause> = self
+            .causes
+            .iter()
+            .map(|cause| self.with_counts(cause))
+            .collect();
+        let verdict = match causes.first() {
+            _ if !self.finished => Verdict::Incomplete(Cause::new(
+                "NotFinished",
+                "the stream was not read to its end",
+            )),
+            Some(cause) => Verdict::Incomplete(cause.clone()),
+            None => Verdict::Complete(Complete::new(
+                self.stops
+                    .iter()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join(","),
+            )),
+        };
+        Outcome {
+            verdict,
+            pages: self.pages,
+            records: self.records,
+            entities: self.mapped.mapped,
+            skipped: self.mapped.skipped,
+            failed: self.failed + self.failed_parents,
+            misconfigured: self.mapped.misconfigured.clone(),
+            misconfigured_samples: self.mapped.samples.clone(),
+            always_null: self.mapped.always_null().map(str::to_owned).collect(),
+            warnings: self.warnings.iter().cloned().collect(),
+            causes,
+        }
+    }
+
+    /// Failed records are one cause, with how many there were.
+    fn with_counts(&self, cause: &Cause) -> Cause {
+        match cause.name() {
+            "RecordsFailed" => Cause::new(
+                "RecordsFailed",
+                format!(
+                    "{} of {} records could not become entities; the first: {}",
+                    self.failed,
+                    self.records,
+                    cause.message()
+                ),
+            ),
+            _ => cause.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct SharedTally(Arc<Mutex<Tally>>);
+
+impl SharedTally {
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

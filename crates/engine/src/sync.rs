@@ -1,0 +1,390 @@
+//! A sync: every resource read, its entities written, and what is proven to be gone removed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use longshore_mapping::Entity;
+use longshore_port_client::{Feeds, Ledger, Verdict as Ending};
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tracing::Instrument;
+
+use crate::error::Error;
+use crate::event::Event;
+use crate::fetch::Api;
+use crate::outcome::Outcome;
+use crate::resource::Resource;
+use crate::session::Session;
+use crate::sink::{Evidence, Rejection, Seen, Sink, WithheldDelete, Written};
+use crate::stream::EntityStream;
+
+/// Entities handed to the sink at once.
+const BATCH: usize = 200;
+/// Batches that wait for the sink while reading goes on.
+const WAITING_BATCHES: usize = 4;
+/// After this many batches that failed one after the other the sink is given up.
+const FAILED_BATCHES: usize = 3;
+/// Rejections and errors kept for people to read, each.
+const KEPT: usize = 100;
+
+/// What a sync came to. Its JSON form has a fixed set of keys; what is left out of it is for people and in `Display`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// How the read of each resource ended, in their order.
+    pub resources: Vec<ResourceReport>,
+    /// Entities stored.
+    pub upserted: u64,
+    /// Entities refused, or part of a batch that could not be stored.
+    pub rejected: u64,
+    /// Entities removed.
+    pub deleted: u64,
+    /// Deletes that a guard held back.
+    pub withheld: Vec<WithheldDelete>,
+    /// The first rejections.
+    #[serde(skip)]
+    pub rejections: Vec<Rejection>,
+    /// What else failed, one line each.
+    #[serde(skip)]
+    pub errors: Vec<String>,
+}
+
+/// How the read of one resource ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct ResourceReport {
+    /// Its kind.
+    pub kind: String,
+    /// `complete` or `incomplete`.
+    pub outcome: &'static str,
+    /// Why not complete: a fixed name, a colon, a sentence.
+    pub cause: Option<String>,
+    /// What proved the end.
+    pub stop: Option<String>,
+    /// Pages read.
+    pub pages: u64,
+    /// Records found.
+    pub records: u64,
+    /// Entities made.
+    pub entities: u64,
+    /// Records left out by the selector.
+    pub skipped: u64,
+    /// Records that could not become entities.
+    pub failed: u64,
+    /// Fields whose expression failed or gave no output, with how often.
+    pub misconfigured: BTreeMap<String, u64>,
+    /// For each misconfigured field the first reason.
+    #[serde(skip)]
+    pub misconfigured_samples: BTreeMap<String, String>,
+    /// Fields that were null in every record.
+    #[serde(skip)]
+    pub always_null: Vec<String>,
+    /// What deserves a look.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+    /// Further causes.
+    #[serde(skip)]
+    pub further_causes: Vec<String>,
+}
+
+impl ResourceReport {
+    /// The report of a read.
+    pub fn new(kind: &str, outcome: &Outcome) -> Self {
+        let cause = outcome.cause().map(ToString::to_string);
+        ResourceReport {
+            kind: kind.to_owned(),
+            outcome: if outcome.is_complete() {
+                "complete"
+            } else {
+                "incomplete"
+            },
+            stop: outcome.stop().map(str::to_owned),
+            pages: outcome.pages,
+            records: outcome.records,
+            entities: outcome.entities,
+            skipped: outcome.skipped,
+            failed: outcome.failed,
+            misconfigured: outcome.misconfigured.clone(),
+            misconfigured_samples: outcome.misconfigured_samples.clone(),
+            always_null: outcome.always_null.clone(),
+            warnings: outcome.warnings.clone(),
+            further_causes: outcome
+                .causes
+                .iter()
+                .skip(1)
+                .map(ToString::to_string)
+                .collect(),
+            cause,
+        }
+    }
+}
+
+impl Report {
+    /// Whether every resource is Complete, nothing was rejected or withheld, and nothing failed.
+    pub fn is_clean(&self) -> bool {
+        self.resources
+            .iter()
+            .all(|resource| resource.outcome == "complete")
+            && self.rejected == 0
+            && self.withheld.is_empty()
+            && self.errors.is_empty()
+    }
+}
+
+/// Which resources a sync reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope<'a> {
+    All,
+    Kinds(&'a [String]),
+}
+
+impl Scope<'_> {
+    fn holds(self, kind: &str) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Kinds(kinds) => kinds.iter().any(|wanted| wanted == kind),
+        }
+    }
+}
+
+pub(crate) async fn run(
+    api: &Arc<Api>,
+    resources: &[Resource],
+    scope: Scope<'_>,
+    sink: &dyn Sink,
+) -> Report {
+    let mut report = Report::default();
+    let mark = match sink.begin().await {
+        Ok(mark) => mark,
+        Err(error) => {
+            report.errors.push(error.to_string());
+            return report;
+        }
+    };
+    let mut ledger = Ledger::new();
+    let entries: Vec<_> = resources
+        .iter()
+        .map(|resource| {
+            let feeds = match resource.blueprint() {
+                Some(blueprint) => Feeds::Blueprint(blueprint.to_owned()),
+                None => Feeds::Any,
+            };
+            ledger.open(resource.kind(), feeds)
+        })
+        .collect();
+    let session = Session::new(api.clone());
+    let mut writing = Writing {
+        api,
+        sink,
+        report,
+        failed_in_a_row: 0,
+        failed: false,
+    };
+    let mut seen = Seen::default();
+    for (resource, entry) in resources.iter().zip(entries) {
+        if !scope.holds(resource.kind()) || writing.is_given_up() {
+            continue;
+        }
+        let outcome = transfer(&session, resource, &mut seen, &mut writing)
+            .instrument(tracing::info_span!("resource", kind = resource.kind()))
+            .await;
+        let ending = match outcome.cause() {
+            None => Ending::Complete,
+            Some(cause) => Ending::Incomplete(cause.to_string()),
+        };
+        ledger.close(entry, ending);
+        writing
+            .report
+            .resources
+            .push(ResourceReport::new(resource.kind(), &outcome));
+    }
+    let evidence = Evidence {
+        ledger,
+        seen,
+        mark,
+        resources: resources.len(),
+        partial: matches!(scope, Scope::Kinds(_)),
+        withhold_all: writing
+            .failed
+            .then(|| "not everything could be written; nothing is deleted before that".to_owned()),
+    };
+    let mut report = writing.report;
+    match sink.reconcile(evidence).await {
+        Ok(reconciled) => {
+            report.deleted = reconciled.deleted;
+            report.withheld = reconciled.withheld;
+            report.errors.extend(reconciled.errors);
+        }
+        Err(error) => report.errors.push(error.to_string()),
+    }
+    report
+}
+
+/// Reads one resource and writes what it gives, both at once.
+async fn transfer(
+    session: &Session,
+    resource: &Resource,
+    seen: &mut Seen,
+    writing: &mut Writing<'_>,
+) -> Outcome {
+    let (batches, mut waiting) = mpsc::channel::<Vec<Entity>>(WAITING_BATCHES);
+    let mut entities = EntityStream::new(session.clone(), resource.clone());
+    let read = async {
+        let mut batch = Vec::new();
+        while let Some(item) = entities.next().await {
+            // Errors are counted in the outcome and told to the observer as they happen.
+            let Ok(entity) = item else { continue };
+            seen.note(&entity);
+            batch.push(entity);
+            if batch.len() == BATCH && batches.send(std::mem::take(&mut batch)).await.is_err() {
+                return entities.outcome();
+            }
+        }
+        if !batch.is_empty() && batches.send(batch).await.is_err() {
+            return entities.outcome();
+        }
+        drop(batches);
+        entities.outcome()
+    };
+    let write = async {
+        while let Some(batch) = waiting.recv().await {
+            writing.write(resource.kind(), batch).await;
+            if writing.is_given_up() {
+                waiting.close();
+                break;
+            }
+        }
+    };
+    let (outcome, ()) = futures::join!(read, write);
+    outcome
+}
+
+/// The writing side of a sync.
+struct Writing<'a> {
+    api: &'a Api,
+    sink: &'a dyn Sink,
+    report: Report,
+    failed_in_a_row: usize,
+    failed: bool,
+}
+
+impl Writing<'_> {
+    fn is_given_up(&self) -> bool {
+        self.failed_in_a_row >= FAILED_BATCHES
+    }
+
+    async fn write(&mut self, kind: &str, batch: Vec<Entity>) {
+        let count = batch.len() as u64;
+        let written = self
+            .sink
+            .write(batch)
+            .await
+            .unwrap_or_else(|failure| Written {
+                failure: Some(failure),
+                ..Written::default()
+            });
+        let refused = written.rejected.len() as u64;
+        self.report.upserted += written.upserted;
+        self.report.rejected += refused;
+        let room = KEPT.saturating_sub(self.report.rejections.len());
+        self.report
+            .rejections
+            .extend(written.rejected.into_iter().take(room));
+        match written.failure {
+            None => self.failed_in_a_row = 0,
+            Some(failure) => {
+                self.note_failure(count - (written.upserted + refused).min(count), &failure)
+            }
+        }
+        self.api.observer.event(&Event::Written {
+            kind,
+            upserted: self.report.upserted,
+            rejected: self.report.rejected,
+        });
+    }
+
+    fn note_failure(&mut self, count: u64, error: &Error) {
+        self.failed = true;
+        self.failed_in_a_row += 1;
+        self.report.rejected += count;
+        if self.report.errors.len() < KEPT {
+            self.report
+                .errors
+                .push(format!("{count} entities could not be written: {error}"));
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for resource in &self.resources {
+            writeln!(f, "{resource}")?;
+        }
+        write!(
+            f,
+            "{} upserted, {} rejected, {} deleted",
+            self.upserted, self.rejected, self.deleted
+        )?;
+        for rejection in self.rejections.iter().take(10) {
+            write!(
+                f,
+                "\n  rejected: {} {}: {}",
+                rejection.blueprint, rejection.identifier, rejection.message
+            )?;
+        }
+        for withheld in &self.withheld {
+            write!(
+                f,
+                "\n  not deleted: {} of {}: {}",
+                withheld.count, withheld.blueprint, withheld.reason
+            )?;
+        }
+        for error in &self.errors {
+            write!(f, "\n  error: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ResourceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {}, {} pages, {} records, {} entities, {} skipped, {} failed",
+            self.kind,
+            self.outcome,
+            self.pages,
+            self.records,
+            self.entities,
+            self.skipped,
+            self.failed
+        )?;
+        if let Some(cause) = &self.cause {
+            write!(f, "\n  why: {cause}")?;
+        }
+        for cause in self.further_causes.iter().take(5) {
+            write!(f, "\n  and: {cause}")?;
+        }
+        for (field, count) in &self.misconfigured {
+            write!(
+                f,
+                "\n  {field} gave nothing for {count} of {} entities: {}",
+                self.entities,
+                self.misconfigured_samples
+                    .get(field)
+                    .map_or("check its expression", String::as_str)
+            )?;
+        }
+        for field in self
+            .always_null
+            .iter()
+            .filter(|field| !self.misconfigured.contains_key(*field))
+        {
+            write!(f, "\n  {field} was null in every record; check its path")?;
+        }
+        for warning in &self.warnings {
+            write!(f, "\n  note: {warning}")?;
+        }
+        Ok(())
+    }
+}

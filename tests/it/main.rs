@@ -1,0 +1,10 @@
+//! Whole scenarios: configuration in, requests to an API in process, a catalog in a double of Port.
+//!
+//! Time is paused and nothing leaves the process, but for `runner`, which starts the `ocean_custom` program.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what cannot be set up should fail the test"
+)]
+
+mod deletion;
+mod rig;
