@@ -2,10 +2,10 @@
 //! the rule that is broken.
 
 mod authenticator;
-// mod paginator;
+mod paginator;
 
 pub use self::authenticator::{Candidate, authenticator};
-// pub use self::paginator::{ModelApi, ModelPage, paginator};
+pub use self::paginator::{ModelApi, ModelPage, paginator};
 
 /// Ends a check: who broke which rule, and how it showed.
 fn broken(who: &dyn std::fmt::Debug, rule: &str, what: &str) -> ! {

@@ -27,12 +27,11 @@ use crate::{Answer, Call, Pages};
 /// - `complete-is-all`: whatever the number of records (none, one, a page, a page and one …), Complete is said only after all of them;
 /// - `malformed-is-no-end`: a first page whose sign of more cannot be read is an error, a shortfall or goes on, but is not Complete.
 ///
-/// ```no_run
+/// ```
 /// use longshore_paginate::PageNumber;
 /// use longshore_testkit::{Pages, conformance, numbered};
 ///
-/// # fn of<T, E: std::fmt::Debug>(built: Result<T, E>) -> T { built.unwrap() }
-/// let paginator = of(PageNumber::new().page_size(10).build());
+/// let paginator = PageNumber::new().page_size(10);
 /// conformance::paginator(paginator, Pages::page(numbered(35)));
 /// ```
 ///
@@ -41,10 +40,17 @@ use crate::{Answer, Call, Pages};
 pub fn paginator(paginator: impl Paginator, api: impl ModelApi) {
     let paginator: Arc<dyn Paginator> = Arc::new(paginator);
     for base in bases() {
-        let check = Check { paginator: &paginator, api: &api, base: &base };
+        let check = Check {
+            paginator: &paginator,
+            api: &api,
+            base: &base,
+        };
         let first = check.first_page();
         let (all, page) = (api.records(), first.records.len() as u64);
-        assert!(page > 0, "the API of this check gives no records on its first page");
+        assert!(
+            page > 0,
+            "the API of this check gives no records on its first page"
+        );
         check.reads(all, true);
         for some in [0, 1, page - 1, page, page + 1, 2 * page] {
             if some < all {
@@ -68,11 +74,21 @@ pub trait ModelApi: fmt::Debug {
 
     /// The first page, with all its records, but with no readable sign of what comes next. Nothing, where a single page is all.
     fn malformed(&self, request: &PageRequest) -> Vec<ModelPage> {
-        let Ok(page) = self.answer(request, self.records()) else { return Vec::new() };
-        [Value::Null, json!("<html>Service unavailable</html>"), json!({"unexpected": true})]
-            .into_iter()
-            .map(|body| ModelPage { headers: HeaderMap::new(), body, records: page.records.clone() })
-            .collect()
+        let Ok(page) = self.answer(request, self.records()) else {
+            return Vec::new();
+        };
+        [
+            Value::Null,
+            json!("<html>Service unavailable</html>"),
+            json!({"unexpected": true}),
+        ]
+        .into_iter()
+        .map(|body| ModelPage {
+            headers: HeaderMap::new(),
+            body,
+            records: page.records.clone(),
+        })
+        .collect()
     }
 }
 
@@ -92,7 +108,10 @@ impl ModelApi for Pages {
         let (answer, records) = self.answer_of(&call(request), of);
         match answer.status.is_success() {
             true => Ok(ModelPage::of(answer, records)),
-            false => Err(answer.body_json()["error"].as_str().unwrap_or("refused").to_owned()),
+            false => Err(answer.body_json()["error"]
+                .as_str()
+                .unwrap_or("refused")
+                .to_owned()),
         }
     }
 
@@ -102,13 +121,19 @@ impl ModelApi for Pages {
 
     fn malformed(&self, request: &PageRequest) -> Vec<ModelPage> {
         let pages = self.garbled(&call(request)).into_iter();
-        pages.map(|(answer, records)| ModelPage::of(answer, records)).collect()
+        pages
+            .map(|(answer, records)| ModelPage::of(answer, records))
+            .collect()
     }
 }
 
 impl ModelPage {
     fn of(answer: Answer, records: Vec<Value>) -> ModelPage {
-        ModelPage { body: answer.body_json(), headers: answer.headers, records }
+        ModelPage {
+            body: answer.body_json(),
+            headers: answer.headers,
+            records,
+        }
     }
 }
 
@@ -116,7 +141,8 @@ impl ModelPage {
 fn bases() -> [PageRequest; 2] {
     let url = "https://api.example.com/v1/items?keep=a%20b&keep=2&filter%5Bstate%5D=open";
     let mut get = PageRequest::new(Method::GET, url.parse().expect("a URL"));
-    get.headers.insert("x-keep", HeaderValue::from_static("yes"));
+    get.headers
+        .insert("x-keep", HeaderValue::from_static("yes"));
     let mut post = get.clone();
     post.method = Method::POST;
     post.body = Some(json!({"filter": {"state": "open"}}));
@@ -149,44 +175,77 @@ impl<A: ModelApi> Check<'_, A> {
                 most = of.div_ceil((page.records.len() as u64).max(1)) + 3;
             }
             if requests > most {
-                self.broken("terminates", &format!("{requests} requests were made for {of} records"));
+                self.broken(
+                    "terminates",
+                    &format!("{requests} requests were made for {of} records"),
+                );
             }
 
             let (body, records) = page.values();
-            let next = self.next(token.as_ref(), &request, &page.headers, &body, &records, walk.progress());
+            let next = self.next(
+                token.as_ref(),
+                &request,
+                &page.headers,
+                &body,
+                &records,
+                walk.progress(),
+            );
             let onwards = match &next {
                 Next::Continue(next) => Some((next.clone(), self.applied(Some(next)))),
                 _ => None,
             };
             if onwards.as_ref().is_some_and(|(_, next)| *next == request) {
-                self.broken("advances", &format!("the request after page {requests} is the request of that page again"));
+                self.broken(
+                    "advances",
+                    &format!("the request after page {requests} is the request of that page again"),
+                );
             }
             // The walk adds the guards and the memory that a real read has.
-            let step = match walk.request().and_then(|_| walk.accept(&page.headers, &body, &records)) {
+            let step = match walk
+                .request()
+                .and_then(|_| walk.accept(&page.headers, &body, &records))
+            {
                 Ok(step) => step,
-                Err(error) => self.broken("terminates", &format!("page {requests} of a sound API is an error: {error}")),
+                Err(error) => self.broken(
+                    "terminates",
+                    &format!("page {requests} of a sound API is an error: {error}"),
+                ),
             };
             match (step, onwards) {
                 (Step::Continue, Some(onwards)) => (token, request) = (Some(onwards.0), onwards.1),
-                (Step::Continue, None) => {
-                    self.broken("pure", &format!("asked twice about page {requests}, it goes on and ends ({next:?})"))
-                }
+                (Step::Continue, None) => self.broken(
+                    "pure",
+                    &format!("asked twice about page {requests}, it goes on and ends ({next:?})"),
+                ),
                 (Step::Done(ending), _) => {
-                    return self.ended(ending.result.map_err(|shortfall| shortfall.to_string()), got, of, to_the_end);
+                    return self.ended(
+                        ending.result.map_err(|shortfall| shortfall.to_string()),
+                        got,
+                        of,
+                        to_the_end,
+                    );
                 }
             }
         }
     }
 
-    fn ended(&self, result: Result<impl fmt::Display, String>, got: u64, of: u64, to_the_end: bool) {
+    fn ended(
+        &self,
+        result: Result<impl fmt::Display, String>,
+        got: u64,
+        of: u64,
+        to_the_end: bool,
+    ) {
         match result {
-            Ok(reason) if got < of => {
-                self.broken("complete-is-all", &format!("Complete ({reason}) after {got} of {of} records"))
-            }
+            Ok(reason) if got < of => self.broken(
+                "complete-is-all",
+                &format!("Complete ({reason}) after {got} of {of} records"),
+            ),
             Ok(_) => {}
-            Err(shortfall) if to_the_end => {
-                self.broken("terminates", &format!("after {got} of {of} records of a sound API: {shortfall}"))
-            }
+            Err(shortfall) if to_the_end => self.broken(
+                "terminates",
+                &format!("after {got} of {of} records of a sound API: {shortfall}"),
+            ),
             Err(_) => {}
         }
     }
@@ -199,7 +258,11 @@ impl<A: ModelApi> Check<'_, A> {
             if let Ok(Next::Complete(reason)) = self.paginator.next(None, &page_seen) {
                 self.broken(
                     "malformed-is-no-end",
-                    &format!("Complete ({reason}) on a first page with {} records and the body {}", records.len(), brief(&page.body)),
+                    &format!(
+                        "Complete ({reason}) on a first page with {} records and the body {}",
+                        records.len(),
+                        brief(&page.body)
+                    ),
                 );
             }
         }
@@ -207,26 +270,47 @@ impl<A: ModelApi> Check<'_, A> {
 
     /// The request for a position, after looking at how it was made.
     fn applied(&self, token: Option<&PageToken>) -> PageRequest {
-        let apply = |token: Option<&PageToken>, mut request: PageRequest| match self.paginator.apply(token, &mut request) {
+        let apply = |token: Option<&PageToken>, mut request: PageRequest| match self
+            .paginator
+            .apply(token, &mut request)
+        {
             Ok(()) => request,
             Err(error) => self.broken("advances", &format!("its own position is refused: {error}")),
         };
         let request = apply(token, self.base.clone());
-        let page = if token.is_some() { "with a token" } else { "on the first page" };
+        let page = if token.is_some() {
+            "with a token"
+        } else {
+            "on the first page"
+        };
         if apply(token, self.base.clone()) != request {
-            self.broken("pure", &format!("{page}, the same position gives two different requests"));
+            self.broken(
+                "pure",
+                &format!("{page}, the same position gives two different requests"),
+            );
         }
         if apply(token, request.clone()) != request {
-            self.broken("idempotent", &format!("{page}, applying twice is not applying once"));
+            self.broken(
+                "idempotent",
+                &format!("{page}, applying twice is not applying once"),
+            );
         }
         if let Some(lost) = lost(self.base, &request) {
-            self.broken("keeps-request", &format!("{page}, {lost} of the caller is not what it was"));
+            self.broken(
+                "keeps-request",
+                &format!("{page}, {lost} of the caller is not what it was"),
+            );
         }
         if let Some(token) = token {
             let text = serde_json::to_string(token).unwrap_or_default();
-            let again = serde_json::from_str(&text).ok().map(|token: PageToken| apply(Some(&token), self.base.clone()));
+            let again = serde_json::from_str(&text)
+                .ok()
+                .map(|token: PageToken| apply(Some(&token), self.base.clone()));
             if again.as_ref() != Some(&request) {
-                self.broken("token-survives-serde", "a token that was stored and read again leads to another request");
+                self.broken(
+                    "token-survives-serde",
+                    "a token that was stored and read again leads to another request",
+                );
             }
         }
         request
@@ -235,7 +319,10 @@ impl<A: ModelApi> Check<'_, A> {
     fn ask(&self, request: &PageRequest, of: u64) -> ModelPage {
         match self.api.answer(request, of) {
             Ok(page) => page,
-            Err(problem) => self.broken("advances", &format!("the API refuses the request: {problem}")),
+            Err(problem) => self.broken(
+                "advances",
+                &format!("the API refuses the request: {problem}"),
+            ),
         }
     }
 
@@ -248,10 +335,16 @@ impl<A: ModelApi> Check<'_, A> {
         records: &[Val],
         progress: &Progress,
     ) -> Next {
-        let judge = || self.paginator.next(token, &Page::new(request, headers, body, records, progress));
+        let judge = || {
+            self.paginator
+                .next(token, &Page::new(request, headers, body, records, progress))
+        };
         match (judge(), judge()) {
             (Ok(next), Ok(again)) if next == again => next,
-            (Err(error), Err(_)) => self.broken("terminates", &format!("a page of a sound API is an error: {error}")),
+            (Err(error), Err(_)) => self.broken(
+                "terminates",
+                &format!("a page of a sound API is an error: {error}"),
+            ),
             _ => self.broken("pure", "the same page is judged in two different ways"),
         }
     }
@@ -263,7 +356,10 @@ impl<A: ModelApi> Check<'_, A> {
 
 impl ModelPage {
     fn values(&self) -> (Val, Vec<Val>) {
-        (Val::from_json(&self.body), self.records.iter().map(Val::from_json).collect())
+        (
+            Val::from_json(&self.body),
+            self.records.iter().map(Val::from_json).collect(),
+        )
     }
 }
 
@@ -276,25 +372,42 @@ fn lost(base: &PageRequest, request: &PageRequest) -> Option<String> {
         return Some("the path".to_owned());
     }
     let (before, after) = (parameters(base), parameters(request));
-    if let Some((name, _)) = before.iter().find(|(name, values)| after.get(*name) != Some(values)) {
+    if let Some((name, _)) = before
+        .iter()
+        .find(|(name, values)| after.get(*name) != Some(values))
+    {
         return Some(format!("the parameter `{name}`"));
     }
     let header = |name: &&http::HeaderName| {
-        !base.headers.get_all(*name).iter().eq(request.headers.get_all(*name).iter())
+        !base
+            .headers
+            .get_all(*name)
+            .iter()
+            .eq(request.headers.get_all(*name).iter())
     };
     if let Some(name) = base.headers.keys().find(header) {
         return Some(format!("the header `{name}`"));
     }
-    let members = base.body.as_ref().and_then(Value::as_object).into_iter().flatten();
+    let members = base
+        .body
+        .as_ref()
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
     let body = request.body.as_ref();
-    let mut gone = members.filter(|(name, value)| body.and_then(|body| body.get(name.as_str())) != Some(value));
-    gone.next().map(|(name, _)| format!("the body's member `{name}`"))
+    let mut gone = members
+        .filter(|(name, value)| body.and_then(|body| body.get(name.as_str())) != Some(value));
+    gone.next()
+        .map(|(name, _)| format!("the body's member `{name}`"))
 }
 
 fn parameters(request: &PageRequest) -> BTreeMap<String, Vec<String>> {
     let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in request.url.query_pairs() {
-        parameters.entry(name.into_owned()).or_default().push(value.into_owned());
+        parameters
+            .entry(name.into_owned())
+            .or_default()
+            .push(value.into_owned());
     }
     parameters
 }

@@ -249,22 +249,23 @@ impl Pages {
     }
 
     /// The first page, full of records, with what tells the way onwards replaced by something that is no such thing.
+    ///
+    /// A body of another shape is among them only where a size was asked for: without one, a page that tells nothing is what many APIs
+    /// give as their only one.
     pub(crate) fn garbled(&self, call: &Call) -> Vec<(Answer, Vec<Value>)> {
-        let Ok(cut) = self.cut(call, self.records.len()) else {
-            return Vec::new();
+        let cut = match self.cut(call, self.records.len()) {
+            Ok(cut) if self.style != Style::Single => cut,
+            _ => return Vec::new(),
         };
         let page = self.write(call, &cut);
         let records = cut.records.to_vec();
-        let silent: Vec<(Answer, Vec<Value>)> = [
-            Value::Null,
-            json!("<html>Service unavailable</html>"),
-            json!({"unexpected": true}),
-        ]
-        .into_iter()
-        .map(|body| (Answer::json(body), records.clone()))
-        .collect();
+        let mut silent = vec![Value::Null, json!("<html>Service unavailable</html>")];
+        if call.setting(&self.size_param).is_some() {
+            silent.push(json!({"unexpected": true}));
+        }
+        let silent = silent.into_iter().map(Answer::json);
         let garbled: Vec<Answer> = match &self.token_at {
-            _ if matches!(self.style, Style::Single | Style::Offset | Style::Page) => Vec::new(),
+            _ if matches!(self.style, Style::Offset | Style::Page) => Vec::new(),
             _ if self.style == Style::HeaderLink => {
                 let mut broken = page.clone();
                 broken.headers.remove("link");
@@ -280,10 +281,8 @@ impl Pages {
                 .collect(),
             Token::Header(_) | Token::LastRecord(_) => Vec::new(),
         };
-        silent
-            .into_iter()
-            .chain(garbled.into_iter().map(|answer| (answer, records.clone())))
-            .collect()
+        let answers = silent.chain(garbled);
+        answers.map(|answer| (answer, records.clone())).collect()
     }
 
     fn of(
