@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_set() {
-        let of = |text| Origin::of(&Url::parse(text).unwrap()).unwrap();
+        let of = |text: &str| Origin::of(&Url::parse(text).unwrap()).unwrap();
         let refusal = |from: &str, to: &str| of(from).refuse("the link", &of(to)).to_string();
         assert!(
             refusal("http://a.example", "https://a.example")
