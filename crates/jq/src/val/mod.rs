@@ -10,10 +10,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-#[allow(unused_imports)]
 pub(crate) use self::json::parse_text;
 pub(crate) use self::num::Num;
-pub(crate) use self::ops::{Slice, dump};
+pub(crate) use self::ops::{Slice, dump, split};
+pub(crate) use self::path::windows;
 
 /// Deepest nesting of a [`Val`]. What a program would build beyond it is an error, so that no walk over a value can
 /// exhaust the stack.

@@ -191,6 +191,11 @@ impl Val {
         Ok(value)
     }
 
+    /// `.[key][key]…`, where unlike in a path every step is taken.
+    pub(crate) fn walk_keys(self, keys: &[Val]) -> ValR {
+        keys.iter().try_fold(self, |value, key| value.at(key))
+    }
+
     /// The value with another one at the path.
     pub(crate) fn set_path(self, path: &[Val], new: Val) -> ValR {
         match path.split_first() {
@@ -285,7 +290,7 @@ fn position(at: f64, len: usize) -> Option<usize> {
 /// Where `wanted` occurs as a run of elements.
 pub(crate) fn windows(items: &[Val], wanted: &[Val]) -> Val {
     if wanted.is_empty() {
-        return Val::null();
+        return Val::array(Vec::new());
     }
     let found = items
         .windows(wanted.len())

@@ -1,0 +1,227 @@
+//! `@csv`, `@base64` and the other formats.
+
+use super::{Data, f};
+use crate::fail::{self, ValR};
+use crate::limits;
+use crate::val::{Repr, Val};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jaq_core::native::Fun;
+use std::fmt::Write as _;
+
+pub(super) fn funs() -> Vec<Fun<Data>> {
+    vec![
+        f!("@text", |input| Ok(Val::from(text(&input)))),
+        f!("@json", |input| done(input.to_string())),
+        f!("@csv", |input| row(
+            &input,
+            "cannot be csv-formatted, only array",
+            ",",
+            |s| format!("\"{}\"", s.replace('"', "\"\""))
+        )),
+        f!("@tsv", |input| row(
+            &input,
+            "cannot be tsv-formatted, only array",
+            "\t",
+            |s| {
+                s.replace('\\', "\\\\")
+                    .replace('\t', "\\t")
+                    .replace('\n', "\\n")
+                    .replace('\r', "\\r")
+            }
+        )),
+        f!("@html", |input| done(html(&text(&input)))),
+        f!("@uri", |input| done(uri(&text(&input)))),
+        f!("@urid", |input| {
+            let text = text(&input);
+            decode_uri(&text).map_or_else(
+                || Err(fail::typed(&input, "is not a valid uri encoding")),
+                done,
+            )
+        }),
+        f!("@sh", |input| sh(&input)),
+        f!("@base64", |input| done(STANDARD.encode(text(&input)))),
+        f!("@base64d", |input| decode_base64(&text(&input))
+            .map_err(|what| fail::typed(&Val::from(text(&input)), what))
+            .and_then(done)),
+        f!("@base32", |input| done(base32(text(&input).as_bytes()))),
+        f!("@base32d", |input| {
+            decode_base32(&text(&input)).map_or_else(
+                || Err(fail::typed(&input, "is not valid base32 data")),
+                done,
+            )
+        }),
+        f!("_format", |_input, name| Err(fail::quoting(
+            "not a valid format",
+            name.as_str().unwrap_or_default()
+        ))),
+    ]
+}
+
+fn done(text: String) -> ValR {
+    limits::charge(text.len()).map_err(fail::limit)?;
+    Ok(Val::from(text))
+}
+
+/// What `tostring` gives.
+fn text(value: &Val) -> String {
+    match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => value.to_string(),
+    }
+}
+
+/// One line of a table.
+fn row(
+    value: &Val,
+    otherwise: &'static str,
+    separator: &str,
+    quote: impl Fn(&str) -> String,
+) -> ValR {
+    let Some(items) = value.as_array() else {
+        return Err(fail::typed(value, otherwise));
+    };
+    let mut line = String::new();
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            line.push_str(separator);
+        }
+        match &item.0 {
+            Repr::Null => {}
+            Repr::Bool(_) | Repr::Num(_) => line.push_str(&item.to_string()),
+            Repr::Str(s) => line.push_str(&quote(s)),
+            Repr::Arr(_) | Repr::Obj(_) => {
+                return Err(fail::typed(item, "is not valid in a csv row"));
+            }
+        }
+    }
+    done(line)
+}
+
+fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\'' => out.push_str("&apos;"),
+            '"' => out.push_str("&quot;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn uri(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+fn decode_uri(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        if *byte != b'%' {
+            out.push(*byte);
+            rest = after;
+            continue;
+        }
+        let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        out.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &after[2..];
+    }
+    String::from_utf8(out).ok()
+}
+
+fn sh(value: &Val) -> ValR {
+    let word = |item: &Val| match &item.0 {
+        Repr::Arr(_) | Repr::Obj(_) => Err(fail::typed(item, "can not be escaped for shell")),
+        Repr::Str(s) => Ok(format!("'{}'", s.replace('\'', "'\\''"))),
+        _ => Ok(item.to_string()),
+    };
+    match value.as_array() {
+        Some(items) => done(
+            items
+                .iter()
+                .map(word)
+                .collect::<Result<Vec<_>, _>>()?
+                .join(" "),
+        ),
+        None => done(word(value)?),
+    }
+}
+
+/// Up to the first `=`; padding may be missing, and bits that make no byte are dropped.
+fn decode_base64(text: &str) -> Result<String, &'static str> {
+    let data = text.split('=').next().unwrap_or_default();
+    let mut out = Vec::with_capacity(data.len() / 4 * 3);
+    let (mut bits, mut count) = (0u32, 0);
+    for byte in data.bytes() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return Err("is not valid base64 data"),
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    if data.len() % 4 == 1 {
+        return Err("trailing base64 byte found");
+    }
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+fn base32(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.chunks(5) {
+        let mut block = [0; 8];
+        block[3..3 + chunk.len()].copy_from_slice(chunk);
+        let bits = u64::from_be_bytes(block);
+        let digits = (chunk.len() * 8).div_ceil(5);
+        for i in 0..8 {
+            let digit = (bits >> (35 - 5 * i) & 31) as usize;
+            out.push(if i < digits {
+                char::from(BASE32[digit])
+            } else {
+                '='
+            });
+        }
+    }
+    out
+}
+
+fn decode_base32(text: &str) -> Option<String> {
+    let mut out = Vec::new();
+    let (mut bits, mut count) = (0u32, 0);
+    for byte in text.trim_end_matches('=').bytes() {
+        let value = BASE32.iter().position(|digit| *digit == byte)?;
+        bits = bits << 5 | value as u32;
+        count += 5;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    Some(String::from_utf8_lossy(&out).into_owned())
+}

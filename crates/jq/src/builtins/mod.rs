@@ -1,0 +1,244 @@
+//! jq's functions.
+
+mod collections;
+mod formats;
+mod numbers;
+mod regex;
+mod strings;
+mod time;
+
+use crate::fail::{self, ValR};
+use crate::limits::{self, Limit};
+use crate::syntax::guard::{TICK, TICK_NESTED};
+use crate::val::{MAX_DEPTH, Repr, Val};
+use jaq_core::box_iter::box_once;
+use jaq_core::data::JustLut;
+use jaq_core::native::{Fun, bome, v};
+use jaq_core::{Bind, Cv, Exn, Native, ValXs};
+use std::cell::Cell;
+
+/// What jaq evaluates with: nothing but our values.
+pub(crate) type Data = JustLut<Val>;
+
+/// Definitions in jq, for [`crate::syntax::parse::definitions`].
+pub(crate) const DEFS: &str = include_str!("defs.jq");
+
+/// How often a function may hand functions on to itself.
+const MAX_NESTED_CALLS: u32 = 1500;
+
+/// The exit code that stands for a limit. jaq lets nothing catch a halt.
+const HALT: i32 = 1;
+
+thread_local! {
+    static NESTED_CALLS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Forgets what an earlier evaluation counted.
+pub(crate) fn reset() {
+    NESTED_CALLS.set(0);
+}
+
+/// All native functions.
+pub(crate) fn funs() -> impl Iterator<Item = Fun<Data>> {
+    let core = jaq_core::funs::<Data>().filter_map(|(name, args, native)| {
+        let name = match (name, args.len()) {
+            ("limit", 2) => "_limit",
+            ("skip", 2) => "_skip",
+            ("path" | "first" | "last", 1) => name,
+            _ => return None,
+        };
+        Some((name, args, native))
+    });
+    core.chain(numbers::of_jaq())
+        .chain(own())
+        .chain(collections::funs())
+        .chain(formats::funs())
+        .chain(numbers::funs())
+        .chain(regex::funs())
+        .chain(strings::funs())
+        .chain(time::funs())
+}
+
+/// A function of its input alone.
+fn plain(name: &'static str, run: for<'a> fn(Cv<'a, Data>) -> ValXs<'a, Val>) -> Fun<Data> {
+    (name, v(0), Native::<Data>::new(run))
+}
+
+/// A function of its input and as many values.
+fn with(
+    n: usize,
+    name: &'static str,
+    run: for<'a> fn(Cv<'a, Data>) -> ValXs<'a, Val>,
+) -> Fun<Data> {
+    (name, v(n), Native::<Data>::new(run))
+}
+
+/// `f!("name", |input| result)` for a function of the input; further arguments are values.
+macro_rules! f {
+    ($name:literal, |$input:ident| $body:expr) => {
+        $crate::builtins::plain($name, |cv| {
+            let $input: $crate::val::Val = cv.1;
+            jaq_core::native::bome((move || -> $crate::fail::ValR { $body })())
+        })
+    };
+    ($name:literal, |$input:ident, $a:ident| $body:expr) => {
+        $crate::builtins::with(1, $name, |mut cv| {
+            let $a = cv.0.pop_var();
+            let $input: $crate::val::Val = cv.1;
+            jaq_core::native::bome((move || -> $crate::fail::ValR { $body })())
+        })
+    };
+    ($name:literal, |$input:ident, $a:ident, $b:ident| $body:expr) => {
+        $crate::builtins::with(2, $name, |mut cv| {
+            let $b = cv.0.pop_var();
+            let $a = cv.0.pop_var();
+            let $input: $crate::val::Val = cv.1;
+            jaq_core::native::bome((move || -> $crate::fail::ValR { $body })())
+        })
+    };
+}
+pub(crate) use f;
+
+/// Ends the evaluation in a way that no `try` catches.
+fn halt<'a>() -> Exn<'a, Val> {
+    Exn::halt(HALT)
+}
+
+fn step<'a>() -> Result<(), Exn<'a, Val>> {
+    limits::tick().map_err(|_| halt())
+}
+
+fn nested_step<'a>() -> Result<(), Exn<'a, Val>> {
+    let calls = NESTED_CALLS.get() + 1;
+    NESTED_CALLS.set(calls);
+    if calls > MAX_NESTED_CALLS {
+        let _ = limits::stop(Limit::Recursion);
+        return Err(halt());
+    }
+    step()
+}
+
+/// A step that leaves its input as it is, in every way that jaq can run it.
+macro_rules! tick {
+    ($name:expr, $step:path) => {
+        (
+            $name,
+            v(0),
+            Native::new(|cv| box_once($step().map(|()| cv.1)))
+                .with_paths(|cv| {
+                    // A path deeper than any value leads nowhere, and jaq could not let go of a very long one.
+                    let long = cv.1.1.skip(MAX_DEPTH + 1).head().is_some();
+                    if long {
+                        let _ = limits::stop(Limit::Nesting);
+                    }
+                    box_once($step().map(|()| cv.1))
+                })
+                .with_update(|cv, f| match $step() {
+                    Ok(()) => f(cv.1),
+                    Err(e) => box_once(Err(e)),
+                }),
+        )
+    };
+}
+
+fn own() -> Vec<Fun<Data>> {
+    vec![
+        tick!(TICK, step),
+        tick!(TICK_NESTED, nested_step),
+        (
+            "empty",
+            v(0),
+            Native::new(|_| Box::new(std::iter::empty()))
+                .with_paths(|_| Box::new(std::iter::empty()))
+                .with_update(|cv, _| box_once(Ok(cv.1))),
+        ),
+        (
+            "error",
+            v(0),
+            Native::new(|cv| box_once(Err(raised(cv.1))))
+                .with_paths(|cv| box_once(Err(raised(cv.1.0))))
+                .with_update(|cv, _| box_once(Err(raised(cv.1)))),
+        ),
+        (
+            "getpath",
+            v(1),
+            Native::new(|mut cv| {
+                let path = cv.0.pop_var();
+                bome(at_path(&cv.1, &path))
+            })
+            .with_paths(|mut cv| {
+                let path = cv.0.pop_var();
+                let (value, before) = cv.1;
+                let found = at_path(&value, &path).map_err(Exn::from);
+                box_once(found.map(|found| {
+                    let keys = path.as_array().unwrap_or_default().iter().cloned();
+                    (found, before.extend(keys))
+                }))
+            }),
+        ),
+        (
+            "_last",
+            [Bind::Fun(())].into(),
+            Native::new(|mut cv| {
+                let (f, ctx) = cv.0.pop_fun();
+                let mut outputs = f.run((ctx, cv.1));
+                box_once(outputs.try_fold(Val::null(), |_, output| output))
+            })
+            .with_paths(|mut cv| {
+                let (f, ctx) = cv.0.pop_fun();
+                let mut outputs = f.paths((ctx, cv.1));
+                let last = outputs.try_fold(None, |_, output| output.map(Some));
+                Box::new(last.transpose().into_iter())
+            }),
+        ),
+        f!("true", |_input| Ok(Val::from(true))),
+        f!("false", |_input| Ok(Val::from(false))),
+        f!("null", |_input| Ok(Val::null())),
+        f!("not", |input| Ok(Val::from(!input.truthy()))),
+        f!("type", |input| Ok(Val::from(input.type_name()))),
+        f!("_iterable", |input| Ok(Val::from(matches!(
+            input.0,
+            Repr::Arr(_) | Repr::Obj(_)
+        )))),
+        plain("halt", |_| box_once(Err(halt()))),
+        with(1, "halt_error", |_| box_once(Err(halt()))),
+        f!("setpath", |input, path, value| match &path.0 {
+            Repr::Arr(keys) => {
+                limits::nest(value.depth() + keys.items.len() as u32)
+                    .map_err(fail::limit)
+                    .and_then(|()| input.set_path(&keys.items, value))
+            }
+            _ => Err(fail::message("Path must be specified as an array")),
+        }),
+        f!("delpaths", |input, paths| match paths.0 {
+            Repr::Arr(paths) => input.delete_paths(paths.items.clone()),
+            _ => Err(fail::message("Paths must be specified as an array")),
+        }),
+        f!("tojson", |input| {
+            let text = input.to_string();
+            limits::charge(text.len())
+                .map_err(fail::limit)
+                .map(|()| Val::from(text))
+        }),
+        f!("fromjson", |input| match input.as_str() {
+            Some(text) => crate::val::parse_text(text).map_err(|problem| {
+                // The problem is told without the text.
+                let _ = problem;
+                fail::quoting("the text is no JSON", text.get(..11).unwrap_or(text))
+            }),
+            None => Err(fail::typed(&input, "only strings can be parsed")),
+        }),
+        f!("now", |_input| Ok(Val::from(time::now()))),
+    ]
+}
+
+fn raised<'a>(value: Val) -> Exn<'a, Val> {
+    Exn::from(fail::Error::new(value))
+}
+
+fn at_path(value: &Val, path: &Val) -> ValR {
+    match path.as_array() {
+        Some(keys) => value.at_path(keys),
+        None => Err(fail::message("Path must be specified as an array")),
+    }
+}
