@@ -1,5 +1,8 @@
 //! What a mapping file says is what the API is asked and what becomes of its records.
 
+// Panicking is how a test reports.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
@@ -313,7 +316,7 @@ resources:
             json!({"users": [
                 {"id": "u", "active": true, "name": "U", "team": ["t"], "roles": ["dev"], "company": 7, "mail": "u@x"},
                 {"id": "v", "active": false, "roles": ["dev"]},
-            ], "total": 2}),
+            ], "has_more": false}),
         );
         assert_eq!(
             entities(&load(text), &api).await,
@@ -451,11 +454,11 @@ fn paging_of_a_resource_is_checked_over_that_of_the_connection() {
         .connection_text("c.yml", "baseUrl: https://h\npaginationType: cursor\ncursorPath: next\n")
         .mapping_text(
             "m.yml",
-            "resources:\n  - kind: /users\n    selector:\n      pagination:\n        cursorPath: '.a ['\n    port: {entity: {mappings: {identifier: .id, blueprint: '\"x\"'}}}\n",
+            "resources:\n  - kind: /users\n    selector:\n      pagination:\n        cursorPath: '.a ['\n    port: {entity: {mappings: {identifier: .id |, blueprint: '\"x\"'}}}\n",
         )
         .load()
         .unwrap_err();
-    assert_eq!(error.problems.len(), 1, "{error}");
+    assert_eq!(error.problems.len(), 2, "{error}");
     assert_eq!(error.problems[0].line, Some(5));
     assert_eq!(
         error.problems[0].path,
@@ -478,7 +481,7 @@ fn paging_of_a_resource_is_checked_over_that_of_the_connection() {
 #[test]
 fn a_loaded_mapping_shows_no_value_that_may_be_secret() {
     let config = load(
-        "resources:\n  - kind: /users\n    selector: {headers: {Authorization: CANARY}, query_params: {key: CANARY}, body: {key: CANARY}}\n    port: {entity: {mappings: {identifier: .id, blueprint: '\"x\"'}}}\n",
+        "resources:\n  - kind: /users?k=CANARY\n    selector: {headers: {Authorization: CANARY}, query_params: {key: CANARY}, body: {key: CANARY}}\n    port: {entity: {mappings: {identifier: .id, blueprint: '\"x\"'}}}\n",
     );
     assert!(!format!("{config:?}").contains("CANARY"), "{config:?}");
 }

@@ -1,5 +1,8 @@
 //! Every problem of a configuration comes at once, with its place, and without secrets.
 
+// Panicking is how a test reports.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use longshore_engine::Config;
 use longshore_engine::config::{ConfigError, Loader};
 
@@ -628,6 +631,15 @@ fn path_parameters_are_defined_used_and_complete() {
     );
     assert_eq!(
         nested(
+            "/t/{id}/c",
+            "other: {endpoint: /t, field: .id}\nmore: {endpoint: /t, field: .id |}"
+        )
+        .len(),
+        4,
+        "a broken expression hides nothing else"
+    );
+    assert_eq!(
+        nested(
             "/t/{id}/c/{no}",
             "id: {endpoint: /t, field: .id}\nno: {endpoint: /c, field: .no}"
         ),
@@ -794,6 +806,11 @@ fn no_problem_shows_a_secret_or_the_text_around_it() {
         "baseUrl: https://h\nauthType: CANARY_CANARY_CANARY_CANARY\n",
         "baseUrl: https://h\nauthType: bearer_token\napiToken: CANARY\nauthValue: CANARY2\n",
         "baseUrl: https://h\napiToken:CANARY\ntimeout: 5\n",
+        "{baseUrl: https://h, CANARY}\n",
+        "{baseUrl: https://h, \"CANARY\"}\n",
+        "{baseUrl: https://h, ? CANARY}\n",
+        "baseUrl: https://h\ncustomHeaders: {CANARY}\n",
+        "baseUrl: https://h\nport: &a {CANARY}\neventListener: *a\nintegration: {config: {<<: *a}}\n",
         "{baseUrl: https://h, apiToken:CANARY}\n",
         "{baseUrl: https://h, apiToken=CANARY}\n",
         "{baseUrl: https://h, apiToken CANARY}\n",

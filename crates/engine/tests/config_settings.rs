@@ -1,5 +1,8 @@
 //! Every connection setting in every spelling, from file and environment, and which of them wins.
 
+// Panicking is how a test reports.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::time::Duration;
 
 use longshore_engine::Config;

@@ -144,13 +144,6 @@ impl Fields {
             .flatten()
     }
 
-    /// What a key that nobody knows is in here.
-    pub(super) fn unknown(&self) -> Unknown {
-        self.fields
-            .first()
-            .map_or(Unknown::Refused, |field| field.unknown)
-    }
-
     /// An object below this one that is not there.
     pub(super) fn without_keys(&self, name: &str) -> Fields {
         Fields::none(self.missing(name), self.keys)

@@ -5,6 +5,7 @@ use longshore_paginate::Settings;
 use serde_json::Value;
 
 use super::fields::{Fields, unfold};
+use super::mapping::Against;
 use super::notice::{Findings, Place};
 use super::resource::{Written, jq};
 use super::spelling::Words;
@@ -30,6 +31,7 @@ pub(super) struct List {
 pub(super) fn read(
     fields: &mut Fields,
     path: &str,
+    against: Against<'_>,
     written: &mut Written,
     findings: &mut Findings,
 ) -> List {
@@ -48,7 +50,7 @@ pub(super) fn read(
         Some(node) => {
             let path = format!("{path}.pagination");
             written.note(&path, &node);
-            pagination::of_list(node, fields.unknown(), &path, written, findings)
+            pagination::of_list(node, &path, against, written, findings)
         }
         None => Settings::default(),
     };

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::connection::{self, Connection, Levels};
 use super::environment;
 use super::fields::{Fields, Unknown};
-use super::mapping::{self, Mapping};
+use super::mapping::{self, Against, Mapping};
 use super::notice::{ConfigError, Findings, Notice, Place};
 use super::runtime::{self, Around, PortSettings, RunSettings};
 use super::spelling::Keys;
@@ -118,10 +118,13 @@ impl Loader {
         let settings = self.settings(&mut findings);
         let mapping = self.mapping.as_ref().map(|source| {
             let node = source.read(&mut findings)?;
-            let paging = settings
-                .as_ref()
-                .map(|(connection, ..)| &connection.pagination);
-            mapping::read(node, source.unknown_keys(), paging, &mut findings)
+            let against = Against {
+                unknown: source.unknown_keys(),
+                paging: settings
+                    .as_ref()
+                    .map(|(connection, ..)| &connection.pagination),
+            };
+            mapping::read(node, against, &mut findings)
         });
         let all = settings.zip(values::all_or_nothing(mapping));
         let (((connection, port, run), mapping), warnings) = findings.finish(all)?;
@@ -186,12 +189,11 @@ pub(super) fn mapping_from_port(
 ) -> Result<(Mapping, Vec<Notice>), ConfigError> {
     let mut findings = Findings::default();
     let node = Node::from_json(mapping, Place::file(MAPPING_AT_PORT));
-    let mapping = mapping::read(
-        node,
-        Unknown::Warned,
-        Some(&connection.pagination),
-        &mut findings,
-    );
+    let against = Against {
+        unknown: Unknown::Warned,
+        paging: Some(&connection.pagination),
+    };
+    let mapping = mapping::read(node, against, &mut findings);
     findings.finish(mapping)
 }
 

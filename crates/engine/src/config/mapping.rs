@@ -1,5 +1,7 @@
 //! The mapping: its switches, and its resources in order.
 
+use std::fmt;
+
 use longshore_paginate::Settings;
 
 use super::fields::{Fields, Unknown};
@@ -10,7 +12,7 @@ use super::{resource, values};
 use crate::{AllowEmpty, Resource};
 
 /// What becomes an entity, and what may be deleted.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Mapping {
     /// True only when the mapping itself writes so: the reference's silent default takes live dependents along.
@@ -27,15 +29,45 @@ pub struct Mapping {
     pub resources: Vec<Resource>,
 }
 
-/// Reads a whole mapping, holding its paging against that of the connection where there is one.
-pub(super) fn read(
-    node: Node,
-    unknown: Unknown,
-    paging: Option<&Settings>,
-    findings: &mut Findings,
-) -> Option<Mapping> {
+impl fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Of the resources only the kinds: their queries, headers and bodies may hold secrets.
+        let kinds: Vec<_> = self
+            .resources
+            .iter()
+            .map(|resource| without_query(resource.kind()))
+            .collect();
+        f.debug_struct("Mapping")
+            .field("delete_dependent_entities", &self.delete_dependent_entities)
+            .field(
+                "create_missing_related_entities",
+                &self.create_missing_related_entities,
+            )
+            .field("enable_merge_entity", &self.enable_merge_entity)
+            .field("entity_deletion_threshold", &self.entity_deletion_threshold)
+            .field("allow_empty", &self.allow_empty)
+            .field("resources", &kinds)
+            .finish()
+    }
+}
+
+fn without_query(kind: &str) -> &str {
+    kind.split('?').next().unwrap_or_default()
+}
+
+/// What a mapping is held against.
+#[derive(Clone, Copy)]
+pub(super) struct Against<'a> {
+    /// What a key that nobody knows is.
+    pub(super) unknown: Unknown,
+    /// The paging of the connection, where that could be read.
+    pub(super) paging: Option<&'a Settings>,
+}
+
+/// Reads a whole mapping.
+pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) -> Option<Mapping> {
     let before = findings.problem_count();
-    let mut fields = Fields::of(node, Keys::Mapping, unknown, findings)?;
+    let mut fields = Fields::of(node, Keys::Mapping, against.unknown, findings)?;
     let mut switch = |name, default, findings: &mut Findings| match fields.take(&[name], findings) {
         Some(node) => values::boolean(&node, findings),
         None => Some(default),
@@ -53,7 +85,7 @@ pub(super) fn read(
     };
     let list = fields.take(&["resources"], findings);
     let resources = match list {
-        Some(list) => resources(list, unknown, paging, findings),
+        Some(list) => resources(list, against, findings),
         None => {
             let place = fields.missing("resources");
             findings.problem(
@@ -77,12 +109,7 @@ pub(super) fn read(
     })
 }
 
-fn resources(
-    list: Node,
-    unknown: Unknown,
-    paging: Option<&Settings>,
-    findings: &mut Findings,
-) -> Vec<Resource> {
+fn resources(list: Node, against: Against<'_>, findings: &mut Findings) -> Vec<Resource> {
     let Shape::List(items) = list.shape else {
         findings.problem(
             &list.place,
@@ -98,7 +125,7 @@ fn resources(
     }
     items
         .into_iter()
-        .filter_map(|item| resource::read(item, unknown, paging, findings))
+        .filter_map(|item| resource::read(item, against, findings))
         .collect()
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use longshore_paginate::{Settings, Style};
 
 use super::connection::Levels;
-use super::fields::{Fields, Unknown};
+use super::fields::Fields;
+use super::mapping::Against;
 use super::notice::{Findings, Place};
 use super::resource::Written;
 use super::spelling::{Keys, Words};
@@ -95,14 +96,19 @@ pub(super) fn of_connection(levels: &mut Levels, findings: &mut Findings) -> Set
             "is not used with this paginationType; `paginationParam` is the name for every type",
         );
     }
-    settings.check(|setting| levels.missing(at_connection(setting)), findings)
+    let none = Settings::default();
+    settings.check(
+        &none,
+        |setting| levels.missing(at_connection(setting)),
+        findings,
+    )
 }
 
-/// The paging of one list, over that of the connection. A plain word is its type.
+/// The paging of one list, checked over that of the connection where that is known. A plain word is its type.
 pub(super) fn of_list(
     node: Node,
-    unknown: Unknown,
     path: &str,
+    against: Against<'_>,
     written: &mut Written,
     findings: &mut Findings,
 ) -> Settings {
@@ -110,7 +116,7 @@ pub(super) fn of_list(
     if matches!(&node.shape, Shape::Scalar { text, .. } if !text.trim_start().starts_with('{')) {
         written.note(&format!("{path}.type"), &node);
         settings.style(Some(node), findings);
-    } else if let Some(fields) = Fields::of(node, Keys::Mapping, unknown, findings) {
+    } else if let Some(fields) = Fields::of(node, Keys::Mapping, against.unknown, findings) {
         let mut fields = fields.hints(HINTS);
         let style = fields.take(&["type"], findings);
         if let Some(style) = &style {
@@ -130,7 +136,11 @@ pub(super) fn of_list(
         fields.finish(findings);
     }
     settings.settings.explicit = settings.settings.style == Some(Style::None);
-    settings.settings
+    let whole = written.place(path);
+    match against.paging {
+        Some(connection) => settings.check(connection, |setting| whole.child(setting), findings),
+        None => settings.settings,
+    }
 }
 
 /// The name of a setting at the connection.
@@ -196,9 +206,14 @@ impl Reading {
         }
     }
 
-    /// Reports what does not compile or does not go together.
-    fn check(self, missing: impl Fn(&str) -> Place, findings: &mut Findings) -> Settings {
-        if let Err(problems) = self.settings.clone().build() {
+    /// Reports what does not compile or does not go together with the settings of the connection.
+    fn check(
+        self,
+        connection: &Settings,
+        missing: impl Fn(&str) -> Place,
+        findings: &mut Findings,
+    ) -> Settings {
+        if let Err(problems) = self.settings.clone().or(connection).build() {
             for problem in problems {
                 let place = match self.places.get(problem.setting) {
                     Some(place) => place.clone(),

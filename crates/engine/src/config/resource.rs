@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use longshore_paginate::Settings;
-
-use super::fields::{Fields, Unknown};
+use super::fields::Fields;
 use super::list::{self, List};
+use super::mapping::Against;
 use super::notice::{Findings, Place};
 use super::spelling::{Keys, Words};
 use super::tree::{Node, Shape};
@@ -22,15 +21,10 @@ const STATUS_ACTIONS: Words = Words {
 };
 
 /// Reads a resource. `None` when anything in it is a problem.
-pub(super) fn read(
-    node: Node,
-    unknown: Unknown,
-    paging: Option<&Settings>,
-    findings: &mut Findings,
-) -> Option<Resource> {
+pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) -> Option<Resource> {
     let before = findings.problem_count();
     let mut written = Written::below(node.place.clone());
-    let mut fields = Fields::of(node, Keys::Mapping, unknown, findings)?;
+    let mut fields = Fields::of(node, Keys::Mapping, against.unknown, findings)?;
     let kind = fields.take(&["kind"], findings);
     let selector = fields.take_fields(&["selector"], findings);
     let mut selector = selector.unwrap_or_else(|| fields.without_keys("selector"));
@@ -40,14 +34,10 @@ pub(super) fn read(
 
     let endpoint = endpoint(kind, &mut selector, &mut written, findings);
     let mut builder = Resource::builder(endpoint);
-    builder = read_selector(builder, selector, &mut written, findings);
+    builder = read_selector(builder, selector, against, &mut written, findings);
     builder = read_entity(builder, &mut port, &mut written, findings);
     builder = read_items(builder, port, &mut written, findings);
-    let resource = builder.build().and_then(|resource| match paging {
-        Some(paging) => resource.check_pagination(paging).map(|()| resource),
-        None => Ok(resource),
-    });
-    match resource {
+    match builder.build() {
         Ok(resource) => (findings.problem_count() == before).then_some(resource),
         Err(problems) => {
             written.report(problems, findings);
@@ -90,7 +80,7 @@ impl Written {
     }
 
     /// The place of a part; for one that is not written, the place of what should hold it.
-    fn place(&self, path: &str) -> Place {
+    pub(super) fn place(&self, path: &str) -> Place {
         let mut known = path;
         loop {
             if let Some(node) = self.parts.get(known) {
@@ -168,6 +158,7 @@ fn endpoint(
 fn read_selector(
     mut builder: ResourceBuilder,
     mut selector: Fields,
+    against: Against<'_>,
     written: &mut Written,
     findings: &mut Findings,
 ) -> ResourceBuilder {
@@ -186,7 +177,7 @@ fn read_selector(
         }
         None => builder = builder.selector("true"),
     }
-    let list = list::read(&mut selector, "selector", written, findings);
+    let list = list::read(&mut selector, "selector", against, written, findings);
     builder = builder.method(list.method).pagination(list.pagination);
     for (name, value) in list.query_params {
         builder = builder.query_param(name, value);
@@ -208,11 +199,10 @@ fn read_selector(
         }
     }
     if let Some(parameters) = selector.take_fields(&["pathParameters"], findings) {
-        let unknown = parameters.unknown();
         for entry in parameters.into_entries() {
             let name = entry.key;
             written.note(&format!("selector.path_parameters.{name}"), &entry.node);
-            let source = parameter(&name, entry.node, unknown, written, findings);
+            let source = parameter(&name, entry.node, against, written, findings);
             builder = builder.parameter(name, source);
         }
     }
@@ -250,13 +240,13 @@ fn status_rule(
 fn parameter(
     name: &str,
     node: Node,
-    unknown: Unknown,
+    against: Against<'_>,
     written: &mut Written,
     findings: &mut Findings,
 ) -> ParameterSource {
     let path = format!("selector.path_parameters.{name}");
     let mut source = ParameterSource::new("/", ".");
-    let Some(mut fields) = Fields::of(node, Keys::Mapping, unknown, findings) else {
+    let Some(mut fields) = Fields::of(node, Keys::Mapping, against.unknown, findings) else {
         return source;
     };
     match fields.take(&["endpoint"], findings) {
@@ -287,7 +277,7 @@ fn parameter(
         written.note(&format!("{path}.filter"), &filter);
         source.filter = jq(&filter, findings);
     }
-    let list = list::read(&mut fields, &path, written, findings);
+    let list = list::read(&mut fields, &path, against, written, findings);
     fields.finish(findings);
     let List {
         method,
