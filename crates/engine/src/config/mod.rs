@@ -28,7 +28,7 @@
 //! let problems = config.unwrap_err().problems;
 //! assert_eq!(problems[0].to_string(), "config.yaml:2: authType: bearer_token needs `apiToken`, which is not set");
 //! assert_eq!(problems[1].path, "OCEAN__INTEGRATION__CONFIG__PAGE_SIZE");
-//! assert_eq!(problems[2].line, Some(9));
+//! assert_eq!(problems[2].line, Some(10));
 //! assert_eq!(problems[2].path, "resources[0].port.entity.mappings.properties.email");
 //! ```
 //!

@@ -69,7 +69,6 @@ const MEANT_STYLES: &[(&str, &str)] = &[
 /// The paging of the connection.
 pub(super) fn of_connection(levels: &mut Levels, findings: &mut Findings) -> Settings {
     let style = levels.take(&["paginationType"], findings);
-    let mut old_params: BTreeMap<&str, Node> = BTreeMap::new();
     let mut settings = Reading::default();
     settings.style(style, findings);
     let style = settings.settings.style;
@@ -87,14 +86,11 @@ pub(super) fn of_connection(levels: &mut Levels, findings: &mut Findings) -> Set
     }
     for (_, name) in OLD_PARAMS {
         if let Some(node) = levels.take(&[name], findings) {
-            old_params.insert(name, node);
+            findings.warning(
+                &node.place,
+                "is not used with this paginationType; `paginationParam` is the name for every type",
+            );
         }
-    }
-    for node in old_params.into_values() {
-        findings.warning(
-            &node.place,
-            "is not used with this paginationType; `paginationParam` is the name for every type",
-        );
     }
     let none = Settings::default();
     settings.check(

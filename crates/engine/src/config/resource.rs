@@ -103,20 +103,9 @@ impl Written {
             .filter(|(place, _)| !findings.has_problem_above(place, &self.resource))
             .collect();
         for (place, problem) in new {
-            let hint = match self.parts.get(&problem.path).and_then(Node::text) {
-                Some(text) if problem.path.ends_with(".blueprint") && is_word(text) => {
-                    format!(" (for the blueprint of this name write '\"{text}\"')")
-                }
-                _ => String::new(),
-            };
-            findings.problem(&place, format!("{}{hint}", problem.message));
+            findings.problem(&place, problem.message);
         }
     }
-}
-
-fn is_word(text: &str) -> bool {
-    text.chars()
-        .all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
 /// The path of the endpoint, which is the kind; the older form has it in the selector.
