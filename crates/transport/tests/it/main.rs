@@ -1,5 +1,8 @@
 //! Whole exchanges: waiting rules in paused time over a transport in process, the rest over real sockets.
 
+// Helpers outside of `#[test]` functions panic as well: that is how they report.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod credentials;
 mod gate;
 mod origins;
