@@ -7,4 +7,5 @@
 )]
 
 mod deletion;
+mod page;
 mod rig;

@@ -5,7 +5,9 @@ use longshore_engine::config::{Config, ConfigError};
 use longshore_engine::mapping::Entity;
 use longshore_engine::port_client::PortClient;
 use longshore_engine::transport::Client;
-use longshore_engine::{Engine, EngineBuilder, Error, Outcome, PortSink, PortSinkOptions, Report};
+use longshore_engine::{
+    Engine, EngineBuilder, Error, Outcome, PortSink, PortSinkOptions, Report, Resource,
+};
 use longshore_testkit::{Network, PortDouble, ScriptedApi};
 use serde_json::Value;
 
@@ -34,7 +36,20 @@ impl Rig {
     }
 
     pub(crate) fn with_port(api: ScriptedApi, port: PortDouble) -> Rig {
-        let network = Network::new().at(API, api.clone()).at(PORT, port.clone());
+        Rig::over(Network::new().at(API, api.clone()), api, port)
+    }
+
+    /// A rig whose API is at another origin.
+    pub(crate) fn at(origin: &str, api: ScriptedApi) -> Rig {
+        Rig::over(
+            Network::new().at(origin, api.clone()),
+            api,
+            PortDouble::new(),
+        )
+    }
+
+    fn over(network: Network, api: ScriptedApi, port: PortDouble) -> Rig {
+        let network = network.at(PORT, port.clone());
         Rig { api, port, network }
     }
 
@@ -54,27 +69,24 @@ impl Rig {
 
     /// Reads the first resource of a mapping.
     pub(crate) async fn read(&self, connection: &str, mapping: &str) -> Read {
-        let engine = self.engine(connection, mapping);
-        let mut stream = engine.entities(&engine.resources()[0]);
-        let (mut entities, mut errors) = (Vec::new(), Vec::new());
-        while let Some(item) = stream.next().await {
-            match item {
-                Ok(entity) => entities.push(entity),
-                Err(error) => errors.push(error),
-            }
-        }
-        Read {
-            entities,
-            errors,
-            outcome: stream.outcome(),
-        }
+        self.read_from(&config(connection, mapping).unwrap()).await
+    }
+
+    /// Reads the first resource of a configuration.
+    pub(crate) async fn read_from(&self, config: &Config) -> Read {
+        let engine = self.engine_from(config);
+        Read::of(&engine, &engine.resources()[0]).await
     }
 
     /// Syncs all resources of a mapping into Port.
     pub(crate) async fn sync(&self, connection: &str, mapping: &str) -> Report {
-        let config = config(connection, mapping).unwrap();
+        self.sync_from(&config(connection, mapping).unwrap()).await
+    }
+
+    /// Syncs all resources of a configuration into Port.
+    pub(crate) async fn sync_from(&self, config: &Config) -> Report {
         let options = PortSinkOptions::from(config.mapping.as_ref().unwrap());
-        self.engine_from(&config)
+        self.engine_from(config)
             .sync(&self.port_sink(options))
             .await
     }
@@ -91,12 +103,37 @@ impl Rig {
 }
 
 impl Read {
+    /// Reads one resource to its end.
+    pub(crate) async fn of(engine: &Engine, resource: &Resource) -> Read {
+        let mut stream = engine.entities(resource);
+        let (mut entities, mut errors) = (Vec::new(), Vec::new());
+        while let Some(item) = stream.next().await {
+            match item {
+                Ok(entity) => entities.push(entity),
+                Err(error) => errors.push(error),
+            }
+        }
+        Read {
+            entities,
+            errors,
+            outcome: stream.outcome(),
+        }
+    }
+
     /// The identifiers, in the order of delivery.
     pub(crate) fn identifiers(&self) -> Vec<&str> {
         self.entities
             .iter()
             .filter_map(|entity| entity.identifier.as_str())
             .collect()
+    }
+
+    /// How the read ended: the name of its stop reason, or of what made it incomplete.
+    pub(crate) fn end(&self) -> &str {
+        match self.outcome.cause() {
+            Some(cause) => cause.name(),
+            None => self.outcome.stop().unwrap(),
+        }
     }
 
     /// The entities as JSON, as `--dry-run` prints them.
@@ -114,4 +151,16 @@ pub(crate) fn config(connection: &str, mapping: &str) -> Result<Config, ConfigEr
         .connection_text("connection.yaml", &format!("baseUrl: {API}\n{connection}"))
         .mapping_text("mapping.yaml", mapping)
         .load()
+}
+
+/// A mapping of one kind, with this selector (YAML in one line), whose records become entities of the blueprint `item`.
+pub(crate) fn items(kind: &str, selector: &str) -> String {
+    format!(
+        r#"
+resources:
+  - kind: {kind}
+    selector: {selector}
+    port: {{entity: {{mappings: {{identifier: .id, blueprint: '"item"'}}}}}}
+"#
+    )
 }
