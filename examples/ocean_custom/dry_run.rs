@@ -8,7 +8,7 @@ use longshore_engine::{Error, ErrorKind, Evidence, Mark, Reconciled, Sink, Writt
 
 /// Prints entities and keeps nothing.
 #[derive(Debug, Default)]
-pub struct DryRun {
+pub(crate) struct DryRun {
     /// One batch is printed as a whole.
     printing: Mutex<()>,
 }

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Progress of one run.
 #[derive(Clone)]
-pub struct Progress {
+pub(crate) struct Progress {
     bars: Option<Arc<Bars>>,
 }
 
@@ -23,7 +23,7 @@ struct Bars {
 
 impl Progress {
     /// Bars when stderr is a terminal and `RUST_LOG` is not set, log lines otherwise.
-    pub fn start(level: Option<&str>) -> Progress {
+    pub(crate) fn start(level: Option<&str>) -> Progress {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("RUST_LOG").is_none();
         if !terminal {
             let level = level.unwrap_or("info").to_lowercase();
@@ -43,7 +43,7 @@ impl Progress {
     }
 
     /// What the engine tells its progress to.
-    pub fn observer(&self) -> impl Observer + use<> {
+    pub(crate) fn observer(&self) -> impl Observer + use<> {
         let progress = self.clone();
         move |event: &Event<'_>| match &progress.bars {
             Some(bars) => bars.event(event),
@@ -52,7 +52,7 @@ impl Progress {
     }
 
     /// A line that a person should see.
-    pub fn warn(&self, line: &str) {
+    pub(crate) fn warn(&self, line: &str) {
         match &self.bars {
             Some(bars) => bars.line(&format!("warning: {line}")),
             None => tracing::warn!("{line}"),
@@ -60,7 +60,7 @@ impl Progress {
     }
 
     /// The summary.
-    pub fn finish(&self, report: &Report) {
+    pub(crate) fn finish(&self, report: &Report) {
         eprintln!("{report}");
     }
 }

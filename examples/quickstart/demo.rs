@@ -9,7 +9,7 @@ const LANGUAGES: [&str; 4] = ["rust", "go", "python", "typescript"];
 const TEAMS: [&str; 3] = ["payments", "search", "platform"];
 
 /// An API with a bearer token that takes its time, as real ones do.
-pub fn api() -> ScriptedApi {
+pub(crate) fn api() -> ScriptedApi {
     let services = Pages::page((1..=23).map(service))
         .under("services")
         .total("total");

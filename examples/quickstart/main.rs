@@ -78,7 +78,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// What is in the catalog now, by blueprint: a few entities of each.
 fn catalog(port: &PortDouble) -> Table {
-    const SHOWN: usize = 5;
+    const SHOWN: usize = 3;
     let mut table = Table::new();
     table.set_header([
         "blueprint",

@@ -63,10 +63,11 @@ pub use config::Config;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};
+pub use longshore_mapping::Expression;
 pub use outcome::{Cause, Complete, Outcome, Verdict};
 pub use port::{AllowEmpty, PortSink, PortSinkOptions};
 pub use resource::{
-    Expression, InvalidResource, ParameterSource, Problem, Resource, ResourceBuilder, StatusAction,
+    InvalidResource, ParameterSource, Problem, Resource, ResourceBuilder, StatusAction,
 };
 pub use sink::{Evidence, Mark, Reconciled, Rejection, Seen, Sink, WithheldDelete, Written};
 pub use stream::EntityStream;

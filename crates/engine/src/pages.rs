@@ -200,9 +200,13 @@ impl Pages {
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Val>, Error> {
         let number = progress.pages + 1;
+        let data_path = self.list.data_path.as_deref().unwrap_or(".");
         let found = self.list.records.records(body).map_err(|error| {
             self.place(
-                Error::new(ErrorKind::Extract, error.to_string()),
+                Error::new(
+                    ErrorKind::Extract,
+                    format!("data_path `{data_path}` failed: {error}"),
+                ),
                 Some(number),
             )
         })?;
@@ -214,7 +218,6 @@ impl Pages {
         }
         match found.found {
             Found::Nothing { keys } if progress.pages == 0 => {
-                let data_path = self.list.data_path.as_deref().unwrap_or(".");
                 let there = match keys.as_slice() {
                     [] => format!("the body is {}", body.type_name()),
                     keys => format!("the body has the keys {}", keys.join(", ")),

@@ -1,10 +1,11 @@
 //! One configured thing to pull: an endpoint, how it is read, and how its records become entities.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
-use longshore_mapping::{JqMapper, JqMapperBuilder, Mapper, RecordPath};
+use longshore_mapping::{Expression, JqMapper, JqMapperBuilder, Mapper, RecordPath};
 use longshore_nested::{Parameter, PathTemplate};
 use longshore_paginate::{Paginator, Settings};
 use serde_json::Value;
@@ -27,8 +28,8 @@ impl Problem {
     }
 }
 
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.message)
     }
 }
@@ -50,8 +51,8 @@ impl InvalidResource {
     }
 }
 
-impl std::fmt::Display for InvalidResource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for InvalidResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, problem) in self.problems.iter().enumerate() {
             let separator = if n == 0 { "" } else { "; " };
             write!(f, "{separator}{problem}")?;
@@ -97,7 +98,6 @@ pub(crate) struct Parts {
 }
 
 /// How one list is asked for: the records of a resource, or of the parents of a path parameter.
-#[derive(Debug)]
 pub(crate) struct ListRequest {
     pub(crate) template: PathTemplate,
     pub(crate) method: Method,
@@ -130,38 +130,10 @@ pub enum StatusAction {
     Fail,
 }
 
-/// A value of a mapping: a jq expression, or a search query that Port evaluates.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Expression {
-    /// A jq expression; its first output counts.
-    Jq(String),
-    /// An object with `combinator` and `rules`; every leaf is jq.
-    Search(Value),
-}
-
-impl From<&str> for Expression {
-    fn from(jq: &str) -> Self {
-        Expression::Jq(jq.to_owned())
-    }
-}
-
-impl From<String> for Expression {
-    fn from(jq: String) -> Self {
-        Expression::Jq(jq)
-    }
-}
-
-impl From<Value> for Expression {
-    fn from(query: Value) -> Self {
-        match query {
-            Value::String(jq) => Expression::Jq(jq),
-            query => Expression::Search(query),
-        }
-    }
-}
-
 /// Where the values of one path parameter come from: a list endpoint and a field of its records.
-#[derive(Clone, Debug)]
+///
+/// `Debug` leaves out what may hold a secret: query, headers and body.
+#[derive(Clone)]
 pub struct ParameterSource {
     /// Path of the parents' list, joined to the base URL.
     pub endpoint: String,
@@ -256,6 +228,36 @@ impl Resource {
     }
 }
 
+// Query, headers and body may hold secrets, so what is printed of a list is its endpoint (R34).
+impl fmt::Debug for ListRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListRequest")
+            .field("method", &self.method)
+            .field("template", &self.template)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ParameterSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParameterSource")
+            .field("method", &self.method)
+            .field("endpoint", &self.endpoint)
+            .field("data_path", &self.data_path)
+            .field("field", &self.field)
+            .field("filter", &self.filter)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ResourceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResourceBuilder")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
 impl ListRequest {
     /// The paginator of this list: its own, or the one configured here over the connection's settings.
     pub(crate) fn paginator(
@@ -271,7 +273,6 @@ impl ListRequest {
 }
 
 /// Collects the parts of a [`Resource`]; [`build`](ResourceBuilder::build) checks them all at once.
-#[derive(Debug)]
 pub struct ResourceBuilder {
     kind: String,
     list: ListSpec,
@@ -281,7 +282,7 @@ pub struct ResourceBuilder {
 }
 
 /// A list as written, before it is checked.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct ListSpec {
     method: Method,
     query: Vec<(String, String)>,
@@ -332,10 +333,7 @@ impl ResourceBuilder {
 
     /// The entity's identifier.
     pub fn identifier(mut self, expression: impl Into<Expression>) -> Self {
-        self.jq = match expression.into() {
-            Expression::Jq(jq) => self.jq.identifier(jq.as_str()),
-            Expression::Search(query) => self.jq.identifier(query),
-        };
+        self.jq = self.jq.identifier(expression);
         self
     }
 
@@ -353,10 +351,7 @@ impl ResourceBuilder {
 
     /// The entity's team.
     pub fn team(mut self, expression: impl Into<Expression>) -> Self {
-        self.jq = match expression.into() {
-            Expression::Jq(jq) => self.jq.team(jq.as_str()),
-            Expression::Search(query) => self.jq.team(query),
-        };
+        self.jq = self.jq.team(expression);
         self
     }
 
@@ -382,10 +377,7 @@ impl ResourceBuilder {
 
     /// Adds a relation.
     pub fn relation(mut self, name: &str, expression: impl Into<Expression>) -> Self {
-        self.jq = match expression.into() {
-            Expression::Jq(jq) => self.jq.relation(name, jq.as_str()),
-            Expression::Search(query) => self.jq.relation(name, query),
-        };
+        self.jq = self.jq.relation(name, expression);
         self
     }
 
@@ -449,9 +441,12 @@ impl ResourceBuilder {
                 "is empty; write the endpoint's path, such as /api/v1/users",
             ));
         }
-        let list = self
-            .list
-            .compile(&self.kind, "kind", "selector", &mut problems);
+        let template = parse_path(&self.kind, "kind", &mut problems);
+        let parameters = compile_parameters(self.parameters, &mut problems);
+        if let Some(template) = &template {
+            check_parameters(template, &parameters, &mut problems);
+        }
+        let list = self.list.compile(template, "selector", &mut problems);
         let mapper = self.mapper.or_else(|| match self.jq.build() {
             Ok(mapper) => Some(Arc::new(mapper) as Arc<dyn Mapper>),
             Err(found) => {
@@ -463,10 +458,6 @@ impl ResourceBuilder {
                 None
             }
         });
-        let parameters = compile_parameters(self.parameters, &mut problems);
-        if let Some(list) = &list {
-            check_parameters(list, &parameters, &mut problems);
-        }
         let parents = parameters.into_iter().find_map(|(_, parents)| parents);
         match (list, mapper) {
             (Some(list), Some(mapper)) if problems.is_empty() => Ok(Resource(Arc::new(Parts {
@@ -483,23 +474,16 @@ impl ResourceBuilder {
 impl ListSpec {
     fn compile(
         self,
-        path: &str,
-        path_place: &str,
+        template: Option<PathTemplate>,
         place: &str,
         problems: &mut Vec<Problem>,
     ) -> Option<ListRequest> {
         let before = problems.len();
-        let template = match PathTemplate::parse(path) {
-            Ok(template) => Some(template),
-            Err(error) => {
-                problems.push(Problem::new(path_place, error.to_string()));
-                None
-            }
-        };
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             match longshore_transport::header(name, value) {
-                Ok((name, value)) => {
+                Ok((name, mut value)) => {
+                    value.set_sensitive(true);
                     headers.insert(name, value);
                 }
                 Err(error) => problems.push(Problem::new(
@@ -577,6 +561,7 @@ fn compile_parameters(
                 "is empty; write the path of the parents' list",
             ));
         }
+        let template = parse_path(&source.endpoint, &endpoint_place, problems);
         let list = ListSpec {
             method: source.method,
             query: source.query_params,
@@ -586,7 +571,7 @@ fn compile_parameters(
             pagination: source.pagination,
             ..ListSpec::default()
         }
-        .compile(&source.endpoint, &endpoint_place, &place, problems);
+        .compile(template, &place, problems);
         if list
             .as_ref()
             .is_some_and(|list| !list.template.parameters().is_empty())
@@ -606,12 +591,18 @@ fn compile_parameters(
     compiled
 }
 
+fn parse_path(path: &str, place: &str, problems: &mut Vec<Problem>) -> Option<PathTemplate> {
+    PathTemplate::parse(path)
+        .map_err(|error| problems.push(Problem::new(place, error.to_string())))
+        .ok()
+}
+
 fn check_parameters(
-    list: &ListRequest,
+    template: &PathTemplate,
     parameters: &[(String, Option<ParentList>)],
     problems: &mut Vec<Problem>,
 ) {
-    let wanted = list.template.parameters();
+    let wanted = template.parameters();
     for name in &wanted {
         if !parameters.iter().any(|(known, _)| known == name) {
             problems.push(Problem::new(

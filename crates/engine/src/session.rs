@@ -15,8 +15,11 @@ use crate::resource::ParentList;
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) api: Arc<Api>,
-    parents: Arc<Mutex<HashMap<String, Arc<OnceCell<Arc<Vec<Val>>>>>>>,
+    parents: Arc<Mutex<HashMap<String, Shared>>>,
 }
+
+/// The records of one list, read by whoever asks first.
+type Shared = Arc<OnceCell<Arc<Vec<Val>>>>;
 
 /// Parent records, and why they may not be all.
 #[derive(Debug)]

@@ -1,0 +1,68 @@
+//! Resources built by code: everything that is wrong is said at once, and nothing secret is printed.
+
+use longshore_engine::{ParameterSource, Resource, StatusAction};
+use serde_json::json;
+
+#[test]
+fn all_problems_of_a_resource_come_at_once_with_their_paths() {
+    let invalid = Resource::builder("/teams/{team}/users")
+        .header("Host", "elsewhere")
+        .data_path(".users[")
+        .selector(".active ==")
+        .identifier(".id")
+        .blueprint("user")
+        .property("email", ".email |")
+        .parameter("org", ParameterSource::new("/orgs", ".id |"))
+        .build()
+        .unwrap_err();
+    let paths: Vec<&str> = invalid
+        .problems
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
+    for path in [
+        "kind",
+        "selector.path_parameters.org",
+        "selector.path_parameters.org.field",
+        "selector.headers.Host",
+        "selector.data_path",
+        "selector.query",
+        "port.entity.mappings.properties.email",
+    ] {
+        assert!(paths.contains(&path), "{path} is missing in {paths:?}");
+    }
+}
+
+#[test]
+fn a_name_given_as_blueprint_is_the_blueprint_of_every_entity() {
+    let users = Resource::builder("/users")
+        .identifier(".id")
+        .blueprint("service \"x\"")
+        .build()
+        .unwrap();
+    assert_eq!(users.blueprint(), Some("service \"x\""));
+    let computed = Resource::builder("/users")
+        .identifier(".id")
+        .blueprint_jq(".type")
+        .build()
+        .unwrap();
+    assert_eq!(computed.blueprint(), None);
+}
+
+#[test]
+fn debug_output_holds_no_value_of_query_headers_or_body() {
+    let mut source = ParameterSource::new("/teams", ".id");
+    source.query_params = vec![("key".into(), "CANARY".into())];
+    source.headers = vec![("x-key".into(), "CANARY".into())];
+    source.body = Some(json!({"key": "CANARY"}));
+    let builder = Resource::builder("/teams/{team}/users")
+        .query_param("key", "CANARY")
+        .header("x-key", "CANARY")
+        .body(json!({"key": "CANARY"}))
+        .on_status(404, StatusAction::Empty)
+        .identifier(".id")
+        .blueprint("user")
+        .parameter("team", source.clone());
+    let printed = format!("{source:?} {builder:?} {:?}", builder.build().unwrap());
+    assert!(!printed.contains("CANARY"), "{printed}");
+}
