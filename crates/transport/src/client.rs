@@ -122,7 +122,7 @@ impl Client {
         read: impl Fn(Response) -> Result<T, Error> + Send + Sync,
     ) -> Result<T, Error> {
         let mut run = Run::new(&self.0, request, how)?;
-        let result = run.to_the_end(read).await;
+        let result = run.finish(read).await;
         result.map_err(|error| error.at(|| run.target(), run.number))
     }
 }
@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    async fn to_the_end<T: Send>(
+    async fn finish<T: Send>(
         &mut self,
         read: impl Fn(Response) -> Result<T, Error> + Send + Sync,
     ) -> Result<T, Error> {

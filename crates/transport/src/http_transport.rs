@@ -14,6 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Enough for a page of a thousand large records; a compressed bomb stops here.
 const MAX_BODY_BYTES: u64 = 64 << 20;
+/// A length that is only announced reserves no more memory than this.
+const LARGEST_GUESS: u64 = 1 << 20;
 
 const USER_AGENT: &str = concat!("longshore/", env!("CARGO_PKG_VERSION"));
 
@@ -60,7 +62,8 @@ impl HttpTransport {
         if announced > self.max_body_bytes {
             return Err(self.too_large());
         }
-        let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or_default());
+        let room = announced.min(LARGEST_GUESS);
+        let mut body = BytesMut::with_capacity(usize::try_from(room).unwrap_or_default());
         while let Some(chunk) = response
             .chunk()
             .await

@@ -192,6 +192,11 @@ async fn no_connection_and_no_answer_are_told_apart() {
     assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
     assert!(error.is_retryable());
 
+    let plain = MockServer::start().await;
+    let url = plain.uri().replace("http:", "https:");
+    let error = fetch(&url).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect, "no TLS there: {error:?}");
+
     for answer in ["", "HTTP/1.1 20"] {
         let error = fetch(&raw_answer(answer).await).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Reset, "{error:?}");
