@@ -63,6 +63,7 @@ fn debug_output_holds_no_value_of_query_headers_or_body() {
         .identifier(".id")
         .blueprint("user")
         .parameter("team", source.clone());
-    let printed = format!("{source:?} {builder:?} {:?}", builder.build().unwrap());
+    let printed = format!("{source:?} {builder:?}");
+    let printed = format!("{printed} {:?}", builder.build().unwrap());
     assert!(!printed.contains("CANARY"), "{printed}");
 }
