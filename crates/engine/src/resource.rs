@@ -116,9 +116,12 @@ pub(crate) struct ListRequest {
 pub(crate) struct ParentList {
     pub(crate) list: Arc<ListRequest>,
     pub(crate) parameter: Parameter,
-    /// Equal for reads that are the same read.
-    pub(crate) identity: String,
+    pub(crate) identity: ReadIdentity,
 }
+
+/// Equal for two lists that are fed by one read.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub(crate) struct ReadIdentity(String);
 
 /// What an answer of a certain status means for a resource.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -235,6 +238,12 @@ impl fmt::Debug for ListRequest {
             .field("method", &self.method)
             .field("template", &self.template)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ReadIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadIdentity(…)")
     }
 }
 
@@ -544,7 +553,7 @@ fn compile_parameters(
             problems.push(Problem::new(place, "is defined twice; keep one"));
             continue;
         }
-        let identity = identity(&source);
+        let identity = ReadIdentity::of(&source);
         let parameter = match Parameter::new(&name, &source.field, source.filter.as_deref()) {
             Ok(parameter) => Some(parameter),
             Err(found) => {
@@ -633,18 +642,19 @@ fn check_parameters(
     }
 }
 
-/// Two parameters with equal identities are fed by one read.
-fn identity(source: &ParameterSource) -> String {
-    format!(
-        "{} {} {:?} {:?} {:?} {:?} {:?}",
-        source.method,
-        source.endpoint,
-        source.query_params,
-        source.headers,
-        source.body,
-        source.data_path,
-        source.pagination
-    )
+impl ReadIdentity {
+    fn of(source: &ParameterSource) -> Self {
+        ReadIdentity(format!(
+            "{} {} {:?} {:?} {:?} {:?} {:?}",
+            source.method,
+            source.endpoint,
+            source.query_params,
+            source.headers,
+            source.body,
+            source.data_path,
+            source.pagination
+        ))
+    }
 }
 
 /// Where a part of the mapping stands in a mapping file.

@@ -9,13 +9,13 @@ use tokio::sync::OnceCell;
 use crate::error::Error;
 use crate::fetch::Api;
 use crate::pages::Pages;
-use crate::resource::ParentList;
+use crate::resource::{ParentList, ReadIdentity};
 
 /// One run over an API. Parents that several resources need are read once in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) api: Arc<Api>,
-    parents: Arc<Mutex<HashMap<String, Shared>>>,
+    parents: Arc<Mutex<HashMap<ReadIdentity, Shared>>>,
 }
 
 /// The records of one list, read by whoever asks first.
