@@ -6,6 +6,7 @@
     reason = "what cannot be set up should fail the test"
 )]
 
+mod connection;
 mod deletion;
 mod page;
 mod rig;
