@@ -51,6 +51,11 @@ pub(crate) fn quoting(text: &'static str, data: &str) -> Error {
     raise(format!("{text}: {data}"), [text, "", "", ""])
 }
 
+/// A message that quotes data, and the same without it.
+pub(crate) fn told(message: String, plain: &'static str) -> Error {
+    raise(message, [plain, "", "", ""])
+}
+
 /// `string ("a") cannot be negated`
 pub(crate) fn typed(value: &Val, what: &'static str) -> Error {
     raise(

@@ -4,6 +4,7 @@
 //! operators of our own value charge what they build. The counters are per thread because an operator such as `+` is
 //! given nothing but its operands; an evaluation runs on one thread from begin to end.
 
+use crate::val::{MAX_DEPTH, Val};
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
@@ -12,7 +13,13 @@ use std::time::{Duration, Instant};
 pub const MAX_TIME: Duration = Duration::from_millis(800);
 
 /// Most memory that one evaluation may allocate for its values, in bytes, freed again or not.
-pub const MAX_MEMORY: usize = 512 << 20;
+pub const MAX_MEMORY: usize = 128 << 20;
+
+/// Largest value that an evaluation may build, in bytes of JSON text, about.
+const MAX_WEIGHT: u64 = 64 << 20;
+
+/// Longest text that an evaluation may build, in bytes.
+const MAX_TEXT: usize = 32 << 20;
 
 /// Most stack that one evaluation may use, in bytes: it must fit what is left of the 2 MiB that threads usually have.
 pub(crate) const MAX_STACK: usize = 1 << 20;
@@ -134,13 +141,43 @@ pub(crate) fn charge(bytes: usize) -> Result<(), Limit> {
     }
 }
 
-/// Refuses values that nest too deeply.
-pub(crate) fn nest(depth: u32) -> Result<(), Limit> {
-    if depth as usize > crate::val::MAX_DEPTH {
+/// Accounts for a text that is about to be built.
+pub(crate) fn charge_text(bytes: usize) -> Result<(), Limit> {
+    if bytes > MAX_TEXT {
+        stop(Limit::Memory)
+    } else {
+        charge(bytes)
+    }
+}
+
+/// Refuses a value that a program built too deep or too large.
+pub(crate) fn fit(value: &Val) -> Result<(), Limit> {
+    fit_inside(value, 0)
+}
+
+/// Refuses a value that would be too deep or too large inside of so many containers more.
+pub(crate) fn fit_inside(value: &Val, more: usize) -> Result<(), Limit> {
+    if value.depth() as usize + more > MAX_DEPTH {
         stop(Limit::Nesting)
+    } else if value.weight() > MAX_WEIGHT {
+        stop(Limit::Memory)
     } else {
         Ok(())
     }
+}
+
+/// Looks at the clock before a large value is worked on, which may take long.
+pub(crate) fn work_on(value: &Val) -> Result<(), Limit> {
+    const LARGE: u64 = 10_000;
+    if value.weight() < LARGE {
+        return Ok(());
+    }
+    let mut state = STATE.get();
+    if state.deadline.is_some() {
+        state.ticks = 1;
+        STATE.set(state);
+    }
+    tick()
 }
 
 /// Ends the evaluation: from here on every step fails, so that a `try` in the program cannot go on.

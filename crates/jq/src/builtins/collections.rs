@@ -70,16 +70,16 @@ fn length(value: &Val) -> ValR {
         Repr::Num(n) if n.as_f64() < 0.0 => Val(Repr::Num(n.negate())),
         Repr::Num(_) => value.clone(),
         Repr::Str(s) => Val::from(s.chars().count()),
-        Repr::Arr(a) => Val::from(a.items.len()),
-        Repr::Obj(o) => Val::from(o.entries.len()),
+        Repr::Arr(a) => Val::from(a.items().len()),
+        Repr::Obj(o) => Val::from(o.entries().len()),
     })
 }
 
 fn keys(value: &Val, sort: bool) -> ValR {
     match &value.0 {
-        Repr::Arr(a) => Ok(array((0..a.items.len()).map(Val::from))),
+        Repr::Arr(a) => Ok(array((0..a.items().len()).map(Val::from))),
         Repr::Obj(o) => {
-            let mut keys: Vec<Arc<str>> = o.entries.keys().cloned().collect();
+            let mut keys: Vec<Arc<str>> = o.entries().keys().cloned().collect();
             if sort {
                 keys.sort_unstable();
             }
@@ -91,8 +91,8 @@ fn keys(value: &Val, sort: bool) -> ValR {
 
 fn has(value: &Val, key: &Val) -> ValR {
     Ok(Val::from(match (&value.0, &key.0) {
-        (Repr::Obj(o), Repr::Str(key)) => o.entries.contains_key(key),
-        (Repr::Arr(a), Repr::Num(n)) => n.as_f64() >= 0.0 && n.as_f64() < a.items.len() as f64,
+        (Repr::Obj(o), Repr::Str(key)) => o.entries().contains_key(key),
+        (Repr::Arr(a), Repr::Num(n)) => n.as_f64() >= 0.0 && n.as_f64() < a.items().len() as f64,
         (Repr::Null, Repr::Str(_) | Repr::Num(_)) => false,
         _ => return Err(fail::pair(value, key, "cannot be checked for a key")),
     }))
@@ -100,15 +100,15 @@ fn has(value: &Val, key: &Val) -> ValR {
 
 fn contains(value: &Val, part: &Val) -> Result<bool, fail::Error> {
     match (&value.0, &part.0) {
-        (Repr::Obj(o), Repr::Obj(part)) => all(part.entries.iter(), |(key, part)| {
-            match o.entries.get(key) {
+        (Repr::Obj(o), Repr::Obj(part)) => all(part.entries().iter(), |(key, part)| {
+            match o.entries().get(key) {
                 Some(value) => contains(value, part),
                 None => Ok(false),
             }
         }),
-        (Repr::Arr(a), Repr::Arr(part)) => all(part.items.iter(), |part| {
+        (Repr::Arr(a), Repr::Arr(part)) => all(part.items().iter(), |part| {
             limits::tick().map_err(fail::limit)?;
-            any(a.items.iter(), |item| {
+            any(a.items().iter(), |item| {
                 if same_kind(item, part) {
                     contains(item, part)
                 } else {
@@ -149,8 +149,8 @@ fn any<T>(
 /// The values of an array or object, or an error.
 fn items(value: &Val) -> Result<Vec<Val>, fail::Error> {
     match &value.0 {
-        Repr::Arr(a) => Ok(a.items.clone()),
-        Repr::Obj(o) => Ok(o.entries.values().cloned().collect()),
+        Repr::Arr(a) => Ok(a.items().to_vec()),
+        Repr::Obj(o) => Ok(o.entries().values().cloned().collect()),
         _ => Err(fail::iterate(value)),
     }
 }
@@ -160,7 +160,7 @@ fn add(value: Val) -> ValR {
     drop(value);
     if items.iter().all(|item| item.as_str().is_some()) && !items.is_empty() {
         let length = items.iter().filter_map(Val::as_str).map(str::len).sum();
-        limits::charge(length).map_err(fail::limit)?;
+        limits::charge_text(length).map_err(fail::limit)?;
         return Ok(Val::from(
             items.iter().filter_map(Val::as_str).collect::<String>(),
         ));
@@ -174,7 +174,7 @@ fn add(value: Val) -> ValR {
 fn sorted(value: Val) -> ValR {
     match value.0 {
         Repr::Arr(a) => {
-            let mut items = a.items.clone();
+            let mut items = a.items().to_vec();
             items.sort();
             Ok(Val::array(items))
         }
@@ -227,11 +227,11 @@ fn extreme(value: &Val, keys: &Val, better: fn(&Val, &Val) -> bool) -> ValR {
 
 fn reverse(value: Val) -> ValR {
     match &value.0 {
-        Repr::Arr(a) => Ok(array(a.items.iter().rev().cloned())),
+        Repr::Arr(a) => Ok(array(a.items().iter().rev().cloned())),
         Repr::Null => Ok(Val::array(Vec::new())),
         // jq 1.8 counts the elements of anything, and fails when it takes the first one.
         Repr::Str(s) if s.is_empty() => Ok(Val::array(Vec::new())),
-        Repr::Obj(o) if o.entries.is_empty() => Ok(Val::array(Vec::new())),
+        Repr::Obj(o) if o.entries().is_empty() => Ok(Val::array(Vec::new())),
         Repr::Num(n) if n.as_f64() == 0.0 => Ok(Val::array(Vec::new())),
         _ => Err(fail::index(&value, &Val::from(0i64))),
     }
@@ -248,7 +248,7 @@ fn flatten(value: &Val, depth: &Val) -> ValR {
     fn into(items: &[Val], depth: usize, out: &mut Vec<Val>) -> Result<(), limits::Limit> {
         for item in items {
             match &item.0 {
-                Repr::Arr(inner) if depth > 0 => into(&inner.items, depth - 1, out)?,
+                Repr::Arr(inner) if depth > 0 => into(&inner.items(), depth - 1, out)?,
                 _ => {
                     limits::charge(size_of::<Val>())?;
                     out.push(item.clone());
@@ -295,12 +295,12 @@ fn to_entries(value: &Val) -> ValR {
     };
     match &value.0 {
         Repr::Obj(o) => {
-            Ok(array(o.entries.iter().map(|(key, value)| {
+            Ok(array(o.entries().iter().map(|(key, value)| {
                 entry(Val(Repr::Str(key.clone())), value.clone())
             })))
         }
         Repr::Arr(a) => Ok(array(
-            a.items
+            a.items()
                 .iter()
                 .enumerate()
                 .map(|(i, value)| entry(Val::from(i), value.clone())),
@@ -339,8 +339,8 @@ fn from_entries(value: Val) -> ValR {
 
 fn indices(value: &Val, wanted: &Val) -> ValR {
     match (&value.0, &wanted.0) {
-        (Repr::Arr(a), Repr::Arr(wanted)) => Ok(windows(&a.items, &wanted.items)),
-        (Repr::Arr(a), _) => Ok(windows(&a.items, std::slice::from_ref(wanted))),
+        (Repr::Arr(a), Repr::Arr(wanted)) => Ok(windows(&a.items(), &wanted.items())),
+        (Repr::Arr(a), _) => Ok(windows(&a.items(), std::slice::from_ref(wanted))),
         (Repr::Str(s), Repr::Str(wanted)) => Ok(occurrences(s, wanted)),
         _ => value.at(wanted),
     }
@@ -408,15 +408,15 @@ fn walked<'a>(value: Val, apply: Apply<'_, 'a>) -> Result<Vec<Val>, Exn<'a, Val>
     step()?;
     let value = match value.0 {
         Repr::Arr(a) => {
-            let mut items = Vec::with_capacity(a.items.len());
-            for item in &a.items {
+            let mut items = Vec::with_capacity(a.items().len());
+            for item in a.items() {
                 items.extend(walked(item.clone(), apply)?);
             }
             checked(Val::array(items))?
         }
         Repr::Obj(o) => {
-            let mut entries = Entries::with_capacity(o.entries.len());
-            for (key, value) in &o.entries {
+            let mut entries = Entries::with_capacity(o.entries().len());
+            for (key, value) in o.entries() {
                 if let Some(first) = walked(value.clone(), apply)?.into_iter().next() {
                     entries.insert(key.clone(), first);
                 }
@@ -429,8 +429,6 @@ fn walked<'a>(value: Val, apply: Apply<'_, 'a>) -> Result<Vec<Val>, Exn<'a, Val>
 }
 
 fn checked<'a>(value: Val) -> Result<Val, Exn<'a, Val>> {
-    match limits::nest(value.depth()) {
-        Ok(()) => Ok(value),
-        Err(_) => Err(halt()),
-    }
+    limits::fit(&value).map_err(|_| halt())?;
+    Ok(value)
 }

@@ -51,15 +51,18 @@ pub(super) fn funs() -> Vec<Fun<Data>> {
                 done,
             )
         }),
-        f!("_format", |_input, name| Err(fail::quoting(
-            "not a valid format",
-            name.as_str().unwrap_or_default()
+        f!("_format", |_input, name| Err(fail::told(
+            format!(
+                "{} is not a valid format",
+                name.as_str().unwrap_or_default()
+            ),
+            "not a valid format"
         ))),
     ]
 }
 
 fn done(text: String) -> ValR {
-    limits::charge(text.len()).map_err(fail::limit)?;
+    limits::charge_text(text.len()).map_err(fail::limit)?;
     Ok(Val::from(text))
 }
 

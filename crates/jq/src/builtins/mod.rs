@@ -78,14 +78,20 @@ macro_rules! f {
     ($name:literal, |$input:ident| $body:expr) => {
         $crate::builtins::plain($name, |cv| {
             let $input: $crate::val::Val = cv.1;
-            jaq_core::native::bome((move || -> $crate::fail::ValR { $body })())
+            jaq_core::native::bome((move || -> $crate::fail::ValR {
+                $crate::limits::work_on(&$input).map_err($crate::fail::limit)?;
+                $body
+            })())
         })
     };
     ($name:literal, |$input:ident, $a:ident| $body:expr) => {
         $crate::builtins::with(1, $name, |mut cv| {
             let $a = cv.0.pop_var();
             let $input: $crate::val::Val = cv.1;
-            jaq_core::native::bome((move || -> $crate::fail::ValR { $body })())
+            jaq_core::native::bome((move || -> $crate::fail::ValR {
+                $crate::limits::work_on(&$input).map_err($crate::fail::limit)?;
+                $body
+            })())
         })
     };
     ($name:literal, |$input:ident, $a:ident, $b:ident| $body:expr) => {
@@ -93,7 +99,10 @@ macro_rules! f {
             let $b = cv.0.pop_var();
             let $a = cv.0.pop_var();
             let $input: $crate::val::Val = cv.1;
-            jaq_core::native::bome((move || -> $crate::fail::ValR { $body })())
+            jaq_core::native::bome((move || -> $crate::fail::ValR {
+                $crate::limits::work_on(&$input).map_err($crate::fail::limit)?;
+                $body
+            })())
         })
     };
 }
@@ -204,28 +213,32 @@ fn own() -> Vec<Fun<Data>> {
         with(1, "halt_error", |_| box_once(Err(halt()))),
         f!("setpath", |input, path, value| match &path.0 {
             Repr::Arr(keys) => {
-                limits::nest(value.depth() + keys.items.len() as u32)
-                    .map_err(fail::limit)
-                    .and_then(|()| input.set_path(&keys.items, value))
+                limits::fit_inside(&value, keys.items().len()).map_err(fail::limit)?;
+                input.set_path(keys.items(), value)
             }
             _ => Err(fail::message("Path must be specified as an array")),
         }),
         f!("delpaths", |input, paths| match paths.0 {
-            Repr::Arr(paths) => input.delete_paths(paths.items.clone()),
+            Repr::Arr(paths) => input.delete_paths(paths.items().to_vec()),
             _ => Err(fail::message("Paths must be specified as an array")),
         }),
         f!("tojson", |input| {
             let text = input.to_string();
-            limits::charge(text.len())
+            limits::charge_text(text.len())
                 .map_err(fail::limit)
                 .map(|()| Val::from(text))
         }),
         f!("fromjson", |input| match input.as_str() {
-            Some(text) => crate::val::parse_text(text).map_err(|problem| {
-                // The problem is told without the text.
-                let _ = problem;
-                fail::quoting("the text is no JSON", text.get(..11).unwrap_or(text))
-            }),
+            Some(text) => {
+                limits::charge_text(text.len()).map_err(fail::limit)?;
+                let told = |problem: String| {
+                    fail::told(
+                        format!("{problem} (while parsing '{text}')"),
+                        "the text is no JSON",
+                    )
+                };
+                crate::val::read(text).map_err(told)
+            }
             None => Err(fail::typed(&input, "only strings can be parsed")),
         }),
         f!("now", |_input| Ok(Val::from(time::now()))),

@@ -87,8 +87,8 @@ impl Compiled {
     /// From what a program gives: a text and flags, or an array of both.
     fn of(re: &Val, flags: &Val) -> Result<Compiled, fail::Error> {
         let (re, flags) = match (&re.0, &flags.0) {
-            (Repr::Arr(a), Repr::Null) if a.items.len() > 1 => (&a.items[0], &a.items[1]),
-            (Repr::Arr(a), Repr::Null) if a.items.len() == 1 => (&a.items[0], flags),
+            (Repr::Arr(a), Repr::Null) if a.items().len() > 1 => (&a.items()[0], &a.items()[1]),
+            (Repr::Arr(a), Repr::Null) if a.items().len() == 1 => (&a.items()[0], flags),
             _ => (re, flags),
         };
         let Some(pattern) = re.as_str() else {

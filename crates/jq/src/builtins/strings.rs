@@ -112,8 +112,8 @@ fn implode(value: &Val) -> ValR {
 /// Numbers and booleans as text, null as nothing; the rest must add up by itself.
 fn join(value: &Val, separator: &Val) -> ValR {
     let items = match &value.0 {
-        Repr::Arr(a) => a.items.clone(),
-        Repr::Obj(o) => o.entries.values().cloned().collect(),
+        Repr::Arr(a) => a.items().to_vec(),
+        Repr::Obj(o) => o.entries().values().cloned().collect(),
         _ => return Err(fail::iterate(value)),
     };
     let part = |item: &Val| match &item.0 {
@@ -122,6 +122,7 @@ fn join(value: &Val, separator: &Val) -> ValR {
         _ => item.clone(),
     };
     let mut joined = String::new();
+    let mut charged = 0;
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
             match &separator.0 {
@@ -135,20 +136,9 @@ fn join(value: &Val, separator: &Val) -> ValR {
             Some(s) => joined.push_str(s),
             None => return Err(fail::pair(&Val::from(joined), &part, fail::ADDED)),
         }
-        if joined.len() > limits::MAX_MEMORY / 4 {
-            break;
-        }
+        limits::charge_text(joined.len() - charged).map_err(fail::limit)?;
+        charged = joined.len();
     }
-    limits::charge(
-        joined
-            .len()
-            .saturating_mul(if joined.len() > limits::MAX_MEMORY / 4 {
-                8
-            } else {
-                1
-            }),
-    )
-    .map_err(fail::limit)?;
     Ok(Val::from(joined))
 }
 

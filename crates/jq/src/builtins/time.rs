@@ -334,14 +334,15 @@ fn strptime(value: &Val, format: &Val) -> ValR {
         day_of_year: None,
     };
     if read.format(format).is_none() {
-        return Err(fail::quoting("date does not match the format", format));
+        let message = format!("date {value} does not match format \"{format}\"");
+        return Err(fail::told(message, "the date does not match the format"));
     }
     let rest = read.rest;
     let t = read.finish();
     let Val(crate::val::Repr::Arr(array)) = broken_down(t, Val::from(t.second)) else {
         return Ok(Val::null());
     };
-    let mut array = array.items.clone();
+    let mut array = array.items().to_vec();
     if !rest.is_empty() {
         // jq hands on what it did not read.
         array.push(Val::from(rest));

@@ -321,7 +321,7 @@ impl<'s> Parser<'s> {
                 self.advance()?;
                 // `{$a}` binds the member `a`; `{$a: [$b]}` takes it apart, too.
                 members.push((build::text(&name[1..]), Pattern::Var(name)));
-                if !self.eat(":")? {
+                if !self.is(":") {
                     return Ok(());
                 }
                 build::text(&name[1..])

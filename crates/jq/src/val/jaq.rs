@@ -1,7 +1,7 @@
 //! What jaq asks of a value.
 
 use super::path::range_key;
-use super::{Entries, Num, Repr, Val};
+use super::{Entries, List, Num, Repr, Val};
 use crate::fail::{self, ValR};
 use crate::limits;
 use jaq_core::box_iter::{BoxIter, box_once};
@@ -31,17 +31,21 @@ impl From<Range<Val>> for Val {
 /// An array. A program that collects too much gets a shorter one, and its evaluation ends as an error.
 impl FromIterator<Val> for Val {
     fn from_iter<I: IntoIterator<Item = Val>>(items: I) -> Self {
-        let mut list = Vec::new();
+        let mut list = List::default();
         for item in items {
-            let fits = limits::nest(item.depth() + 1)
-                .and_then(|()| limits::charge(size_of::<Val>()))
-                .and_then(|()| limits::tick());
-            if fits.is_err() {
+            list.push(item);
+            if limits::charge(size_of::<Val>())
+                .and_then(|()| limits::tick())
+                .is_err()
+            {
                 break;
             }
-            list.push(item);
         }
-        Val::array(list)
+        let array = Val(Repr::Arr(Arc::new(list)));
+        match limits::fit(&array) {
+            Ok(()) => array,
+            Err(_) => Val::null(),
+        }
     }
 }
 
@@ -62,7 +66,7 @@ impl jaq_core::ValT for Val {
                 ));
             };
             limits::charge(2 * size_of::<Val>())
-                .and_then(|()| limits::nest(value.depth() + 1))
+                .and_then(|()| limits::fit_inside(&value, 1))
                 .map_err(fail::limit)?;
             entries.insert(key, value);
         }
@@ -110,7 +114,7 @@ impl jaq_core::ValT for Val {
             Repr::Arr(a) => {
                 let items = Arc::try_unwrap(a)
                     .unwrap_or_else(|shared| (*shared).clone())
-                    .items;
+                    .into_items();
                 limits::charge(items.len() * size_of::<Val>()).map_err(fail::limit)?;
                 let mut list = Vec::with_capacity(items.len());
                 for item in items {
@@ -123,7 +127,7 @@ impl jaq_core::ValT for Val {
             Repr::Obj(o) => {
                 let members = Arc::try_unwrap(o)
                     .unwrap_or_else(|shared| (*shared).clone())
-                    .entries;
+                    .into_entries();
                 limits::charge(members.len() * 2 * size_of::<Val>()).map_err(fail::limit)?;
                 let mut entries = Entries::with_capacity(members.len());
                 for (key, value) in members {
@@ -179,7 +183,7 @@ fn step<T>(item: T) -> Result<T, fail::Error> {
 }
 
 fn checked<'a>(value: Val) -> ValX<'a, Val> {
-    limits::nest(value.depth() + 1).map_err(fail::limit)?;
+    limits::fit_inside(&value, 1).map_err(fail::limit)?;
     Ok(value)
 }
 

@@ -145,29 +145,6 @@ fn write_str(s: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Reads one JSON text strictly; the error is a line for a person, without the text itself.
-pub(crate) fn parse_text(text: &str) -> Result<Val, String> {
-    serde_json::from_str(text).map_err(|e| {
-        format!(
-            "{} at line {}, column {}",
-            category(&e),
-            e.line(),
-            e.column()
-        )
-    })
-}
-
-fn category(e: &serde_json::Error) -> &'static str {
-    use serde_json::error::Category;
-    match e.classify() {
-        Category::Eof => "unexpected end",
-        Category::Data => "value out of range",
-        Category::Io => "unreadable",
-        Category::Syntax if e.to_string().starts_with("recursion") => "nested too deeply",
-        Category::Syntax => "no valid JSON",
-    }
-}
-
 impl Serialize for Val {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {

@@ -5,15 +5,16 @@ mod json;
 mod num;
 mod ops;
 mod path;
+mod read;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-pub(crate) use self::json::parse_text;
 pub(crate) use self::num::Num;
 pub(crate) use self::ops::{Slice, dump, split};
 pub(crate) use self::path::windows;
+pub(crate) use self::read::read;
 
 /// Deepest nesting of a [`Val`]. What a program would build beyond it is an error, so that no walk over a value can
 /// exhaust the stack.
@@ -52,45 +53,124 @@ pub(crate) enum Repr {
 
 pub(crate) type Entries = indexmap::IndexMap<Arc<str>, Val>;
 
-/// An array, with an upper bound of the nesting inside.
+/// An array that knows how deep and how large it is.
 #[derive(Clone, Default)]
 pub(crate) struct List {
-    pub(crate) items: Vec<Val>,
-    depth: u32,
+    items: Vec<Val>,
+    size: Size,
 }
 
-/// An object, with an upper bound of the nesting inside.
+/// An object that knows how deep and how large it is.
 #[derive(Clone, Default)]
 pub(crate) struct Map {
-    pub(crate) entries: Entries,
-    depth: u32,
+    entries: Entries,
+    size: Size,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Size {
+    /// Upper bound of the nesting inside, not counting the container itself.
+    inner: u32,
+    /// About the bytes of the JSON text of what is inside. Parts that are shared count every time: a few steps of
+    /// `[., .]` make a value that is small in memory and endless to walk over.
+    weight: u64,
+}
+
+impl Size {
+    fn plus(&mut self, key: usize, value: &Val) {
+        self.inner = self.inner.max(value.depth());
+        self.weight = self
+            .weight
+            .saturating_add(key as u64)
+            .saturating_add(value.weight());
+    }
+
+    fn minus(&mut self, key: usize, value: &Val) {
+        self.weight = self
+            .weight
+            .saturating_sub(key as u64)
+            .saturating_sub(value.weight());
+    }
 }
 
 impl List {
     pub(crate) fn new(items: Vec<Val>) -> Self {
-        let depth = items.iter().map(Val::depth).max().unwrap_or(0) + 1;
-        Self { items, depth }
+        let mut size = Size::default();
+        items.iter().for_each(|item| size.plus(0, item));
+        Self { items, size }
     }
 
-    /// Makes the bound hold again after `new` was put into the array.
-    pub(crate) fn deepen(&mut self, depth: u32) {
-        self.depth = self.depth.max(depth + 1);
+    pub(crate) fn items(&self) -> &[Val] {
+        &self.items
+    }
+
+    pub(crate) fn into_items(self) -> Vec<Val> {
+        self.items
+    }
+
+    fn push(&mut self, item: Val) {
+        self.size.plus(0, &item);
+        self.items.push(item);
+    }
+
+    fn take(&mut self, i: usize) -> Option<Val> {
+        let old = std::mem::take(self.items.get_mut(i)?);
+        self.size.minus(0, &old);
+        self.size.plus(0, &Val::null());
+        Some(old)
+    }
+
+    fn set(&mut self, i: usize, item: Val) {
+        while self.items.len() <= i {
+            self.push(Val::null());
+        }
+        self.size.minus(0, &self.items[i]);
+        self.size.plus(0, &item);
+        self.items[i] = item;
+    }
+
+    fn remove(&mut self, i: usize) {
+        let old = self.items.remove(i);
+        self.size.minus(0, &old);
     }
 }
 
 impl Map {
     pub(crate) fn new(entries: Entries) -> Self {
-        let depth = entries.values().map(Val::depth).max().unwrap_or(0) + 1;
-        Self { entries, depth }
+        let mut size = Size::default();
+        entries
+            .iter()
+            .for_each(|(key, value)| size.plus(key.len(), value));
+        Self { entries, size }
     }
 
-    pub(crate) fn deepen(&mut self, depth: u32) {
-        self.depth = self.depth.max(depth + 1);
+    pub(crate) fn entries(&self) -> &Entries {
+        &self.entries
     }
 
-    pub(crate) fn put(&mut self, key: Arc<str>, value: Val) {
-        self.deepen(value.depth());
-        self.entries.insert(key, value);
+    fn into_entries(self) -> Entries {
+        self.entries
+    }
+
+    fn put(&mut self, key: Arc<str>, value: Val) {
+        let length = key.len();
+        self.size.plus(length, &value);
+        if let Some(old) = self.entries.insert(key, value) {
+            self.size.minus(length, &old);
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Val> {
+        let old = std::mem::take(self.entries.get_mut(key)?);
+        self.size.minus(0, &old);
+        self.size.plus(0, &Val::null());
+        Some(old)
+    }
+
+    fn remove(&mut self, key: &str) -> Option<Val> {
+        let old = self.entries.shift_remove(key)?;
+        self.size.minus(key.len(), &old);
+        Some(old)
     }
 }
 
@@ -197,9 +277,7 @@ impl Val {
     /// Removes a member of an object, keeping the order of the others, and returns it.
     pub fn remove(&mut self, key: &str) -> Option<Val> {
         match &mut self.0 {
-            Repr::Obj(o) if o.entries.contains_key(key) => {
-                Arc::make_mut(o).entries.shift_remove(key)
-            }
+            Repr::Obj(o) if o.entries.contains_key(key) => Arc::make_mut(o).remove(key),
             _ => None,
         }
     }
@@ -245,8 +323,18 @@ impl Val {
     /// Upper bound of the nesting: 0 for scalars, 1 for `[]`.
     pub(crate) fn depth(&self) -> u32 {
         match &self.0 {
-            Repr::Arr(a) => a.depth,
-            Repr::Obj(o) => o.depth,
+            Repr::Arr(a) => a.size.inner + 1,
+            Repr::Obj(o) => o.size.inner + 1,
+            _ => 0,
+        }
+    }
+
+    /// About how many bytes of JSON text the value makes.
+    pub(crate) fn weight(&self) -> u64 {
+        8 + match &self.0 {
+            Repr::Str(s) => s.len() as u64,
+            Repr::Arr(a) => a.size.weight,
+            Repr::Obj(o) => o.size.weight,
             _ => 0,
         }
     }

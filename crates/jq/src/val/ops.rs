@@ -46,12 +46,19 @@ pub(crate) fn dump(value: &Val) -> String {
     let mut text = String::new();
     dump_into(value, &mut text, LONGEST + 1);
     if text.len() > LONGEST {
-        let mut at = LONGEST - 3;
+        let closing = match value.0 {
+            Repr::Str(_) => "\"",
+            Repr::Arr(_) => "]",
+            Repr::Obj(_) => "}",
+            _ => "",
+        };
+        let mut at = LONGEST - 3 - closing.len();
         while !text.is_char_boundary(at) {
             at -= 1;
         }
         text.truncate(at);
         text.push_str("...");
+        text.push_str(closing);
     }
     text
 }
@@ -97,6 +104,10 @@ fn dump_into(value: &Val, text: &mut String, enough: usize) {
 
 impl PartialEq for Val {
     fn eq(&self, other: &Self) -> bool {
+        if limits::work_on(self).is_err() {
+            // The evaluation is over, whatever the answer is.
+            return false;
+        }
         match (&self.0, &other.0) {
             (Repr::Null, Repr::Null) => true,
             (Repr::Bool(a), Repr::Bool(b)) => a == b,
@@ -138,6 +149,7 @@ impl PartialOrd for Val {
 /// The order of jq's `sort`: null, false, true, numbers, strings, arrays, objects.
 impl Ord for Val {
     fn cmp(&self, other: &Self) -> Ordering {
+        // Once a limit is hit the answer no longer matters; but it must still be an order, so this goes on.
         match (&self.0, &other.0) {
             (Repr::Bool(a), Repr::Bool(b)) => a.cmp(b),
             (Repr::Num(a), Repr::Num(b)) => a.order(b),
@@ -190,7 +202,7 @@ impl Add for Val {
                 if b.is_empty() {
                     return Ok(Val(Repr::Str(a)));
                 }
-                limits::charge(a.len() + b.len()).map_err(fail::limit)?;
+                limits::charge_text(a.len() + b.len()).map_err(fail::limit)?;
                 let mut text = String::with_capacity(a.len() + b.len());
                 text.push_str(&a);
                 text.push_str(&b);
@@ -204,9 +216,8 @@ impl Add for Val {
                 };
                 limits::charge(grown * size_of::<Val>()).map_err(fail::limit)?;
                 let mut list = unshare(a);
-                list.deepen(b.depth.saturating_sub(1));
-                list.items.extend(b.items.iter().cloned());
-                Ok(Val(Repr::Arr(Arc::new(list))))
+                b.items.iter().for_each(|item| list.push(item.clone()));
+                fitting(Val(Repr::Arr(Arc::new(list))))
             }
             (Repr::Obj(mut a), Repr::Obj(b)) => {
                 let grown = if Arc::strong_count(&a) == 1 {
@@ -216,17 +227,19 @@ impl Add for Val {
                 };
                 limits::charge(grown * 2 * size_of::<Val>()).map_err(fail::limit)?;
                 let map = Arc::make_mut(&mut a);
-                map.deepen(b.depth.saturating_sub(1));
-                map.entries.extend(
-                    b.entries
-                        .iter()
-                        .map(|(key, value)| (key.clone(), value.clone())),
-                );
-                Ok(Val(Repr::Obj(a)))
+                b.entries
+                    .iter()
+                    .for_each(|(key, value)| map.put(key.clone(), value.clone()));
+                fitting(Val(Repr::Obj(a)))
             }
             (a, b) => Err(fail::pair(&Val(a), &Val(b), fail::ADDED)),
         }
     }
+}
+
+fn fitting(value: Val) -> ValR {
+    limits::fit(&value).map_err(fail::limit)?;
+    Ok(value)
 }
 
 /// Takes the array out of its counter, copying it only when somebody else holds it too.
@@ -263,21 +276,20 @@ impl Mul for Val {
             (Repr::Str(text), Repr::Num(n)) | (Repr::Num(n), Repr::Str(text)) => {
                 repeat(&text, n.as_f64())
             }
-            (Repr::Obj(a), Repr::Obj(b)) => Ok(Val(Repr::Obj(merge(a, &b)?))),
+            (Repr::Obj(a), Repr::Obj(b)) => fitting(Val(Repr::Obj(merge(a, &b)?))),
             (a, b) => Err(fail::pair(&Val(a), &Val(b), fail::MULTIPLIED)),
         }
     }
 }
 
-/// `"ab" * n`: null for negative numbers and `nan`, the text as often as the whole part says otherwise, and at least
-/// once between 0 and 1 in jq before 1.8; 1.8 gives "" there.
+/// `"ab" * n`: null for negative numbers and `nan`, otherwise the text as often as the whole part says.
 fn repeat(text: &str, n: f64) -> ValR {
     if n.is_nan() || n < 0.0 {
         return Ok(Val::null());
     }
     // The cast saturates.
     let times = n as usize;
-    limits::charge(text.len().saturating_mul(times)).map_err(fail::limit)?;
+    limits::charge_text(text.len().saturating_mul(times)).map_err(fail::limit)?;
     Ok(Val::from(if text.is_empty() {
         String::new()
     } else {
@@ -291,7 +303,7 @@ fn merge(mut a: Arc<Map>, b: &Map) -> Result<Arc<Map>, fail::Error> {
         .map_err(fail::limit)?;
     let map = Arc::make_mut(&mut a);
     for (key, right) in &b.entries {
-        let merged = match (map.entries.get_mut(key).map(std::mem::take), &right.0) {
+        let merged = match (map.take(key), &right.0) {
             (Some(Val(Repr::Obj(l))), Repr::Obj(r)) => Val(Repr::Obj(merge(l, r)?)),
             _ => right.clone(),
         };

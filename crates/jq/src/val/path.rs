@@ -58,7 +58,9 @@ impl Val {
                         s.char_indices().nth(n).map_or(s.len(), |(i, _)| i)
                     }
                 };
-                Ok(Val::from(&s[byte(slice.start)..byte(slice.end)]))
+                let part = &s[byte(slice.start)..byte(slice.end)];
+                limits::charge(part.len()).map_err(fail::limit)?;
+                Ok(Val::from(part))
             }
             _ => Err(fail::index(self, &range_key(start, end))),
         }
@@ -74,7 +76,7 @@ impl Val {
             (Repr::Null, Repr::Str(k)) => {
                 let mut entries = Entries::new();
                 if let Some(new) = f(Val::null())? {
-                    nest(&new)?;
+                    fit(&new)?;
                     entries.insert(k.clone(), new);
                 } else {
                     return Ok(Val::null());
@@ -85,15 +87,15 @@ impl Val {
                 charge_copy(Arc::strong_count(&o), o.entries.len() * 2)?;
                 let map = Arc::make_mut(&mut o);
                 // Take the old value out, so that `f` can change it in place.
-                let old = map.entries.get_mut(k).map(std::mem::take);
+                let old = map.take(k);
                 let had = old.is_some();
                 match f(old.unwrap_or_default())? {
                     Some(new) => {
-                        nest(&new)?;
+                        fit(&new)?;
                         map.put(k.clone(), new);
                     }
                     None if had => {
-                        map.entries.shift_remove(k);
+                        map.remove(k);
                     }
                     None => {}
                 }
@@ -118,7 +120,7 @@ impl Val {
                 }
                 charge_copy(Arc::strong_count(&list), len)?;
                 let old = match Arc::get_mut(&mut list) {
-                    Some(list) => list.items.get_mut(i).map(std::mem::take),
+                    Some(list) => list.take(i),
                     None => list.items.get(i).cloned(),
                 };
                 let had = old.is_some();
@@ -126,17 +128,15 @@ impl Val {
                 let list_mut = Arc::make_mut(&mut list);
                 match new {
                     Some(new) => {
-                        nest(&new)?;
+                        fit(&new)?;
                         if i >= len {
                             limits::charge((i + 1 - len) * size_of::<Val>())
                                 .map_err(fail::limit)?;
-                            list_mut.items.resize(i + 1, Val::null());
                         }
-                        list_mut.deepen(new.depth());
-                        list_mut.items[i] = new;
+                        list_mut.set(i, new);
                     }
                     None if had => {
-                        list_mut.items.remove(i);
+                        list_mut.remove(i);
                     }
                     None => {}
                 }
@@ -156,7 +156,7 @@ impl Val {
         end: Option<&Val>,
         f: impl FnOnce(Val) -> Result<Option<Val>, E>,
     ) -> Result<Val, E> {
-        let mut list = match self.0 {
+        let list = match self.0 {
             Repr::Null => Arc::default(),
             Repr::Arr(a) => a,
             Repr::Str(_) => return Err(fail::message("Cannot update string slices").into()),
@@ -171,12 +171,9 @@ impl Val {
         };
         limits::charge((list.items.len() + new.items.len()) * size_of::<Val>())
             .map_err(fail::limit)?;
-        let list_mut = Arc::make_mut(&mut list);
-        list_mut.deepen(new.depth.saturating_sub(1));
-        list_mut
-            .items
-            .splice(slice.start..slice.end, new.items.iter().cloned());
-        Ok(Val(Repr::Arr(list)))
+        let mut items = Arc::unwrap_or_clone(list).into_items();
+        items.splice(slice.start..slice.end, new.items.iter().cloned());
+        Ok(Val::array(items))
     }
 
     /// The value at a path, null where nothing is.
@@ -241,7 +238,7 @@ impl Val {
             (Repr::Obj(mut o), Repr::Str(k)) => {
                 if o.entries.contains_key(k) {
                     charge_copy::<fail::Error>(Arc::strong_count(&o), o.entries.len() * 2)?;
-                    Arc::make_mut(&mut o).entries.shift_remove(k);
+                    Arc::make_mut(&mut o).remove(k);
                 }
                 Ok(Val(Repr::Obj(o)))
             }
@@ -249,7 +246,7 @@ impl Val {
                 if let Some(i) = position(n.as_f64(), a.items.len()).filter(|i| *i < a.items.len())
                 {
                     charge_copy::<fail::Error>(Arc::strong_count(&a), a.items.len())?;
-                    Arc::make_mut(&mut a).items.remove(i);
+                    Arc::make_mut(&mut a).remove(i);
                 }
                 Ok(Val(Repr::Arr(a)))
             }
@@ -299,8 +296,8 @@ pub(crate) fn windows(items: &[Val], wanted: &[Val]) -> Val {
     Val::array(found.map(|(i, _)| Val::num(i)).collect())
 }
 
-fn nest<E: From<fail::Error>>(value: &Val) -> Result<(), E> {
-    limits::nest(value.depth() + 1).map_err(|l| fail::limit(l).into())
+fn fit<E: From<fail::Error>>(value: &Val) -> Result<(), E> {
+    limits::fit_inside(value, 1).map_err(|l| fail::limit(l).into())
 }
 
 /// Accounts for the copy that changing a shared container makes.
