@@ -421,7 +421,7 @@ impl LinkAt {
     fn read(&self, page: &Page<'_>) -> Result<Option<String>, Error> {
         let bad = |what: String| Error::new(ErrorKind::Link, what);
         match self {
-            LinkAt::Known => Ok(signs::link(page).map(|(_, link)| link)),
+            LinkAt::Known => Ok(signs::link(page)?.map(|(_, link)| link)),
             LinkAt::Header(rel) => match link_target(page.headers(), rel) {
                 Some(target) => Ok(Some(target)),
                 None if has_links(page.headers()) => Ok(None),
@@ -429,30 +429,10 @@ impl LinkAt {
                     "the header `Link` is there but holds no link (RFC 8288)".to_owned(),
                 )),
             },
-            LinkAt::Path(path) => {
-                let Some(value) = path.read(page)? else {
-                    return Ok(None);
-                };
-                if value.as_bool() == Some(false) || value.as_str() == Some("") {
-                    return Ok(None);
-                }
-                match signs::link_text(&value) {
-                    Some(text) => Ok(Some(text.to_owned())),
-                    // A relation that is there but leads nowhere, as in `{"href": null}`.
-                    None if value.is_object()
-                        && value
-                            .get("href")
-                            .or(value.get("url"))
-                            .is_some_and(Val::is_null) =>
-                    {
-                        Ok(None)
-                    }
-                    None => Err(bad(format!(
-                        "`{}` holds no link: check `nextLinkPath`",
-                        path.text()
-                    ))),
-                }
-            }
+            LinkAt::Path(path) => match path.read(page)? {
+                Some(value) => Ok(signs::link_value(path.text(), &value)?.map(str::to_owned)),
+                None => Ok(None),
+            },
         }
     }
 
@@ -479,16 +459,9 @@ impl Size {
 
     /// How many records a request asks for, where it does.
     fn asked(&self, request: &PageRequest) -> Option<u64> {
-        match &self.place {
-            Some(place) => Some(
-                place
-                    .read(request)
-                    .and_then(|text| text.parse().ok())
-                    .unwrap_or(self.records),
-            ),
-            // No parameter, but the user says how large pages are.
-            None => None,
-        }
+        let place = self.place.as_ref()?;
+        let asked = place.read(request).and_then(|text| text.parse().ok());
+        Some(asked.unwrap_or(self.records))
     }
 }
 

@@ -219,3 +219,5 @@ impl fmt::Display for Shortfall {
         }
     }
 }
+
+impl std::error::Error for Shortfall {}

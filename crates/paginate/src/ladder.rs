@@ -207,15 +207,13 @@ fn empty_page(signs: &Signs) -> Option<Verdict> {
     if signs.records > 0 {
         return None;
     }
-    if signs.total.is_none() {
-        if let Some(total) = signs
-            .page_total
-            .as_ref()
-            .filter(|total| signs.pages <= total.count && total.count > 1)
-        {
-            if signs.pages < total.count {
-                return Some(said(&total.to_string()));
-            }
+    if signs.total.is_none()
+        && let Some(total) = signs.page_total.as_ref().filter(|total| total.count > 1)
+    {
+        if signs.pages < total.count {
+            return Some(said(&total.to_string()));
+        }
+        if signs.pages == total.count {
             // The last page of several is empty: most likely they are counted from another number.
             return Some(Verdict::Short(Shortfall::TotalNotReached {
                 expected: total.count,

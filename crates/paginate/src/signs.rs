@@ -99,6 +99,29 @@ const LINKS: [&str; 18] = [
     "paging.next.link",
 ];
 
+/// Names of a next cursor and of a next link wherever they stand, without case and punctuation.
+const UNUSUAL_TOKENS: [&str; 10] = [
+    "nexttoken",
+    "nextcursor",
+    "nextpagetoken",
+    "nextpagecursor",
+    "nextmarker",
+    "nextkey",
+    "nextoffset",
+    "continuationtoken",
+    "skiptoken",
+    "aftercursor",
+];
+const UNUSUAL_LINKS: [&str; 7] = [
+    "next",
+    "nextlink",
+    "nexturl",
+    "nexthref",
+    "nextpage",
+    "nextpageurl",
+    "nextpagelink",
+];
+
 /// Where totals stand, under the top level and these.
 const TOTAL_PLACES: [&str; 5] = ["", "meta.", "pagination.", "page.", "paging."];
 
@@ -253,19 +276,39 @@ pub(crate) fn token_value(name: &str, value: &Val) -> Result<Option<Value>, Erro
 }
 
 /// The next link under a well-known name.
-pub(crate) fn link(page: &Page<'_>) -> Option<(&'static str, String)> {
-    all(page, &LINKS).find_map(|(name, value)| {
-        let text = link_text(value).filter(|text| looks_like_url(text))?;
-        Some((name, text.to_owned()))
-    })
+///
+/// # Errors
+/// There is something under a name that means nothing else, but it is no link.
+pub(crate) fn link(page: &Page<'_>) -> Result<Option<(&'static str, String)>, Error> {
+    for (name, value) in all(page, &LINKS) {
+        let only_a_link = name.to_ascii_lowercase().ends_with("link") || name.ends_with("rl");
+        match link_value(name, value) {
+            Ok(Some(link)) if only_a_link || looks_like_url(link) => {
+                return Ok(Some((name, link.to_owned())));
+            }
+            Err(error) if only_a_link => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
-/// A link's text: itself, or `href` or `url` of an object (JSON:API, HAL).
-pub(crate) fn link_text(value: &Val) -> Option<&str> {
-    value
-        .as_str()
-        .or_else(|| value.get("href")?.as_str())
-        .or_else(|| value.get("url")?.as_str())
+/// A link's value. `""`, `false`, null and an object whose link is null are none.
+pub(crate) fn link_value<'v>(name: &str, value: &'v Val) -> Result<Option<&'v str>, Error> {
+    let inside = value.get("href").or_else(|| value.get("url"));
+    let value = inside.unwrap_or(value);
+    if value.is_null() || value.as_bool() == Some(false) || value.as_str() == Some("") {
+        return Ok(None);
+    }
+    value.as_str().map(Some).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Link,
+            format!(
+                "`{name}` should hold the next link and holds {}: check `nextLinkPath`",
+                article(value)
+            ),
+        )
+    })
 }
 
 /// The total of records: of the configured path, else under a well-known name. `asked` is the size that was asked for.
@@ -333,17 +376,61 @@ pub(crate) fn any_position(page: &Page<'_>) -> Option<Evidence> {
             line("header_link", None),
         );
     }
-    if let Some((name, _)) = link(page) {
+    if let Ok(Some((name, _))) = link(page) {
         return evidence(
             format!("`{name}`"),
             line("next_link", Some(("nextLinkPath", name))),
         );
     }
-    let (name, _) = token(page).ok().flatten()?;
+    if let Ok(Some((name, _))) = token(page) {
+        return evidence(
+            format!("`{name}`"),
+            line("cursor", Some(("cursorPath", name))),
+        );
+    }
+    let (name, link) = unusual_place(page)?;
+    let setting = match link {
+        true => ("next_link", "nextLinkPath"),
+        false => ("cursor", "cursorPath"),
+    };
     evidence(
         format!("`{name}`"),
-        line("cursor", Some(("cursorPath", name))),
+        line(setting.0, Some((setting.1, &name))),
     )
+}
+
+/// A key anywhere around the records whose name leaves no doubt, and whether it holds a link. Too vague to be followed, but
+/// enough to be heard of.
+fn unusual_place(page: &Page<'_>) -> Option<(String, bool)> {
+    if page.body_is_the_record() {
+        return None;
+    }
+    around_records(page, page.value(), "", 4)
+}
+
+fn around_records(page: &Page<'_>, object: &Val, at: &str, depth: u8) -> Option<(String, bool)> {
+    object.keys().into_iter().find_map(|key| {
+        let value = object.get(key)?;
+        let path = format!("{at}{key}");
+        let name: String = key
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|c| c.to_ascii_lowercase())
+            .collect();
+        let link = url_like(value);
+        if link && UNUSUAL_LINKS.contains(&name.as_str()) {
+            return Some((path, true));
+        }
+        let cursor = !link && matches!(token_value(key, value), Ok(Some(_)));
+        if cursor && UNUSUAL_TOKENS.contains(&name.as_str()) {
+            return Some((path, false));
+        }
+        let a_record = page.records() == 1 && page.first_record() == Some(value);
+        if depth == 0 || a_record {
+            return None;
+        }
+        around_records(page, value, &format!("{path}."), depth - 1)
+    })
 }
 
 /// What speaks of more than this page, whatever it is, with the line that reads it.
@@ -465,6 +552,7 @@ fn article(value: &Val) -> &'static str {
         "object" => "an object",
         "array" => "an array",
         "boolean" => "true",
+        "number" => "a number",
         _ => "something else",
     }
 }

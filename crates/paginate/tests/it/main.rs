@@ -1,0 +1,15 @@
+//! Whole reads against servers that are plain functions.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "the servers of these tests may assume what they are asked"
+)]
+
+mod defects;
+mod guards;
+mod ladder;
+mod model;
+mod reading;
+mod settings;
+mod shapes;
+mod silence;

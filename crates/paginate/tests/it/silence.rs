@@ -1,0 +1,190 @@
+//! Paging that is off is reported, not swallowed.
+
+use longshore_paginate::{Settings, SinglePage, Style};
+use serde_json::{Value, json};
+
+use crate::reading::{Read, Reply, ids, read, script};
+
+fn off(reply: Reply) -> Read {
+    read(SinglePage::new(), script(vec![reply]))
+}
+
+fn seven(more: Value) -> Reply {
+    Reply::items(ids(1..=7), more)
+}
+
+#[test]
+fn one_page_is_complete_when_nothing_speaks_of_more() {
+    for quiet in [
+        json!({}),
+        json!({"has_more": false, "next_cursor": "x", "links": {"next": "https://h/2"}}),
+        json!({"next": null, "next_cursor": "", "next_page": null, "isLast": true}),
+        json!({"total": 7, "count": 7, "total_pages": 1}),
+        json!({"count": 3, "cursor": null, "@odata.nextLink": null}),
+    ] {
+        let read = off(seven(quiet.clone()));
+        assert_eq!(
+            (read.end(), read.warnings.len()),
+            ("SinglePage", 0),
+            "{quiet}: {}",
+            read.told()
+        );
+    }
+}
+
+#[test]
+fn everything_that_speaks_of_more_is_not_paged_and_names_the_key_and_the_line() {
+    for (more, key, line) in [
+        (json!({"has_more": true}), "`has_more`", "type: page"),
+        (json!({"isLast": false}), "`isLast`", "type: page"),
+        (
+            json!({"meta": {"next_page": 2}}),
+            "`meta.next_page`",
+            "type: page",
+        ),
+        (
+            json!({"next_cursor": "a"}),
+            "`next_cursor`",
+            "{type: cursor, cursorPath: 'next_cursor'}",
+        ),
+        (
+            json!({"response_metadata": {"next_cursor": "a"}}),
+            "`response_metadata.next_cursor`",
+            "{type: cursor, cursorPath: 'response_metadata.next_cursor'}",
+        ),
+        (
+            json!({"@odata.nextLink": "https://h/2"}),
+            "`@odata.nextLink`",
+            "{type: next_link, nextLinkPath: '@odata.nextLink'}",
+        ),
+        (
+            json!({"links": {"next": {"href": "/2"}}}),
+            "`links.next`",
+            "{type: next_link, nextLinkPath: 'links.next'}",
+        ),
+        (
+            json!({"next": "https://h/?page=2"}),
+            "`next`",
+            "{type: next_link, nextLinkPath: 'next'}",
+        ),
+        (json!({"total": 8}), "`total` = 8", "type: page"),
+        (
+            json!({"meta": {"total_count": 8}}),
+            "`meta.total_count` = 8",
+            "type: page",
+        ),
+        (
+            json!({"has_more": false, "total": 8}),
+            "`total` = 8",
+            "type: page",
+        ),
+        (json!({"count": 8}), "`count` = 8", "type: page"),
+        (
+            json!({"pagination": {"total_pages": 2}}),
+            "`pagination.total_pages` = 2",
+            "type: page",
+        ),
+    ] {
+        let read = off(seven(more.clone()));
+        assert_eq!(read.end(), "NotPaged", "{more}");
+        let told = read.told();
+        assert!(
+            told.contains(key) && told.contains(line) && told.contains("pagination: {"),
+            "{more}: {told}"
+        );
+    }
+}
+
+#[test]
+fn headers_that_speak_of_more_are_not_paged() {
+    let linked = off(seven(json!({})).header("link", r#"</v1/items?page=2>; rel="next""#));
+    assert_eq!(linked.end(), "NotPaged");
+    assert!(
+        linked.told().contains("pagination: {type: header_link}"),
+        "{}",
+        linked.told()
+    );
+    assert_eq!(
+        off(seven(json!({})).header("x-total-count", "8")).end(),
+        "NotPaged"
+    );
+    assert_eq!(
+        off(seven(json!({})).header("x-total-pages", "2")).end(),
+        "NotPaged"
+    );
+    assert_eq!(
+        off(seven(json!({})).header("x-total-count", "7")).end(),
+        "SinglePage"
+    );
+}
+
+#[test]
+fn a_usual_number_of_records_is_complete_with_a_warning() {
+    for records in [10, 20, 25, 30, 50, 100] {
+        let read = off(Reply::bare(ids(1..=records)));
+        assert_eq!(
+            (read.end(), read.warnings.len()),
+            ("SinglePage", 1),
+            "{records}"
+        );
+        assert!(
+            read.told().contains(&format!("exactly {records} records")),
+            "{}",
+            read.told()
+        );
+    }
+    assert_eq!(off(Reply::bare(ids(1..=11))).warnings.len(), 0);
+    let sized = Settings {
+        size: Some(11),
+        ..Settings::of(Style::None)
+    };
+    assert_eq!(
+        read(
+            sized.build().unwrap(),
+            script(vec![Reply::bare(ids(1..=11))])
+        )
+        .warnings
+        .len(),
+        1
+    );
+}
+
+#[test]
+fn an_explicit_none_turns_evidence_into_a_warning() {
+    let explicit = Settings {
+        explicit: true,
+        ..Settings::of(Style::None)
+    };
+    let read = read(
+        explicit.build().unwrap(),
+        script(vec![seven(json!({"has_more": true}))]),
+    );
+    assert_eq!((read.end(), read.warnings.len()), ("SinglePage", 1));
+    assert!(read.told().contains("`has_more`"), "{}", read.told());
+}
+
+#[test]
+fn the_keys_of_a_single_record_speak_of_nothing_but_those_no_record_has_do() {
+    let alone = |body: Value| {
+        off(Reply {
+            records: vec![body.clone()],
+            ..Reply::of(body, "/none")
+        })
+    };
+    let record = json!({"id": 1, "done": false, "next": "/steps/2", "total": 99, "count": 5, "pages": 3, "cursor": "x", "more": true});
+    assert_eq!(alone(record).end(), "SinglePage");
+    // A list whose `data_path` was forgotten.
+    assert_eq!(
+        alone(json!({"items": [1, 2], "has_more": true})).end(),
+        "NotPaged"
+    );
+    assert_eq!(
+        alone(json!({"value": [1, 2], "@odata.nextLink": "https://h/2"})).end(),
+        "NotPaged"
+    );
+}
+
+#[test]
+fn nothing_is_added_to_the_request_while_paging_is_off() {
+    assert_eq!(off(seven(json!({}))).urls(), [crate::reading::BASE]);
+}
