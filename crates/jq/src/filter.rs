@@ -1,60 +1,107 @@
 //! Compiled expressions.
 
+use crate::builtins::{self, Data};
 use crate::error::{CompileError, EvalError, EvalErrorKind};
 use crate::fail;
 use crate::limits::Evaluation;
+use crate::syntax::{self, Def, Tm, each_part, parse};
 use crate::val::Val;
-use jaq_core::data::JustLut;
-use jaq_core::load::{Arena, File, Loader};
+use jaq_core::compile::Undefined;
+use jaq_core::load::{Arena, File, Loader, span};
 use jaq_core::{Compiler, Ctx, Exn, Vars};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// A compiled jq expression. Compile it once, at load, and use it for all records, from any thread.
+/// A compiled jq expression.
+///
+/// Compile it once, at load, and use it for all records, from any thread. An expression sees an empty environment and no
+/// further inputs, and it cannot write anywhere.
+///
+/// ```
+/// use longshore_jq::{Filter, Val};
+///
+/// let filter = Filter::compile(".user.name | ascii_downcase")?;
+/// let record = Val::from_json(&serde_json::json!({"user": {"name": "ADA"}}));
+/// assert_eq!(filter.first(&record)?, Some(Val::from("ada")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Filter(Arc<Compiled>);
 
 struct Compiled {
     source: Box<str>,
-    program: jaq_core::Filter<JustLut<Val>>,
+    program: Program,
 }
+
+enum Program {
+    /// Always the same, whatever the input is.
+    Constant(Val),
+    /// `.a.b[0]`, which needs no jaq.
+    Path(Vec<Val>),
+    Jaq(jaq_core::Filter<Data>),
+}
+
+/// The stack of the thread that compiles. Programs may nest, and jaq compiles them recursively.
+const COMPILER_STACK: usize = 64 << 20;
+
+/// What the program is called inside.
+const MAIN: &str = "longshore_main";
 
 impl Filter {
     /// Compiles an expression as it stands.
+    ///
+    /// # Errors
+    ///
+    /// The text is no jq, calls a function that does not exist, is longer than [`MAX_PROGRAM`](crate::MAX_PROGRAM) or nests too deeply.
     pub fn compile(text: &str) -> Result<Filter, CompileError> {
         Self::build(text, text)
     }
 
     /// Compiles an expression of a mapping file, where single quotes may stand for double quotes.
+    ///
+    /// Single quotes that open or close a string, that is at the start or the end of the expression or beside a space,
+    /// are read as double quotes.
+    ///
+    /// ```
+    /// use longshore_jq::{Filter, Val};
+    ///
+    /// let filter = Filter::compile_mapping(".type == 'Bug'")?;
+    /// let record = Val::from_json(&serde_json::json!({"type": "Bug"}));
+    /// assert_eq!(filter.first(&record)?, Some(Val::from(true)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Filter::compile`].
     pub fn compile_mapping(text: &str) -> Result<Filter, CompileError> {
-        Self::build(text, text)
+        Self::build(text, &syntax::quotes::single_to_double(text))
     }
 
-    fn build(source: &str, program: &str) -> Result<Filter, CompileError> {
-        let arena = Arena::default();
-        let defs = jaq_core::defs().chain(jaq_std::defs());
-        let modules = Loader::new(defs)
-            .load(
-                &arena,
-                File {
-                    code: program,
-                    path: (),
-                },
-            )
-            .map_err(|_| CompileError::new("syntax error", None))?;
-        let funs = jaq_core::funs().chain(jaq_std::funs());
-        let program = Compiler::default()
-            .with_funs(funs)
-            .compile(modules)
-            .map_err(|e| {
-                CompileError::new(
-                    format!(
-                        "undefined: {:?}",
-                        e.into_iter().map(|e| e.1).collect::<Vec<_>>()
-                    ),
-                    None,
-                )
-            })?;
+    fn build(source: &str, text: &str) -> Result<Filter, CompileError> {
+        if text.len() > syntax::MAX_PROGRAM {
+            let most = syntax::MAX_PROGRAM;
+            return Err(CompileError::new(
+                format!("the expression is longer than {most} bytes"),
+                None,
+            ));
+        }
+        let program = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new()
+                .name("jq compiler".into())
+                .stack_size(COMPILER_STACK);
+            let compiling = thread.spawn_scoped(scope, || compile(text));
+            compiling
+                .map_err(|_| CompileError::new("no thread to compile on", None))?
+                .join()
+                .unwrap_or_else(|_| {
+                    Err(CompileError::new(
+                        "the expression could not be compiled",
+                        None,
+                    ))
+                })
+        })?;
         Ok(Filter(Arc::new(Compiled {
             source: source.into(),
             program,
@@ -67,51 +114,223 @@ impl Filter {
     }
 
     /// The first output, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The evaluation ended in an error before the first output, or used more than an evaluation may.
     pub fn first(&self, input: &Val) -> Result<Option<Val>, EvalError> {
+        let filter = match &self.0.program {
+            Program::Constant(value) => return Ok(Some(value.clone())),
+            Program::Path(keys) => return at_keys(keys, input).map(Some),
+            Program::Jaq(filter) => filter,
+        };
         let evaluation = Evaluation::begin();
-        let ctx = Ctx::<JustLut<Val>>::new(&self.0.program.lut, Vars::new([]));
-        let first = self.0.program.id.run((ctx, input.clone())).next();
-        if let Some(limit) = evaluation.hit() {
-            return Err(EvalError::limit(limit));
-        }
-        first.transpose().map_err(eval_error)
+        builtins::reset();
+        let ctx = Ctx::<Data>::new(&filter.lut, Vars::new([]));
+        let first = filter.id.run((ctx, input.clone())).next();
+        finish(&evaluation, first.transpose())
     }
 
     /// All outputs. An error after some outputs is an error of the whole.
+    ///
+    /// # Errors
+    ///
+    /// The evaluation ended in an error, or used more than an evaluation may.
     pub fn all(&self, input: &Val) -> Result<Vec<Val>, EvalError> {
+        let filter = match &self.0.program {
+            Program::Constant(value) => return Ok(vec![value.clone()]),
+            Program::Path(keys) => return at_keys(keys, input).map(|value| vec![value]),
+            Program::Jaq(filter) => filter,
+        };
         let evaluation = Evaluation::begin();
-        let ctx = Ctx::<JustLut<Val>>::new(&self.0.program.lut, Vars::new([]));
-        let all: Result<Vec<Val>, _> = self.0.program.id.run((ctx, input.clone())).collect();
-        if let Some(limit) = evaluation.hit() {
-            return Err(EvalError::limit(limit));
-        }
-        all.map_err(eval_error)
+        builtins::reset();
+        let ctx = Ctx::<Data>::new(&filter.lut, Vars::new([]));
+        let outputs = filter.id.run((ctx, input.clone())).map(|output| {
+            let output = output?;
+            let _ = crate::limits::charge(size_of::<Val>());
+            crate::limits::tick().map_err(|_| Exn::halt(1))?;
+            Ok(output)
+        });
+        let all: Result<Vec<Val>, Exn<'_, Val>> = outputs.collect();
+        finish(&evaluation, all)
     }
 
     /// The output of an expression that is a literal, such as `"user"` or `true`.
+    ///
+    /// ```
+    /// use longshore_jq::{Filter, Val};
+    ///
+    /// assert_eq!(Filter::compile("\"user\"")?.as_constant(), Some(Val::from("user")));
+    /// assert_eq!(Filter::compile(".kind")?.as_constant(), None);
+    /// # Ok::<(), longshore_jq::CompileError>(())
+    /// ```
     pub fn as_constant(&self) -> Option<Val> {
-        serde_json::from_str(&self.0.source).ok()
+        match &self.0.program {
+            Program::Constant(value) => Some(value.clone()),
+            _ => None,
+        }
     }
 }
 
-fn eval_error(exn: Exn<'_, Val>) -> EvalError {
-    match exn.get_err() {
-        Ok(error) => {
-            let value = error.into_val();
-            match fail::plain(&value) {
-                Some(plain) => EvalError::new(EvalErrorKind::Data, plain.to_string()),
-                None => EvalError::new(EvalErrorKind::Raised, "the expression raised an error"),
+/// Shows the text that was compiled.
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Filter").field(&self.source()).finish()
+    }
+}
+
+fn at_keys(keys: &[Val], input: &Val) -> Result<Val, EvalError> {
+    let mut value = input;
+    for key in keys {
+        value = match key.as_str().and_then(|key| value.get(key)) {
+            Some(inner) => inner,
+            None => {
+                return input
+                    .clone()
+                    .walk_keys(keys)
+                    .map_err(|e| data_error(e.into_val()));
             }
-        }
+        };
+    }
+    Ok(value.clone())
+}
+
+fn finish<T>(evaluation: &Evaluation, result: Result<T, Exn<'_, Val>>) -> Result<T, EvalError> {
+    if let Some(limit) = evaluation.hit() {
+        return Err(EvalError::limit(limit));
+    }
+    result.map_err(|exn| match exn.get_err() {
+        Ok(error) => data_error(error.into_val()),
         Err(_) => EvalError::new(
             EvalErrorKind::Halt,
             "the expression ends the program, which it may not",
         ),
+    })
+}
+
+fn data_error(value: Val) -> EvalError {
+    // jaq's own errors are texts that begin like this.
+    let of_jaq = |start: &str| value.as_str().is_some_and(|text| text.starts_with(start));
+    if let Some(plain) = fail::plain(&value) {
+        EvalError::new(EvalErrorKind::Data, plain.to_string())
+    } else if of_jaq("invalid path expression with input ") {
+        EvalError::new(
+            EvalErrorKind::Data,
+            "the expression uses as a path what is none",
+        )
+    } else if of_jaq("cannot use ") {
+        EvalError::new(
+            EvalErrorKind::Data,
+            "a function was given a value of the wrong type",
+        )
+    } else {
+        EvalError::new(EvalErrorKind::Raised, "the expression raised an error")
     }
 }
 
-impl fmt::Debug for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Filter").field(&self.source()).finish()
+fn compile(text: &str) -> Result<Program, CompileError> {
+    let arena = Arena::default();
+    let term = parse::program(text, &arena)?;
+    if let Some(value) = syntax::constant(&term) {
+        return Ok(Program::Constant(value));
+    }
+    if let Some(keys) = syntax::plain_path(&term) {
+        return Ok(Program::Path(keys));
+    }
+    let library = parse::definitions(builtins::DEFS, &arena)?;
+    let mut defs = needed(library, &term);
+    defs.push(Def {
+        name: MAIN,
+        args: Vec::new(),
+        body: term,
+    });
+    let main = File {
+        code: MAIN,
+        path: (),
+    };
+    let loader_arena = Arena::default();
+    let modules = Loader::new(defs)
+        .load(&loader_arena, main)
+        .map_err(|_| CompileError::new("the expression could not be loaded", None))?;
+    let filter = Compiler::default()
+        .with_funs(builtins::funs())
+        .compile(modules)
+        .map_err(|files| {
+            let first = files.into_iter().flat_map(|(_, problems)| problems).next();
+            first.map_or_else(
+                || CompileError::new("the expression could not be compiled", None),
+                |(name, undefined)| undefined_name(text, name, undefined),
+            )
+        })?;
+    Ok(Program::Jaq(filter))
+}
+
+/// The definitions that a term needs, directly or not. Each one that is left out saves time and memory.
+fn needed<'s>(library: Vec<Def<&'s str>>, term: &Tm<'s>) -> Vec<Def<&'s str>> {
+    fn collect<'s>(term: &Tm<'s>, names: &mut HashSet<(&'s str, usize)>) {
+        match term {
+            Tm::Call(name, args) => {
+                names.insert((name, args.len()));
+            }
+            // A format in front of a string.
+            Tm::Str(Some(name), _) => {
+                names.insert((name, 0));
+            }
+            _ => {}
+        }
+        each_part(term, &mut |part| collect(part, names));
+    }
+    let mut names = HashSet::new();
+    collect(term, &mut names);
+    let mut used: Vec<Def<&'s str>> = Vec::new();
+    for def in library.into_iter().rev() {
+        if names.contains(&(def.name, def.args.len())) {
+            collect(&def.body, &mut names);
+            used.push(def);
+        }
+    }
+    used.reverse();
+    used
+}
+
+fn undefined_name(text: &str, name: &str, undefined: Undefined) -> CompileError {
+    // The name is a part of the text, unless it comes from a definition of ours.
+    let inside = text.as_bytes().as_ptr_range().contains(&name.as_ptr());
+    let position = inside.then(|| text[..span(text, name).start].chars().count());
+    let what = match undefined {
+        Undefined::Filter(0) if name.contains('-') => format!("function `{name}` is not defined"),
+        Undefined::Filter(0) => format!(
+            "function `{name}` is not defined{}",
+            hint(text, name, position)
+        ),
+        Undefined::Filter(arity) => {
+            format!("function `{name}` with {arity} arguments is not defined")
+        }
+        Undefined::Var => format!("variable `{name}` is not defined"),
+        Undefined::Label => format!("label `{name}` is not defined"),
+        _ => format!("`{name}` is not defined"),
+    };
+    let place = position
+        .map(|at| format!(" (at character {})", at + 1))
+        .unwrap_or_default();
+    CompileError::new(what + &place, position)
+}
+
+/// `.first-name` is a subtraction to jq.
+fn hint(text: &str, name: &str, position: Option<usize>) -> String {
+    let Some(position) = position else {
+        return String::new();
+    };
+    let before: String = text.chars().take(position).collect();
+    let key = before.strip_suffix('-').and_then(|before| {
+        before
+            .rsplit(|c: char| c != '_' && !c.is_ascii_alphanumeric())
+            .next()
+    });
+    match key {
+        Some(key) if !key.is_empty() => {
+            format!(": a key with a dash is written `.[\"{key}-{name}\"]`")
+        }
+        _ => String::new(),
     }
 }
