@@ -105,6 +105,17 @@ impl Error {
         self.retryable
     }
 
+    /// The error where it is clear which resource it is about: `[ticket_id=7] page 2: …`.
+    pub(crate) fn within_resource(&self) -> String {
+        let child = self.child.as_ref().map(|child| format!("[{child}]"));
+        let page = self.page.map(|page| format!("page {page}"));
+        let place: Vec<String> = child.into_iter().chain(page).collect();
+        if place.is_empty() {
+            return self.message.clone();
+        }
+        format!("{}: {}", place.join(" "), self.message)
+    }
+
     /// The message without its place.
     pub fn message(&self) -> &str {
         &self.message
@@ -113,17 +124,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(resource) = &self.resource {
-            write!(f, "{resource}")?;
-            if let Some(child) = &self.child {
-                write!(f, " [{child}]")?;
-            }
-            if let Some(page) = self.page {
-                write!(f, ", page {page}")?;
-            }
-            f.write_str(": ")?;
+        match &self.resource {
+            Some(resource) => write!(f, "{resource}: {}", self.within_resource()),
+            None => f.write_str(&self.within_resource()),
         }
-        f.write_str(&self.message)
     }
 }
 

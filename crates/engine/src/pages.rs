@@ -1,5 +1,6 @@
 //! The pages of one list, in order, with the next one on its way while this one is mapped.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
@@ -11,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::error::{Error, ErrorKind};
 use crate::fetch::{Answer, Api, Purpose};
 use crate::outcome::Cause;
-use crate::resource::ListRequest;
+use crate::resource::{ListRequest, StatusAction};
 
 /// Reads one list from its first page to its end. Whoever stops asking before [`Pages::end`] has not read it.
 #[derive(Debug)]
@@ -63,28 +64,28 @@ impl Pages {
         path: String,
         read_ahead: bool,
     ) -> Self {
-        let label = list.template.as_str().to_owned();
-        Pages::new(api, kind, label, list, path, read_ahead)
+        let on_status = Some(list.on_status.clone());
+        Pages::new(api, kind, on_status, list, path, read_ahead)
     }
 
     /// The pages of a parents' list.
     pub(crate) fn of_parents(api: Arc<Api>, kind: &str, list: &Arc<ListRequest>) -> Self {
         let path = list.template.as_str().to_owned();
-        Pages::new(api, kind, path.clone(), list, path, true)
+        Pages::new(api, kind, None, list, path, true)
     }
 
     fn new(
         api: Arc<Api>,
         kind: &str,
-        label: String,
+        on_status: Option<BTreeMap<u16, StatusAction>>,
         list: &Arc<ListRequest>,
         path: String,
         read_ahead: bool,
     ) -> Self {
         let purpose = Arc::new(Purpose {
             kind: kind.to_owned(),
-            label,
-            on_status: list.on_status.clone(),
+            label: list.template.as_str().to_owned(),
+            on_status,
         });
         Pages {
             api,
@@ -103,7 +104,7 @@ impl Pages {
         match self.advance().await {
             Ok(page) => Some(Ok(page)),
             Err(error) => {
-                let cause = Cause::new(cause_name(&error), error.message());
+                let cause = Cause::new(cause_name(&error), error.within_resource());
                 self.state = State::Ended(End::Short(cause));
                 Some(Err(error))
             }
