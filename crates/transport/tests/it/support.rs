@@ -86,6 +86,7 @@ impl Transport for Fake {
         let number = {
             let mut log = self.log.lock().unwrap();
             log.push((self.start.elapsed(), request.clone()));
+            assert!(log.len() < 1_000, "requests without end");
             log.len() - 1
         };
         let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
