@@ -248,7 +248,7 @@ fn flatten(value: &Val, depth: &Val) -> ValR {
     fn into(items: &[Val], depth: usize, out: &mut Vec<Val>) -> Result<(), limits::Limit> {
         for item in items {
             match &item.0 {
-                Repr::Arr(inner) if depth > 0 => into(&inner.items(), depth - 1, out)?,
+                Repr::Arr(inner) if depth > 0 => into(inner.items(), depth - 1, out)?,
                 _ => {
                     limits::charge(size_of::<Val>())?;
                     out.push(item.clone());
@@ -339,8 +339,8 @@ fn from_entries(value: Val) -> ValR {
 
 fn indices(value: &Val, wanted: &Val) -> ValR {
     match (&value.0, &wanted.0) {
-        (Repr::Arr(a), Repr::Arr(wanted)) => Ok(windows(&a.items(), &wanted.items())),
-        (Repr::Arr(a), _) => Ok(windows(&a.items(), std::slice::from_ref(wanted))),
+        (Repr::Arr(a), Repr::Arr(wanted)) => Ok(windows(a.items(), wanted.items())),
+        (Repr::Arr(a), _) => Ok(windows(a.items(), std::slice::from_ref(wanted))),
         (Repr::Str(s), Repr::Str(wanted)) => Ok(occurrences(s, wanted)),
         _ => value.at(wanted),
     }

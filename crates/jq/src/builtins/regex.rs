@@ -79,8 +79,11 @@ struct Match {
     groups: Vec<Option<(usize, usize)>>,
 }
 
+/// Compiled expressions by pattern and flags.
+type Cache = HashMap<(Box<str>, Box<str>), Compiled>;
+
 thread_local! {
-    static CACHE: RefCell<HashMap<(Box<str>, Box<str>), Compiled>> = RefCell::default();
+    static CACHE: RefCell<Cache> = RefCell::default();
 }
 
 impl Compiled {
@@ -92,7 +95,8 @@ impl Compiled {
             _ => (re, flags),
         };
         let Some(pattern) = re.as_str() else {
-            return Err(fail::typed(re, "cannot be matched, as it is not a string"));
+            let message = format!("{} not a string or array", re.type_name());
+            return Err(fail::told(message, "a regular expression is a string"));
         };
         let flags = match &flags.0 {
             Repr::Null => "",
@@ -323,8 +327,10 @@ fn sub<'a>(mut cv: Cv<'a, Data>) -> ValXs<'a, Val> {
                 .run((ctx.clone(), m.named(&re, text)))
                 .collect::<Result<_, _>>()?;
             for (i, output) in outputs.iter().enumerate() {
-                let Some(new) = output.as_str() else {
-                    return Err(Exn::from(fail::pair(&Val::from(gap), output, fail::ADDED)));
+                let new = match &output.0 {
+                    Repr::Str(new) => &**new,
+                    Repr::Null => "",
+                    _ => return Err(Exn::from(fail::pair(&Val::from(gap), output, fail::ADDED))),
                 };
                 if results.len() <= i {
                     results.push(String::new());
@@ -363,8 +369,15 @@ fn translate(pattern: &str) -> String {
                 out.push(c);
                 if let Some(next) = chars.get(i + 1) {
                     out.push(*next);
+                    i += 1;
+                    // `\p{Lu}`, `\x{41}`: these braces belong to the escape.
+                    if matches!(next, 'p' | 'P' | 'x' | 'o' | 'g' | 'k')
+                        && chars.get(i + 1) == Some(&'{')
+                    {
+                        out.push('{');
+                        i += 1;
+                    }
                 }
-                i += 1;
             }
             ('[', None) => {
                 out.push(c);

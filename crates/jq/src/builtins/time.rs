@@ -141,14 +141,14 @@ fn gmtime(value: &Val) -> ValR {
     let Some(moment) = value.as_f64() else {
         return Err(fail::message("gmtime() requires a number"));
     };
-    if !(moment.abs() <= LARGEST) {
+    if moment.is_nan() || moment.abs() > LARGEST {
         return Err(fail::message(
             "error converting number of seconds since epoch to datetime",
         ));
     }
-    let whole = moment.floor();
-    let parts = Parts::of(whole as i64);
-    let second = parts.second as f64 + (moment - whole);
+    // As in jq: the parts are those of the moment cut towards zero, the fraction is that above the floor.
+    let parts = Parts::of(moment as i64);
+    let second = parts.second as f64 + (moment - moment.floor());
     Ok(broken_down(parts, Val::from(second)))
 }
 

@@ -216,7 +216,7 @@ fn double_text(x: f64) -> String {
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let digits = mantissa.bytes().filter(u8::is_ascii_digit).count() as i32;
     // The point comes before digit number `exponent + 1`.
-    if exponent + 1 <= -4 || exponent + 1 > digits + 15 {
+    if exponent < -4 || exponent > digits + 14 {
         let sign = if exponent < 0 { '-' } else { '+' };
         format!("{mantissa}e{sign}{:02}", exponent.abs())
     } else {

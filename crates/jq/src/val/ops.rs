@@ -25,9 +25,7 @@ impl Slice {
             None | Some(Repr::Null) => Ok(default),
             Some(Repr::Num(n)) if n.is_nan() => Ok(default),
             Some(Repr::Num(n)) => Ok(n.as_f64()),
-            Some(_) => Err(fail::message(
-                "Start and end indices of an array slice must be numbers",
-            )),
+            Some(_) => Err(fail::message("Array/string slice indices must be integers")),
         };
         let len = len as f64;
         let absolute = |at: f64| if at < 0.0 { at + len } else { at };

@@ -24,9 +24,7 @@ impl Val {
             (Repr::Arr(_) | Repr::Null, Repr::Obj(o)) => {
                 let (start, end) = (o.entries.get("start"), o.entries.get("end"));
                 if start.is_none() && end.is_none() && !self.is_null() {
-                    return Err(fail::message(
-                        "Start and end indices of an array slice must be numbers",
-                    ));
+                    return Err(fail::message("Array/string slice indices must be integers"));
                 }
                 self.slice(start, end)
             }
@@ -210,7 +208,11 @@ impl Val {
             .rev()
             .try_fold(self, |value, path| match path.as_array() {
                 Some(path) => value.delete_path(path),
-                None => Err(fail::message("Path must be specified as an array")),
+                None => {
+                    let message =
+                        format!("Path must be specified as array, not {}", path.type_name());
+                    Err(fail::told(message, "a path is an array"))
+                }
             })
     }
 
