@@ -8,5 +8,6 @@
 
 mod connection;
 mod deletion;
+mod nested;
 mod page;
 mod rig;

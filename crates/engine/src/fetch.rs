@@ -50,8 +50,8 @@ pub(crate) struct Purpose {
     pub(crate) kind: String,
     /// The path template that errors print.
     pub(crate) label: String,
-    /// Which statuses are not errors.
-    pub(crate) on_status: BTreeMap<u16, StatusAction>,
+    /// Which statuses are not errors. `None` where the mapping cannot say: for lists of parents.
+    pub(crate) on_status: Option<BTreeMap<u16, StatusAction>>,
 }
 
 impl Api {
@@ -112,7 +112,7 @@ impl Api {
             .on_attempt(&note);
         self.client
             .send(request, &exchange, |response| {
-                read(response, &purpose.on_status)
+                read(response, purpose.on_status.as_ref())
             })
             .instrument(
                 tracing::debug_span!("page", resource = %purpose.kind, path = %purpose.label),
@@ -169,9 +169,10 @@ impl fmt::Debug for Api {
 /// What an answer means. The transport repeats the exchange when the error is one that time may heal.
 fn read(
     response: Response,
-    on_status: &BTreeMap<u16, StatusAction>,
+    on_status: Option<&BTreeMap<u16, StatusAction>>,
 ) -> Result<Answer, longshore_transport::Error> {
-    if let Some(StatusAction::Empty) = on_status.get(&response.status.as_u16()) {
+    let status = response.status.as_u16();
+    if let Some(StatusAction::Empty) = on_status.and_then(|rules| rules.get(&status)) {
         return Ok(Answer::Nothing(response.status));
     }
     let response = response.success()?;
@@ -192,17 +193,17 @@ fn read(
 
 /// Turns a failed exchange into an error that says what to change.
 fn explain(error: longshore_transport::Error, purpose: &Purpose, encoded_slash: bool) -> Error {
+    let can_be_empty = purpose.on_status.is_some();
     let advice = match error.status().map(|status| status.as_u16()) {
         Some(404) if encoded_slash => {
             "; the path holds an encoded slash: write the parameter as {+name} in the kind to keep slashes as they are"
         }
-        Some(404) => {
+        Some(404) if can_be_empty => {
             "; if 404 means that there is nothing here, add to its selector: onStatus: {404: empty}"
         }
-        Some(403) => {
+        Some(403) if can_be_empty => {
             "; if 403 means that there is nothing to see here, add to its selector: onStatus: {403: empty}"
         }
-        Some(401) => "; check authType and its credentials",
         _ => "",
     };
     let retryable = error.is_retryable();

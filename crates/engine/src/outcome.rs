@@ -29,6 +29,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// Every cause of an Incomplete read, the first few of them; the verdict has the first.
     pub causes: Vec<Cause>,
+    /// How many causes there were, those that were not kept included.
+    pub cause_count: u64,
 }
 
 /// Complete or Incomplete.

@@ -12,20 +12,26 @@ use crate::pages::Pages;
 use crate::resource::{ParentList, ReadIdentity};
 
 /// One run over an API. Parents that several resources need are read once in it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) api: Arc<Api>,
     parents: Arc<Mutex<HashMap<ReadIdentity, Shared>>>,
 }
 
-/// The records of one list, read by whoever asks first.
-type Shared = Arc<OnceCell<Arc<Vec<Val>>>>;
+/// A list of parents, read by whoever asks first.
+type Shared = Arc<OnceCell<Parents>>;
 
-/// Parent records, and why they may not be all.
-#[derive(Debug)]
+/// Parent records, and what is to be said about their list.
+#[derive(Clone, Default)]
 pub(crate) struct Parents {
     pub(crate) records: Arc<Vec<Val>>,
-    pub(crate) failure: Option<Error>,
+    pub(crate) warnings: Arc<Vec<String>>,
+}
+
+/// Parent records that may not be all, and why.
+pub(crate) struct SomeParents {
+    pub(crate) parents: Parents,
+    pub(crate) failure: Error,
 }
 
 impl Session {
@@ -38,39 +44,49 @@ impl Session {
 
     /// The records of a parents' list. Readers at the same time share one read; only a complete one is kept, so that after a
     /// failed read the next reader asks the API again (R13).
-    pub(crate) async fn parents(&self, kind: &str, list: &ParentList) -> Parents {
-        let cell = self
+    pub(crate) async fn parents(
+        &self,
+        kind: &str,
+        list: &ParentList,
+    ) -> Result<Parents, SomeParents> {
+        let shared = self
             .parents
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .entry(list.identity.clone())
             .or_default()
             .clone();
-        let read = cell
-            .get_or_try_init(|| async {
-                let mut pages = Pages::of_parents(self.api.clone(), kind, &list.list);
-                let mut records = Vec::new();
-                while let Some(page) = pages.next().await {
-                    match page {
-                        Ok(page) => records.extend(page.records),
-                        Err(failure) => return Err((records, failure)),
-                    }
+        shared
+            .get_or_try_init(|| self.read_parents(kind, list))
+            .await
+            .cloned()
+    }
+
+    async fn read_parents(&self, kind: &str, list: &ParentList) -> Result<Parents, SomeParents> {
+        let mut pages = Pages::of_parents(self.api.clone(), kind, &list.list);
+        let (mut records, mut warnings) = (Vec::new(), Vec::new());
+        let mut failure = None;
+        while let Some(page) = pages.next().await {
+            match page {
+                Ok(page) => {
+                    records.extend(page.records);
+                    warnings.extend(page.warnings);
                 }
-                match pages.shortfall() {
-                    None => Ok(Arc::new(records)),
-                    Some(failure) => Err((records, failure)),
-                }
-            })
-            .await;
-        match read {
-            Ok(records) => Parents {
-                records: records.clone(),
-                failure: None,
-            },
-            Err((records, failure)) => Parents {
-                records: Arc::new(records),
-                failure: Some(failure),
-            },
+                Err(error) => failure = Some(error),
+            }
+        }
+        let endpoint = list.list.template.as_str();
+        let warnings = warnings
+            .into_iter()
+            .map(|warning| format!("parents at {endpoint}: {warning}"))
+            .collect();
+        let parents = Parents {
+            records: Arc::new(records),
+            warnings: Arc::new(warnings),
+        };
+        match failure.or_else(|| pages.shortfall()) {
+            None => Ok(parents),
+            Some(failure) => Err(SomeParents { parents, failure }),
         }
     }
 }

@@ -134,10 +134,9 @@ impl Read {
         let page = match pages.next().await? {
             Ok(page) => page,
             Err(error) => {
-                let error = name_child(error, child);
-                self.tally
-                    .lock()
-                    .cause(Cause::new(cause_name(&error), error.message()));
+                let error = error_in(error, child);
+                let cause = Cause::new(cause_name(&error), error.within_resource());
+                self.tally.lock().cause(cause);
                 return Some(vec![Err(error)]);
             }
         };
@@ -170,7 +169,7 @@ impl Read {
                 tally.stops.insert(stop.clone());
             }
             if let Some(cause) = &short {
-                tally.cause(cause.clone());
+                tally.cause(cause_in(cause.clone(), child));
             }
             (tally.pages, tally.records, tally.mapped.mapped)
         };
@@ -184,7 +183,7 @@ impl Read {
             entities: so_far_entities,
         });
         let short = short.map(|cause| {
-            name_child(
+            error_in(
                 Error::new(ErrorKind::Paginate, cause.to_string()).of_resource(kind),
                 child,
             )
@@ -219,7 +218,10 @@ impl Read {
             return (Vec::new(), Vec::new());
         };
         let kind = self.resource.kind();
-        let parents = self.session.parents(kind, list).await;
+        let (parents, failure) = match self.session.parents(kind, list).await {
+            Ok(parents) => (parents, None),
+            Err(some) => (some.parents, Some(some.failure)),
+        };
         let mut errors = Vec::new();
         let expander = TemplateExpander::new(&self.resource.parts().list.template, &list.parameter);
         let children = distinct_children(&expander, &parents.records, |problem| {
@@ -232,16 +234,17 @@ impl Read {
             let mut tally = self.tally.lock();
             tally.failed_parents += errors.len() as u64;
             for error in &errors {
-                tally.cause(Cause::new("ParametersFailed", error.message()));
+                tally.cause(Cause::new("ParametersFailed", error.within_resource()));
             }
-            if let Some(failure) = &parents.failure {
+            if let Some(failure) = &failure {
                 tally.cause(Cause::new("ParentsIncomplete", failure.to_string()));
             }
             if children.is_empty() {
                 tally.stops.insert("NoParents".to_owned());
             }
+            tally.warnings.extend(parents.warnings.iter().cloned());
         }
-        errors.extend(parents.failure);
+        errors.extend(failure);
         self.observe(&Event::Parents {
             kind,
             count: children.len() as u64,
@@ -274,19 +277,32 @@ fn distinct_children(
     children
 }
 
-/// Says for which parent an error came.
-fn name_child(error: Error, child: Option<&Child>) -> Error {
+/// Says for which parent's child an error came.
+fn error_in(error: Error, child: Option<&Child>) -> Error {
     match child {
         None => error,
-        Some(child) => {
-            let values: Vec<String> = child
-                .parameters
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            error.of_child(&values.join(", "))
-        }
+        Some(child) => error.of_child(&values(child)),
     }
+}
+
+/// The same for a cause, which reports show without its error.
+fn cause_in(cause: Cause, child: Option<&Child>) -> Cause {
+    match child {
+        None => cause,
+        Some(child) => Cause::new(
+            cause.name(),
+            format!("[{}] {}", values(child), cause.message()),
+        ),
+    }
+}
+
+fn values(child: &Child) -> String {
+    let values: Vec<String> = child
+        .parameters
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    values.join(", ")
 }
 
 /// Counts while a resource is read.
@@ -302,6 +318,8 @@ struct Tally {
     warnings: BTreeSet<String>,
     stops: BTreeSet<String>,
     causes: Vec<Cause>,
+    /// How many there were, those that were not kept included.
+    cause_count: u64,
 }
 
 impl Tally {
@@ -316,7 +334,11 @@ impl Tally {
     }
 
     fn cause(&mut self, cause: Cause) {
-        if self.causes.len() < KEPT_CAUSES && !self.causes.contains(&cause) {
+        if self.causes.contains(&cause) {
+            return;
+        }
+        self.cause_count += 1;
+        if self.causes.len() < KEPT_CAUSES {
             self.causes.push(cause);
         }
     }
@@ -353,6 +375,7 @@ impl Tally {
             always_null: self.mapped.always_null().map(str::to_owned).collect(),
             warnings: self.warnings.iter().cloned().collect(),
             causes,
+            cause_count: self.cause_count,
         }
     }
 
