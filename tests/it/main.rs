@@ -10,4 +10,6 @@ mod connection;
 mod deletion;
 mod nested;
 mod page;
+mod paging;
+mod records;
 mod rig;
