@@ -49,6 +49,7 @@ mod resource;
 mod session;
 mod sink;
 mod stream;
+mod summary;
 mod sync;
 
 pub use longshore_auth as auth;

@@ -1,11 +1,10 @@
 //! A sync: every resource read, its entities written, and what is proven to be gone removed.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
-use longshore_mapping::Entity;
+use longshore_mapping::{Entity, Identifier};
 use longshore_port_client::{Feeds, Ledger, Verdict as Ending};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -82,9 +81,12 @@ pub struct ResourceReport {
     /// What deserves a look.
     #[serde(skip)]
     pub warnings: Vec<String>,
-    /// Further causes.
+    /// Further causes, the first few of them.
     #[serde(skip)]
     pub further_causes: Vec<String>,
+    /// How many causes there are in all.
+    #[serde(skip)]
+    pub cause_count: u64,
 }
 
 impl ResourceReport {
@@ -114,6 +116,7 @@ impl ResourceReport {
                 .skip(1)
                 .map(ToString::to_string)
                 .collect(),
+            cause_count: outcome.cause_count,
             cause,
         }
     }
@@ -143,6 +146,20 @@ impl Scope<'_> {
         match self {
             Scope::All => true,
             Scope::Kinds(kinds) => kinds.iter().any(|wanted| wanted == kind),
+        }
+    }
+
+    /// The blueprints that a part of the resources is known to feed; `None` for all resources.
+    fn blueprints(self, resources: &[Resource]) -> Option<HashSet<String>> {
+        match self {
+            Scope::All => None,
+            Scope::Kinds(_) => Some(
+                resources
+                    .iter()
+                    .filter(|resource| self.holds(resource.kind()))
+                    .filter_map(|resource| resource.blueprint().map(str::to_owned))
+                    .collect(),
+            ),
         }
     }
 }
@@ -179,10 +196,17 @@ pub(crate) async fn run(
         report,
         failed_in_a_row: 0,
         failed: false,
+        unknown: HashSet::new(),
     };
     let mut seen = Seen::default();
     for (resource, entry) in resources.iter().zip(entries) {
-        if !scope.holds(resource.kind()) || writing.is_given_up() {
+        let left_out = match (scope.holds(resource.kind()), writing.is_given_up()) {
+            (true, false) => None,
+            (true, true) => Some("the sync was given up before its turn"),
+            (false, _) => Some("this sync was not asked to read it"),
+        };
+        if let Some(why) = left_out {
+            ledger.close(entry, Ending::Incomplete(why.to_owned()));
             continue;
         }
         let outcome = transfer(&session, resource, &mut seen, &mut writing)
@@ -198,12 +222,13 @@ pub(crate) async fn run(
             .resources
             .push(ResourceReport::new(resource.kind(), &outcome));
     }
+    seen.unknown = writing.unknown;
     let evidence = Evidence {
         ledger,
         seen,
         mark,
         resources: resources.len(),
-        partial: matches!(scope, Scope::Kinds(_)),
+        asked_for: scope.blueprints(resources),
         withhold_all: writing
             .failed
             .then(|| "not everything could be written; nothing is deleted before that".to_owned()),
@@ -266,6 +291,8 @@ struct Writing<'a> {
     report: Report,
     failed_in_a_row: usize,
     failed: bool,
+    /// Blueprints of which an entity without a known identifier was refused.
+    unknown: HashSet<String>,
 }
 
 impl Writing<'_> {
@@ -275,6 +302,7 @@ impl Writing<'_> {
 
     async fn write(&mut self, kind: &str, batch: Vec<Entity>) {
         let count = batch.len() as u64;
+        let looked_up = blueprints_looked_up(&batch);
         let written = self
             .sink
             .write(batch)
@@ -284,6 +312,14 @@ impl Writing<'_> {
                 ..Written::default()
             });
         let refused = written.rejected.len() as u64;
+        self.unknown.extend(
+            written
+                .rejected
+                .iter()
+                .map(|rejection| &rejection.blueprint)
+                .filter(|blueprint| looked_up.contains(*blueprint))
+                .cloned(),
+        );
         self.report.upserted += written.upserted;
         self.report.rejected += refused;
         let room = KEPT.saturating_sub(self.report.rejections.len());
@@ -315,76 +351,11 @@ impl Writing<'_> {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for resource in &self.resources {
-            writeln!(f, "{resource}")?;
-        }
-        write!(
-            f,
-            "{} upserted, {} rejected, {} deleted",
-            self.upserted, self.rejected, self.deleted
-        )?;
-        for rejection in self.rejections.iter().take(10) {
-            write!(
-                f,
-                "\n  rejected: {} {}: {}",
-                rejection.blueprint, rejection.identifier, rejection.message
-            )?;
-        }
-        for withheld in &self.withheld {
-            write!(
-                f,
-                "\n  not deleted: {} of {}: {}",
-                withheld.count, withheld.blueprint, withheld.reason
-            )?;
-        }
-        for error in &self.errors {
-            write!(f, "\n  error: {error}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for ResourceReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {}, {} pages, {} records, {} entities, {} skipped, {} failed",
-            self.kind,
-            self.outcome,
-            self.pages,
-            self.records,
-            self.entities,
-            self.skipped,
-            self.failed
-        )?;
-        if let Some(cause) = &self.cause {
-            write!(f, "\n  why: {cause}")?;
-        }
-        for cause in self.further_causes.iter().take(5) {
-            write!(f, "\n  and: {cause}")?;
-        }
-        for (field, count) in &self.misconfigured {
-            write!(
-                f,
-                "\n  {field} gave nothing for {count} of {} entities: {}",
-                self.entities,
-                self.misconfigured_samples
-                    .get(field)
-                    .map_or("check its expression", String::as_str)
-            )?;
-        }
-        for field in self
-            .always_null
-            .iter()
-            .filter(|field| !self.misconfigured.contains_key(*field))
-        {
-            write!(f, "\n  {field} was null in every record; check its path")?;
-        }
-        for warning in &self.warnings {
-            write!(f, "\n  note: {warning}")?;
-        }
-        Ok(())
-    }
+/// Blueprints of entities whose identifier is a search query: which entity is meant only the sink finds out.
+fn blueprints_looked_up(batch: &[Entity]) -> HashSet<String> {
+    batch
+        .iter()
+        .filter(|entity| matches!(entity.identifier, Identifier::Search(_)))
+        .map(|entity| entity.blueprint.clone())
+        .collect()
 }
