@@ -1,16 +1,49 @@
 //! The sink of `--dry-run`: entities as JSON lines on stdout.
 
-use std::io::{BufWriter, Write};
-use std::sync::{Mutex, PoisonError};
+use std::io::{self, BufWriter, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use longshore_engine::mapping::Entity;
-use longshore_engine::{Error, ErrorKind, Evidence, Mark, Reconciled, Sink, Written};
+use longshore_engine::port_client::identifier_problem;
+use longshore_engine::{Error, ErrorKind, Evidence, Mark, Reconciled, Rejection, Sink, Written};
+use tokio::sync::Notify;
 
-/// Prints entities and keeps nothing.
-#[derive(Debug, Default)]
+use crate::progress::Progress;
+
+/// Prints entities and keeps nothing. Names those that Port would refuse.
 pub(crate) struct DryRun {
-    /// One batch is printed as a whole.
-    printing: Mutex<()>,
+    progress: Progress,
+    printed: AtomicU64,
+    closed: Notify,
+}
+
+impl DryRun {
+    pub(crate) fn new(progress: Progress) -> DryRun {
+        DryRun {
+            progress,
+            printed: AtomicU64::new(0),
+            closed: Notify::new(),
+        }
+    }
+
+    /// How many entities were printed.
+    pub(crate) fn printed(&self) -> u64 {
+        self.printed.load(Ordering::Relaxed)
+    }
+
+    /// Waits until whoever reads stdout has had enough (`| head`).
+    pub(crate) async fn closed(&self) {
+        self.closed.notified().await;
+    }
+
+    fn print(&self, entities: &[Entity]) -> io::Result<()> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        for entity in entities {
+            serde_json::to_writer(&mut out, entity)?;
+            out.write_all(b"\n")?;
+        }
+        out.flush()
+    }
 }
 
 #[async_trait::async_trait]
@@ -20,17 +53,21 @@ impl Sink for DryRun {
     }
 
     async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error> {
-        let _printing = self.printing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = BufWriter::new(std::io::stdout().lock());
-        for entity in &entities {
-            serde_json::to_writer(&mut out, entity)
-                .map_err(std::io::Error::from)
-                .and_then(|()| out.write_all(b"\n"))
-                .map_err(stdout_error)?;
-        }
-        out.flush().map_err(stdout_error)?;
+        self.progress
+            .aside(|| self.print(&entities))
+            .map_err(|error| {
+                if error.kind() == io::ErrorKind::BrokenPipe {
+                    self.closed.notify_one();
+                }
+                Error::new(
+                    ErrorKind::Sink,
+                    format!("stdout cannot be written to: {}", error.kind()),
+                )
+            })?;
+        self.printed
+            .fetch_add(entities.len() as u64, Ordering::Relaxed);
         Ok(Written {
-            upserted: entities.len() as u64,
+            rejected: entities.iter().filter_map(refusal).collect(),
             ..Written::default()
         })
     }
@@ -40,6 +77,12 @@ impl Sink for DryRun {
     }
 }
 
-fn stdout_error(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Sink, "stdout cannot be written to").with_source(error)
+fn refusal(entity: &Entity) -> Option<Rejection> {
+    let identifier = entity.identifier.as_str()?;
+    let problem = identifier_problem(identifier)?;
+    Some(Rejection {
+        blueprint: entity.blueprint.clone(),
+        identifier: identifier.to_owned(),
+        message: format!("the identifier {problem}"),
+    })
 }

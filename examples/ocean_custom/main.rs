@@ -11,24 +11,27 @@
 mod dry_run;
 mod progress;
 
-use std::collections::BTreeSet;
-use std::error::Error as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use longshore_engine::config::{Config, Listener};
+use longshore_engine::config::{Config, ConfigError, Listener};
 use longshore_engine::port_client::PortClient;
 use longshore_engine::transport::{Client, HttpTransport};
-use longshore_engine::{Engine, EngineBuilder, PortSink, PortSinkOptions, Report};
+use longshore_engine::{Engine, EngineBuilder, PortSink, PortSinkOptions, Report, Sink};
 
 use crate::dry_run::DryRun;
-use crate::progress::Progress;
+use crate::progress::{Progress, counted, say};
 
 /// Pulls an API into the Port catalog, as two configuration files say.
 #[derive(Debug, Parser)]
-#[command(name = "ocean_custom")]
+#[command(
+    name = "ocean_custom",
+    after_help = "Exit code: 0 all well; 1 something is incomplete, rejected or held back, or Port refused; \
+                  2 command line, files, environment or mapping refused, before the API was asked anything."
+)]
 struct Arguments {
     /// Connection settings, YAML or JSON; the environment (OCEAN__…) goes over them.
     #[arg(long, value_name = "FILE")]
@@ -39,7 +42,7 @@ struct Arguments {
     /// Print the entities, one JSON line each, and do not call Port.
     #[arg(long, conflicts_with = "validate", requires = "mapping")]
     dry_run: bool,
-    /// Check the configuration and end.
+    /// Check the configuration and end. Sends nothing.
     #[arg(long)]
     validate: bool,
     /// End after one pass.
@@ -54,7 +57,7 @@ struct Arguments {
 enum Stop {
     /// Command line, files, environment or mapping: nothing was asked of the API.
     Refused(String),
-    /// Port could not be reached or said no.
+    /// Port could not be reached or said no, or nobody reads what is printed.
     Failed(String),
 }
 
@@ -65,49 +68,89 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(Stop::Failed(message)) => {
-            eprintln!("error: {message}");
+            say(format_args!("error: {message}"));
             ExitCode::from(1)
         }
         Err(Stop::Refused(message)) => {
-            eprintln!("{message}");
+            say(message);
             ExitCode::from(2)
         }
     }
 }
 
+/// Whether all is well.
 async fn run(arguments: &Arguments) -> Result<bool, Stop> {
     let config = load(arguments)?;
     let progress = Progress::start(config.run.log_level.as_deref());
     for warning in &config.warnings {
         progress.warn(&warning.to_string());
     }
+    refuse_listener(&config.run.listener, arguments)?;
+    check_kinds(&config, &arguments.kind)?;
     if arguments.validate {
-        check_kinds(&config, &arguments.kind)?;
-        build(&config, None)?;
-        eprintln!("{}", describe(&config));
+        build(&config, &progress)?;
+        say(describe(&config));
         return Ok(true);
     }
-    refuse_listener(&config, arguments)?;
+    end_on_signal(progress.clone());
     if arguments.dry_run {
-        check_kinds(&config, &arguments.kind)?;
-        let engine = build(&config, Some(&progress))?;
-        let report = sync(&engine, &arguments.kind, &DryRun::default()).await;
-        progress.finish(&report);
-        return Ok(report.is_clean());
+        dry_run(&config, arguments, &progress).await
+    } else {
+        sync_into_port(config, arguments, &progress).await
     }
+}
+
+async fn dry_run(
+    config: &Config,
+    arguments: &Arguments,
+    progress: &Progress,
+) -> Result<bool, Stop> {
+    let engine = build(config, progress)?;
+    let sink = DryRun::new(progress.clone());
+    let report = tokio::select! {
+        report = sync(&engine, &arguments.kind, &sink) => report,
+        () = sink.closed() => {
+            progress.clear();
+            return Err(Stop::Failed("stdout was closed before the last entity".to_owned()));
+        }
+    };
+    let printed = counted(sink.printed(), "entity", "entities");
+    summarize(
+        &report,
+        progress,
+        &format!("{printed} printed, nothing sent to Port"),
+    );
+    Ok(report.is_clean())
+}
+
+async fn sync_into_port(
+    config: Config,
+    arguments: &Arguments,
+    progress: &Progress,
+) -> Result<bool, Stop> {
     let port = port_client(&config)?;
     let config = match &config.mapping {
         Some(_) => config,
-        None => mapping_from_port(config, &port, &progress).await?,
+        None => mapping_from_port(config, &port, progress).await?,
     };
     check_kinds(&config, &arguments.kind)?;
-    let engine = build(&config, Some(&progress))?;
-    let sink = PortSink::new(port).options(options(&config));
+    let engine = build(&config, progress)?;
+    let options = config.mapping.as_ref().map(PortSinkOptions::from);
+    let sink = PortSink::new(port).options(options.unwrap_or_default());
     let report = sync(&engine, &arguments.kind, &sink).await;
-    progress.finish(&report);
+    summarize(&report, progress, "all of it read completely");
     let json = serde_json::to_string(&report).map_err(|error| Stop::Failed(error.to_string()))?;
-    println!("{json}");
+    // Whoever closed stdout has no use for the report; the exit code still tells.
+    let _ = writeln!(std::io::stdout(), "{json}");
     Ok(report.is_clean())
+}
+
+async fn sync(engine: &Engine, kinds: &[String], sink: &dyn Sink) -> Report {
+    if kinds.is_empty() {
+        engine.sync(sink).await
+    } else {
+        engine.sync_kinds(kinds, sink).await
+    }
 }
 
 fn load(arguments: &Arguments) -> Result<Config, Stop> {
@@ -118,88 +161,97 @@ fn load(arguments: &Arguments) -> Result<Config, Stop> {
     if let Some(file) = &arguments.mapping {
         loader = loader.mapping_file(file);
     }
-    loader
-        .load()
-        .map_err(|error| Stop::Refused(error.to_string()))
+    loader.load().map_err(|error| refused(&error))
+}
+
+/// All problems, and how many they are.
+fn refused(error: &ConfigError) -> Stop {
+    let count = counted(error.problems.len() as u64, "problem", "problems");
+    Stop::Refused(format!("{error}\n{count}; the API was not asked anything"))
 }
 
 /// Listeners that this version cannot serve are refused instead of ignored.
-fn refuse_listener(config: &Config, arguments: &Arguments) -> Result<(), Stop> {
-    let refusal = match &config.run.listener {
-        Listener::Kafka | Listener::Webhook => {
-            "eventListener: KAFKA and WEBHOOK are not supported; use {\"type\": \"ONCE\"}, or --once"
-        }
-        Listener::Polling { .. } if !arguments.once && !arguments.dry_run => {
-            "eventListener: POLLING (the default) is not there yet; \
-             run a single pass with --once or {\"type\": \"ONCE\"}, for example from a scheduler"
+fn refuse_listener(listener: &Listener, arguments: &Arguments) -> Result<(), Stop> {
+    let one_pass = arguments.once || arguments.dry_run || arguments.validate;
+    let refusal = match listener {
+        Listener::Kafka => "eventListener: KAFKA is not supported",
+        Listener::Webhook => "eventListener: WEBHOOK is not supported",
+        Listener::Polling { .. } if !one_pass => {
+            "eventListener: POLLING, the default, is not there yet: add --once"
         }
         _ => return Ok(()),
     };
-    Err(Stop::Refused(refusal.to_owned()))
+    Err(Stop::Refused(format!(
+        "{refusal}; for a single pass, which a scheduler may repeat, set OCEAN__EVENT_LISTENER='{{\"type\": \"ONCE\"}}'"
+    )))
 }
 
-fn check_kinds(config: &Config, kinds: &[String]) -> Result<(), Stop> {
-    let Some(mapping) = &config.mapping else {
+fn check_kinds(config: &Config, wanted: &[String]) -> Result<(), Stop> {
+    if config.mapping.is_none() {
         return Ok(());
-    };
-    let known: BTreeSet<&str> = mapping
-        .resources
-        .iter()
-        .map(|resource| resource.kind())
-        .collect();
-    match kinds.iter().find(|kind| !known.contains(kind.as_str())) {
+    }
+    let known = kinds(config);
+    match wanted.iter().find(|kind| !known.contains(&kind.as_str())) {
         None => Ok(()),
         Some(unknown) => Err(Stop::Refused(format!(
             "--kind {unknown}: the mapping has no such kind; it has {}",
-            known.into_iter().collect::<Vec<_>>().join(", ")
+            known.join(", ")
         ))),
     }
 }
 
-fn build(config: &Config, progress: Option<&Progress>) -> Result<Engine, Stop> {
-    let mut builder =
-        EngineBuilder::from_config(config).map_err(|error| Stop::Refused(chain(&error)))?;
-    if let Some(progress) = progress {
-        builder = builder.observer(progress.observer());
+/// The kinds of the mapping, each once.
+fn kinds(config: &Config) -> Vec<&str> {
+    let mut kinds = Vec::new();
+    for resource in config.mapping.iter().flat_map(|mapping| &mapping.resources) {
+        if !kinds.contains(&resource.kind()) {
+            kinds.push(resource.kind());
+        }
     }
-    builder
-        .build()
+    kinds
+}
+
+fn build(config: &Config, progress: &Progress) -> Result<Engine, Stop> {
+    EngineBuilder::from_config(config)
+        .and_then(|builder| builder.observer(progress.observer()).build())
         .map_err(|error| Stop::Refused(chain(&error)))
 }
 
-async fn sync(engine: &Engine, kinds: &[String], sink: &dyn longshore_engine::Sink) -> Report {
-    if kinds.is_empty() {
-        engine.sync(sink).await
-    } else {
-        engine.sync_kinds(kinds, sink).await
-    }
-}
-
 fn port_client(config: &Config) -> Result<PortClient, Stop> {
-    let missing = |name: &str| {
-        Stop::Refused(format!(
-            "{name} is not set; it is needed to write to Port (or use --dry-run)"
-        ))
-    };
     let port = &config.port;
-    let id = port
-        .client_id
-        .as_deref()
-        .ok_or_else(|| missing("OCEAN__PORT__CLIENT_ID"))?;
-    let secret = port
-        .client_secret
-        .clone()
-        .ok_or_else(|| missing("OCEAN__PORT__CLIENT_SECRET"))?;
-    let identifier = port
-        .integration_identifier
-        .as_deref()
-        .ok_or_else(|| missing("OCEAN__INTEGRATION__IDENTIFIER"))?;
-    let transport = HttpTransport::builder()
+    let (Some(id), Some(secret), Some(identifier)) = (
+        &port.client_id,
+        &port.client_secret,
+        &port.integration_identifier,
+    ) else {
+        let needed = [
+            ("OCEAN__PORT__CLIENT_ID", port.client_id.is_some()),
+            ("OCEAN__PORT__CLIENT_SECRET", port.client_secret.is_some()),
+            (
+                "OCEAN__INTEGRATION__IDENTIFIER",
+                port.integration_identifier.is_some(),
+            ),
+        ];
+        let missing: Vec<&str> = needed
+            .into_iter()
+            .filter(|(_, is_set)| !is_set)
+            .map(|(name, _)| name)
+            .collect();
+        return Err(Stop::Refused(format!(
+            "not set, but needed to write to Port: {}; to look at the entities without Port use --dry-run",
+            missing.join(", ")
+        )));
+    };
+    let mut transport = HttpTransport::builder();
+    if let Some(timeout) = config.run.client_timeout {
+        transport = transport.timeout(timeout);
+    }
+    let transport = transport
         .build()
         .map_err(|error| Stop::Refused(chain(&error)))?;
     PortClient::builder(Client::builder(Arc::new(transport)).build())
         .base_url(port.base_url.clone())
-        .credentials(id, secret)
+        .credentials(id, secret.clone())
         .integration(&port.integration_type, identifier)
         .build()
         .map_err(|error| Stop::Refused(chain(&error)))
@@ -210,55 +262,110 @@ async fn mapping_from_port(
     port: &PortClient,
     progress: &Progress,
 ) -> Result<Config, Stop> {
-    let integration = port
-        .integration()
-        .await
-        .map_err(|error| {
-            Stop::Failed(format!(
-                "the mapping cannot be read from Port: {}",
-                chain(&error)
-            ))
-        })?
-        .ok_or_else(|| {
-            Stop::Refused(
-                "Port does not know this integration, so there is no mapping; pass --mapping FILE"
-                    .to_owned(),
-            )
-        })?;
+    let integration = port.integration().await.map_err(|error| {
+        Stop::Failed(format!(
+            "the mapping cannot be read from Port: {}",
+            chain(&error)
+        ))
+    })?;
+    let Some(integration) = integration else {
+        return Err(Stop::Refused(format!(
+            "Port has no integration `{}`, so there is no mapping; correct OCEAN__INTEGRATION__IDENTIFIER or pass --mapping FILE",
+            config
+                .port
+                .integration_identifier
+                .as_deref()
+                .unwrap_or_default()
+        )));
+    };
     let known_warnings = config.warnings.len();
     let config = config
         .with_mapping_from_port(integration.config)
-        .map_err(|error| Stop::Refused(error.to_string()))?;
+        .map_err(|error| refused(&error))?;
     for warning in config.warnings.iter().skip(known_warnings) {
         progress.warn(&warning.to_string());
     }
     Ok(config)
 }
 
-fn options(config: &Config) -> PortSinkOptions {
-    config
-        .mapping
-        .as_ref()
-        .map(PortSinkOptions::from)
-        .unwrap_or_default()
+fn describe(config: &Config) -> String {
+    if config.mapping.is_none() {
+        return "the connection settings are fine; the mapping is at Port and was not checked"
+            .to_owned();
+    }
+    let kinds = kinds(config);
+    format!(
+        "the configuration is fine: {} ({})",
+        counted(kinds.len() as u64, "kind", "kinds"),
+        kinds.join(", ")
+    )
 }
 
-fn describe(config: &Config) -> String {
-    match &config.mapping {
-        Some(mapping) => {
-            let kinds: Vec<&str> = mapping
-                .resources
-                .iter()
-                .map(|resource| resource.kind())
-                .collect();
-            format!(
-                "the configuration is fine: {} resources ({})",
-                kinds.len(),
-                kinds.join(", ")
-            )
-        }
-        None => "the connection settings are fine; the mapping is at Port and was not checked"
-            .to_owned(),
+/// The summary, and last what the exit code says.
+fn summarize(report: &Report, progress: &Progress, all_well: &str) {
+    progress.clear();
+    let text = report.to_string();
+    if !text.is_empty() {
+        say(text);
+    }
+    let incomplete = report
+        .resources
+        .iter()
+        .filter(|resource| resource.outcome != "complete")
+        .count() as u64;
+    let troubles = [
+        (incomplete, "incomplete resource", "incomplete resources"),
+        (report.rejected, "rejected entity", "rejected entities"),
+        (
+            report.withheld.len() as u64,
+            "blueprint with deletes held back",
+            "blueprints with deletes held back",
+        ),
+        (report.errors.len() as u64, "error", "errors"),
+    ];
+    let troubles: Vec<String> = troubles
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| counted(count, one, many))
+        .collect();
+    match troubles.as_slice() {
+        [] => say(all_well),
+        troubles => say(format_args!("exit code 1: {}", troubles.join(", "))),
+    }
+}
+
+/// Ends the process on Ctrl-C or SIGTERM, even where it waits for whoever reads stdout.
+fn end_on_signal(progress: Progress) {
+    tokio::spawn(async move {
+        let signal = stop_signal().await;
+        progress.clear();
+        say(format_args!(
+            "{signal}: ended early; what was written stays, and the next run does the rest"
+        ));
+        std::process::exit(1);
+    });
+}
+
+#[cfg(unix)]
+async fn stop_signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() -> &'static str {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => "Ctrl-C",
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -1,18 +1,28 @@
 //! What a person sees on stderr: bars on a terminal, log lines elsewhere, a summary at the end.
 
 use std::collections::HashMap;
-use std::io::IsTerminal;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use longshore_engine::{Event, Observer, Report};
-use tracing_subscriber::EnvFilter;
+use longshore_engine::transport::Attempt;
+use longshore_engine::{Event, Observer, ResourceReport};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// Failed records of one resource that are named while it is read; the summary counts them all.
+const NAMED_FAILURES: u64 = 5;
+/// Between two lines that say how far a long read is.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 /// Progress of one run.
 #[derive(Clone)]
 pub(crate) struct Progress {
     bars: Option<Arc<Bars>>,
+    failures: Arc<Mutex<HashMap<String, u64>>>,
+    last_line: Arc<Mutex<Option<Instant>>>,
 }
 
 #[derive(Default)]
@@ -22,32 +32,42 @@ struct Bars {
 }
 
 impl Progress {
-    /// Bars when stderr is a terminal and `RUST_LOG` is not set, log lines otherwise.
+    /// Bars when stderr is a terminal; log lines when it is none, or when `RUST_LOG` or a level below info asks for them.
     pub(crate) fn start(level: Option<&str>) -> Progress {
-        let terminal = std::io::stderr().is_terminal() && std::env::var_os("RUST_LOG").is_none();
-        if !terminal {
-            let level = level.unwrap_or("info").to_lowercase();
-            let filter = EnvFilter::try_from_default_env()
-                .or_else(|_| EnvFilter::try_new(level))
-                .unwrap_or_else(|_| EnvFilter::new("info"));
-            tracing_subscriber::fmt()
-                .with_env_filter(filter)
-                .with_writer(std::io::stderr)
-                .with_ansi(false)
-                .with_target(false)
-                .init();
+        let wanted = std::env::var("RUST_LOG").unwrap_or_default();
+        let (level, unknown) = match level.map(parse_level) {
+            None => ("info", None),
+            Some(Some(level)) => (level, None),
+            Some(None) => (
+                "info",
+                Some("logLevel is not known; it is one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+            ),
+        };
+        let lines = !std::io::stderr().is_terminal()
+            || !wanted.is_empty()
+            || matches!(level, "debug" | "trace");
+        let progress = Progress {
+            bars: (!lines).then(Arc::default),
+            failures: Arc::default(),
+            last_line: Arc::default(),
+        };
+        let unreadable = if lines {
+            log_to_stderr(level, &wanted)
+        } else {
+            None
+        };
+        for warning in unknown.into_iter().chain(unreadable) {
+            progress.warn(warning);
         }
-        Progress {
-            bars: terminal.then(Arc::default),
-        }
+        progress
     }
 
     /// What the engine tells its progress to.
     pub(crate) fn observer(&self) -> impl Observer + use<> {
         let progress = self.clone();
         move |event: &Event<'_>| match &progress.bars {
-            Some(bars) => bars.event(event),
-            None => log(event),
+            Some(bars) => progress.draw(bars, event),
+            None => progress.log(event),
         }
     }
 
@@ -59,92 +79,232 @@ impl Progress {
         }
     }
 
-    /// The summary.
-    pub(crate) fn finish(&self, report: &Report) {
-        eprintln!("{report}");
+    /// Does something that prints, with no bar on the screen meanwhile.
+    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.bars {
+            Some(bars) => bars.all.suspend(print),
+            None => print(),
+        }
     }
-}
 
-impl Bars {
-    fn event(&self, event: &Event<'_>) {
-        let mut bars = self.by_kind.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes the bars off the screen for good.
+    pub(crate) fn clear(&self) {
+        if let Some(bars) = &self.bars {
+            for (_, bar) in lock(&bars.by_kind).drain() {
+                bar.finish_and_clear();
+            }
+        }
+    }
+
+    fn draw(&self, bars: &Bars, event: &Event<'_>) {
         match event {
-            Event::ResourceStarted { kind } => {
-                let bar = self.all.add(ProgressBar::new_spinner());
-                if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {msg}") {
-                    bar.set_style(style);
-                }
-                bar.set_prefix((*kind).to_owned());
-                bar.enable_steady_tick(Duration::from_millis(100));
-                bars.insert((*kind).to_owned(), bar);
+            Event::ResourceStarted { kind } => bars.start(kind),
+            Event::Parents { kind, count } => {
+                bars.say(
+                    kind,
+                    format!("for {}", counted(*count, "parent", "parents")),
+                );
             }
             Event::Page {
                 kind,
                 pages,
                 records,
                 entities,
-            } => {
-                if let Some(bar) = bars.get(*kind) {
-                    bar.set_message(format!(
-                        "{pages} pages, {records} records, {entities} entities"
-                    ));
-                }
-            }
+            } => bars.say(kind, so_far(*pages, *records, *entities)),
             Event::ResourceFinished { kind, .. } => {
-                if let Some(bar) = bars.remove(*kind) {
+                if let Some(bar) = lock(&bars.by_kind).remove(*kind) {
                     bar.finish_and_clear();
                 }
             }
-            Event::RecordFailed { error, .. } => self.line(&error.to_string()),
+            Event::RecordFailed { kind, error } => match self.count_failure(kind) {
+                ..=NAMED_FAILURES => bars.line(&error.to_string()),
+                _ => {}
+            },
             Event::Request { attempt, .. } if attempt.wait.is_some() => {
-                self.line(&retry_line(attempt))
+                bars.line(&retry_line(attempt));
             }
             _ => {}
         }
     }
 
+    fn log(&self, event: &Event<'_>) {
+        match event {
+            Event::ResourceStarted { kind } => tracing::info!("{kind}: reading"),
+            Event::Parents { kind, count } => {
+                tracing::info!("{kind}: for {}", counted(*count, "parent", "parents"));
+            }
+            Event::Request { attempt, .. } if attempt.wait.is_some() => {
+                tracing::warn!("{}", retry_line(attempt));
+            }
+            Event::Request { attempt, .. } => tracing::debug!(
+                "{} {} {} in {} ms, {}",
+                attempt.method,
+                attempt.url,
+                result(attempt),
+                attempt.elapsed.as_millis(),
+                counted(attempt.bytes as u64, "byte", "bytes")
+            ),
+            Event::Page {
+                kind,
+                pages,
+                records,
+                entities,
+            } => {
+                let line = so_far(*pages, *records, *entities);
+                if self.is_time_for_a_line() {
+                    tracing::info!("{kind}: {line} so far");
+                } else {
+                    tracing::debug!("{kind}: {line} so far");
+                }
+            }
+            Event::RecordFailed { kind, error } => match self.count_failure(kind) {
+                ..NAMED_FAILURES => tracing::warn!("{error}"),
+                NAMED_FAILURES => {
+                    tracing::warn!(
+                        "{error} (further ones are only counted; RUST_LOG=debug names all)"
+                    );
+                }
+                _ => tracing::debug!("{error}"),
+            },
+            Event::ResourceFinished { kind, outcome } => {
+                let read = ResourceReport::new(kind, outcome);
+                let counts = so_far(read.pages, read.records, read.entities);
+                match (&read.cause, &read.stop) {
+                    (Some(cause), _) => tracing::error!("{kind}: incomplete, {counts}; {cause}"),
+                    (None, Some(stop)) => tracing::info!("{kind}: complete ({stop}), {counts}"),
+                    (None, None) => tracing::info!("{kind}: complete, {counts}"),
+                }
+            }
+            Event::Written {
+                upserted, rejected, ..
+            } if *upserted > 0 => {
+                tracing::debug!("{upserted} upserted, {rejected} rejected so far")
+            }
+            _ => {}
+        }
+    }
+
+    fn count_failure(&self, kind: &str) -> u64 {
+        let mut failures = lock(&self.failures);
+        let count = failures.entry(kind.to_owned()).or_default();
+        *count += 1;
+        *count
+    }
+
+    fn is_time_for_a_line(&self) -> bool {
+        let mut last = lock(&self.last_line);
+        let begun = *last.get_or_insert_with(Instant::now);
+        let due = begun.elapsed() >= BETWEEN_LINES;
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
+    }
+}
+
+impl Bars {
+    fn start(&self, kind: &str) {
+        let bar = self.all.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {wide_msg}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(kind.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        lock(&self.by_kind).insert(kind.to_owned(), bar);
+    }
+
+    fn say(&self, kind: &str, message: String) {
+        if let Some(bar) = lock(&self.by_kind).get(kind) {
+            bar.set_message(message);
+        }
+    }
+
     fn line(&self, line: &str) {
-        // A bar that cannot be drawn is no reason to fail.
+        // A line that cannot be drawn is no reason to fail.
         let _ = self.all.println(line);
     }
 }
 
-fn log(event: &Event<'_>) {
-    match event {
-        Event::ResourceStarted { kind } => tracing::info!("{kind}: reading"),
-        Event::Parents { kind, count } => tracing::info!("{kind}: {count} parents"),
-        Event::Request { attempt, .. } if attempt.wait.is_some() => {
-            tracing::warn!("{}", retry_line(attempt))
-        }
-        Event::Page {
-            kind,
-            pages,
-            records,
-            ..
-        } => tracing::info!("{kind}: {pages} pages, {records} records"),
-        Event::RecordFailed { error, .. } => tracing::warn!("{error}"),
-        Event::ResourceFinished { kind, outcome } => match outcome.cause() {
-            None => tracing::info!("{kind}: complete, {} entities", outcome.entities),
-            Some(cause) => tracing::error!("{kind}: incomplete: {cause}"),
-        },
-        Event::Written {
-            upserted, rejected, ..
-        } => tracing::info!("{upserted} upserted, {rejected} rejected"),
-        _ => {}
-    }
+/// A line on stderr. One that nobody reads any more is no reason to fail.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn retry_line(attempt: &longshore_engine::transport::Attempt) -> String {
-    let what = match (attempt.status, attempt.error) {
+/// `1 page`, `2 pages`.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// Logs to stderr. What is wrong with `RUST_LOG`, if something is.
+fn log_to_stderr(level: &str, wanted: &str) -> Option<&'static str> {
+    // Below info the libraries underneath say more than a person asked for.
+    let ours = match level {
+        "debug" | "trace" => format!("info,ocean_custom={level},longshore={level}"),
+        level => level.to_owned(),
+    };
+    let asked = (!wanted.is_empty()).then(|| EnvFilter::try_new(wanted));
+    let (filter, spans, problem) = match asked {
+        Some(Ok(filter)) => (filter, true, None),
+        Some(Err(_)) => (
+            EnvFilter::new(ours),
+            false,
+            Some(
+                "RUST_LOG cannot be read and is ignored; write it as debug, or as longshore=debug,info",
+            ),
+        ),
+        None => (EnvFilter::new(ours), false, None),
+    };
+    // The lines name their resource; spans are for those who filter by them.
+    let filter = filter.and(filter_fn(move |metadata| spans || metadata.is_event()));
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .log_internal_errors(false)
+        .with_filter(filter);
+    let _ = tracing_subscriber::registry().with(lines).try_init();
+    problem
+}
+
+/// The level under the names of the reference and of `tracing`.
+fn parse_level(name: &str) -> Option<&'static str> {
+    Some(match name.trim().to_ascii_lowercase().as_str() {
+        "trace" => "trace",
+        "debug" => "debug",
+        "info" => "info",
+        "warning" | "warn" => "warn",
+        "error" | "critical" => "error",
+        _ => return None,
+    })
+}
+
+fn so_far(pages: u64, records: u64, entities: u64) -> String {
+    format!(
+        "{}, {}, {}",
+        counted(pages, "page", "pages"),
+        counted(records, "record", "records"),
+        counted(entities, "entity", "entities")
+    )
+}
+
+fn retry_line(attempt: &Attempt) -> String {
+    format!(
+        "{} {} {}; next try in {:.1} s",
+        attempt.method,
+        attempt.url,
+        result(attempt),
+        attempt.wait.unwrap_or_default().as_secs_f64()
+    )
+}
+
+fn result(attempt: &Attempt) -> String {
+    match (attempt.status, attempt.error) {
         (Some(status), _) => format!("answered {status}"),
         (None, Some(error)) => format!("failed ({error:?})"),
         (None, None) => "failed".to_owned(),
-    };
-    let wait = attempt.wait.unwrap_or_default();
-    format!(
-        "{} {} {what}; next try in {:.1} s",
-        attempt.method,
-        attempt.url,
-        wait.as_secs_f64()
-    )
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
