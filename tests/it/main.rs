@@ -12,4 +12,5 @@ mod nested;
 mod page;
 mod paging;
 mod records;
+mod resync;
 mod rig;

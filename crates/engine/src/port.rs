@@ -110,8 +110,7 @@ impl PortSink {
         &self,
         evidence: &'e Evidence,
         blueprint: &str,
-        owned: usize,
-        stale: usize,
+        share: Share,
     ) -> Result<Proof<'e>, String> {
         if let Some(reason) = evidence.withhold_all() {
             return Err(reason.to_owned());
@@ -128,8 +127,14 @@ impl PortSink {
                 "no entity of this blueprint was read this time; if that is right, add to the mapping: allowEmpty: [{blueprint}]"
             ));
         }
-        let share = stale as f64 / owned as f64;
-        if share > self.options.deletion_threshold {
+        if evidence.seen().has_unknown(blueprint) {
+            return Err(
+                "an entity that is identified by a search query was rejected, and it may be any of them; see the rejections"
+                    .to_owned(),
+            );
+        }
+        let Share { stale, owned } = share;
+        if stale as f64 / owned as f64 > self.options.deletion_threshold {
             return Err(format!(
                 "{stale} of {owned} owned entities would go, more than entityDeletionThreshold {} allows",
                 self.options.deletion_threshold
@@ -137,6 +142,13 @@ impl PortSink {
         }
         Ok(proof)
     }
+}
+
+/// How many of a blueprint's owned entities look gone.
+#[derive(Clone, Copy)]
+struct Share {
+    stale: usize,
+    owned: usize,
 }
 
 #[async_trait]
@@ -211,17 +223,21 @@ impl Sink for PortSink {
                 .filter(|identifier| !evidence.seen().contains(&blueprint, identifier))
                 .filter(|identifier| untouched.contains(&(blueprint.clone(), identifier.clone())))
                 .collect();
-            if stale.is_empty() {
+            let share = Share {
+                stale: stale.len(),
+                owned,
+            };
+            let unneeded = self.unrelated(stale, &evidence);
+            if unneeded.is_empty() {
                 continue;
             }
-            match self.permit(&evidence, &blueprint, owned, stale.len()) {
-                Ok(proof) => deletions.push((proof, self.unrelated(stale, &evidence))),
-                // Of a partial sync the other blueprints are not asked about, so nothing of theirs is held back.
-                Err(_) if evidence.is_partial() && !evidence.seen().has_blueprint(&blueprint) => {}
+            match self.permit(&evidence, &blueprint, share) {
+                Ok(proof) => deletions.push((proof, unneeded)),
+                Err(_) if !evidence.concerns(&blueprint) => {}
                 Err(reason) => reconciled.withheld.push(WithheldDelete {
                     blueprint,
                     reason,
-                    count: stale.len() as u64,
+                    count: unneeded.len() as u64,
                 }),
             }
         }

@@ -86,7 +86,8 @@ pub struct Evidence {
     pub(crate) seen: Seen,
     pub(crate) mark: Mark,
     pub(crate) resources: usize,
-    pub(crate) partial: bool,
+    /// Of a sync of some kinds: the blueprints that those are known to feed.
+    pub(crate) asked_for: Option<HashSet<String>>,
     pub(crate) withhold_all: Option<String>,
 }
 
@@ -111,9 +112,12 @@ impl Evidence {
         self.resources
     }
 
-    /// Whether only some of the resources were asked for: then what the others feed is nobody's business in this sync.
-    pub fn is_partial(&self) -> bool {
-        self.partial
+    /// Whether the sync is about this blueprint. One of some kinds is not about what the others feed.
+    pub fn concerns(&self, blueprint: &str) -> bool {
+        match &self.asked_for {
+            None => true,
+            Some(asked_for) => asked_for.contains(blueprint) || self.seen.has_blueprint(blueprint),
+        }
     }
 
     /// Why nothing at all may be removed, if so.
@@ -131,6 +135,7 @@ pub struct Seen {
     entities: HashSet<u64>,
     blueprints: HashSet<String>,
     related: HashSet<u64>,
+    pub(crate) unknown: HashSet<String>,
 }
 
 impl Seen {
@@ -167,6 +172,12 @@ impl Seen {
     /// Whether any entity of this blueprint was produced.
     pub fn has_blueprint(&self, blueprint: &str) -> bool {
         self.blueprints.contains(blueprint)
+    }
+
+    /// Whether an entity of this blueprint was produced of which nobody knows the identifier: it is a search query, and the entity was
+    /// refused. Any entity of the blueprint may be the one that is meant.
+    pub fn has_unknown(&self, blueprint: &str) -> bool {
+        self.unknown.contains(blueprint)
     }
 
     /// Whether a produced entity relates to this identifier, in whatever blueprint.
