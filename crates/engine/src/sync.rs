@@ -1,7 +1,6 @@
 //! A sync: every resource read, its entities written, and what is proven to be gone removed.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -82,9 +81,12 @@ pub struct ResourceReport {
     /// What deserves a look.
     #[serde(skip)]
     pub warnings: Vec<String>,
-    /// Further causes.
+    /// Further causes, the first few of them.
     #[serde(skip)]
     pub further_causes: Vec<String>,
+    /// How many causes there are in all.
+    #[serde(skip)]
+    pub cause_count: u64,
 }
 
 impl ResourceReport {
@@ -114,6 +116,7 @@ impl ResourceReport {
                 .skip(1)
                 .map(ToString::to_string)
                 .collect(),
+            cause_count: outcome.cause_count,
             cause,
         }
     }
@@ -355,78 +358,4 @@ fn blueprints_looked_up(batch: &[Entity]) -> HashSet<String> {
         .filter(|entity| matches!(entity.identifier, Identifier::Search(_)))
         .map(|entity| entity.blueprint.clone())
         .collect()
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for resource in &self.resources {
-            writeln!(f, "{resource}")?;
-        }
-        write!(
-            f,
-            "{} upserted, {} rejected, {} deleted",
-            self.upserted, self.rejected, self.deleted
-        )?;
-        for rejection in self.rejections.iter().take(10) {
-            write!(
-                f,
-                "\n  rejected: {} {}: {}",
-                rejection.blueprint, rejection.identifier, rejection.message
-            )?;
-        }
-        for withheld in &self.withheld {
-            write!(
-                f,
-                "\n  not deleted: {} of {}: {}",
-                withheld.count, withheld.blueprint, withheld.reason
-            )?;
-        }
-        for error in &self.errors {
-            write!(f, "\n  error: {error}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for ResourceReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {}, {} pages, {} records, {} entities, {} skipped, {} failed",
-            self.kind,
-            self.outcome,
-            self.pages,
-            self.records,
-            self.entities,
-            self.skipped,
-            self.failed
-        )?;
-        if let Some(cause) = &self.cause {
-            write!(f, "\n  why: {cause}")?;
-        }
-        for cause in self.further_causes.iter().take(5) {
-            write!(f, "\n  and: {cause}")?;
-        }
-        for (field, count) in &self.misconfigured {
-            write!(
-                f,
-                "\n  {field} gave nothing for {count} of {} entities: {}",
-                self.entities,
-                self.misconfigured_samples
-                    .get(field)
-                    .map_or("check its expression", String::as_str)
-            )?;
-        }
-        for field in self
-            .always_null
-            .iter()
-            .filter(|field| !self.misconfigured.contains_key(*field))
-        {
-            write!(f, "\n  {field} was null in every record; check its path")?;
-        }
-        for warning in &self.warnings {
-            write!(f, "\n  note: {warning}")?;
-        }
-        Ok(())
-    }
 }
