@@ -269,7 +269,7 @@ impl Configured {
             .or(default_size);
         let size = Size {
             place: size_param
-                .filter(|name| !name.is_empty() && style != Style::None)
+                .filter(|name| !switched_off(name) && style != Style::None)
                 .map(place),
             records: settings.size.unwrap_or(DEFAULT_SIZE),
             configured: settings.size.is_some(),
@@ -303,7 +303,7 @@ impl Configured {
             has_more: check.path("hasMorePath", &settings.has_more_path),
             last_page: check.path("lastPagePath", &settings.last_page_path),
             total: match &settings.total_path {
-                Some(path) if path.trim().is_empty() => TotalAt::Nowhere,
+                Some(path) if switched_off(path) => TotalAt::Nowhere,
                 path => check
                     .path("totalPath", path)
                     .map_or(TotalAt::Known, TotalAt::Path),
@@ -542,6 +542,11 @@ fn filled(text: &Option<String>) -> Option<&str> {
     text.as_deref()
         .map(str::trim)
         .filter(|text| !text.is_empty())
+}
+
+/// A setting that turns off what it would name.
+fn switched_off(text: &str) -> bool {
+    matches!(text.trim(), "" | "none")
 }
 
 /// Collects the problems of settings.

@@ -182,7 +182,7 @@ impl fmt::Display for Shortfall {
             Shortfall::TotalNotReached { expected, got, unit } => write!(
                 f,
                 "the API speaks of {expected} {unit} and {got} were read: check `start` (`startPage`), `data_path` and limits of \
-                 the API; if that total counts something else, set `totalPath` to the right one, or to '' to look at none"
+                 the API; if that total counts something else, set `totalPath` to the right one, or to `none`"
             ),
             Shortfall::NotPaged { evidence, line } => write!(
                 f,

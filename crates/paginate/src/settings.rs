@@ -19,7 +19,7 @@ pub struct Settings {
     ///
     /// Default: `offset`, `page` or `cursor`, by the style.
     pub param: Option<String>,
-    /// `sizeParam`: the name that carries the page size; empty sends none.
+    /// `sizeParam`: the name that carries the page size; `none` (or empty) sends no size.
     ///
     /// Default: `limit`, for [`Style::Page`] `size`; with links it goes out only when it is set, on the first request.
     pub size_param: Option<String>,
@@ -44,8 +44,8 @@ pub struct Settings {
     pub next_link_path: Option<String>,
     /// `headerLinkRel`: the relation of the next page in the header `Link`. Default: `next`.
     pub header_link_rel: Option<String>,
-    /// `totalPath`: where the number of records stands, or of pages when it ends in a name such as `total_pages`; empty looks
-    /// at no total at all. Default: a list of common places.
+    /// `totalPath`: where the number of records stands, or of pages when it ends in a name such as `total_pages`; `none`
+    /// (or empty) looks at no total at all. Default: a list of common places.
     pub total_path: Option<String>,
     /// `stopWhen`: jq over the body that is true on the last page.
     pub stop_when: Option<String>,

@@ -133,7 +133,7 @@ macro_rules! common {
             text last_page_path
         }
         setter! {
-            /// The path of the number of records; empty looks at no total.
+            /// The path of the number of records; `none` looks at no total.
             text total_path
         }
         setter! {
@@ -141,7 +141,7 @@ macro_rules! common {
             text stop_when
         }
         setter! {
-            /// The name that carries the page size; empty sends none.
+            /// The name that carries the page size; `none` sends no size.
             text size_param
         }
         setter! {

@@ -301,7 +301,10 @@ fn a_size_that_the_caller_asks_for_is_kept_unless_one_is_configured() {
     };
     assert_eq!(sent(&size(Cursor::new()), "limit"), ["7"]);
     assert_eq!(sent(&size(Cursor::new().page_size(9)), "limit"), ["9"]);
-    assert_eq!(sent(&size(Cursor::new().size_param("")), "limit"), ["7"]);
+    assert_eq!(
+        sent(&size(Cursor::new().size_param("none")), "limit"),
+        ["7"]
+    );
     // It is the measure of a full page, too.
     let full = try_read(
         Cursor::new(),

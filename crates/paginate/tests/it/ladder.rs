@@ -540,6 +540,61 @@ fn a_count_no_larger_than_a_page_is_no_total() {
 }
 
 #[test]
+fn a_count_of_the_page_from_a_server_that_caps_the_size_is_no_total() {
+    let count = |n: u64| json!({"count": n});
+    let replies = vec![
+        Reply::items(ids(1..=7), count(7)),
+        Reply::items(ids(8..=14), count(7)),
+        Reply::items(ids(15..=15), count(1)),
+        Reply::items(vec![], count(0)),
+    ];
+    assert_eq!(pages(same, replies).ids.len(), 15);
+}
+
+#[test]
+fn an_empty_last_page_of_several_is_incomplete() {
+    // Pages from 0 that are asked for from 1: the last one is empty, and the first one was never asked for.
+    let three = || json!({"total_pages": 3});
+    let read = pages(
+        same,
+        vec![
+            ten(three()),
+            next_ten(three()),
+            Reply::items(vec![], three()),
+        ],
+    );
+    assert_eq!(read.end(), "TotalNotReached");
+    assert!(
+        read.told().contains("3 pages and 2 were read"),
+        "{}",
+        read.told()
+    );
+    // No page of none is fine.
+    assert_eq!(
+        pages(same, vec![Reply::items(vec![], json!({"total_pages": 1}))]).end(),
+        "EmptyPage"
+    );
+    assert_eq!(
+        pages(same, vec![Reply::items(vec![], json!({"total_pages": 0}))]).end(),
+        "EmptyPage"
+    );
+}
+
+#[test]
+fn an_empty_page_in_the_middle_is_passed_over_where_there_are_more_pages() {
+    let three = || json!({"total_pages": 3});
+    let read = pages(
+        same,
+        vec![
+            ten(three()),
+            Reply::items(vec![], three()),
+            Reply::items(ids(11..=12), three()),
+        ],
+    );
+    assert_eq!((read.end(), read.ids.len()), ("LastPage", 12));
+}
+
+#[test]
 fn a_total_that_counts_something_else_ends_nothing() {
     // Two groups on the page, five records in each: the total speaks of groups.
     let read = pages(
@@ -571,15 +626,13 @@ fn an_empty_page_below_a_total_is_incomplete_also_where_only_the_first_page_had_
 }
 
 #[test]
-fn an_empty_total_path_looks_at_no_total() {
-    let read = pages(
-        |paging| paging.total_path(""),
-        vec![
-            ten(json!({"total": 30})),
-            Reply::items(vec![], json!({"total": 30})),
-        ],
-    );
-    assert_eq!(read.end(), "EmptyPage");
+fn a_total_path_of_none_looks_at_no_total() {
+    for none in ["none", ""] {
+        let thirty = || json!({"total": 30});
+        let paging = PageNumber::new().page_size(10).total_path(none);
+        let replies = vec![ten(thirty()), Reply::items(vec![], thirty())];
+        assert_eq!(read(paging, script(replies)).end(), "EmptyPage", "{none:?}");
+    }
 }
 
 #[test]

@@ -309,7 +309,7 @@ proptest! {
 #[test]
 fn servers_that_say_where_they_end_are_complete() {
     let mut runner = proptest::test_runner::TestRunner::new(Config {
-        cases: seeds(),
+        cases: seeds() / 3,
         rng_seed: RngSeed::Fixed(8),
         failure_persistence: None,
         ..Config::default()
@@ -334,7 +334,7 @@ fn servers_that_say_where_they_end_are_complete() {
         })
         .unwrap();
     let (sound, complete) = (sound.get(), complete.get());
-    assert!(sound > seeds() / 3, "{sound} sound servers");
+    assert!(sound > seeds() / 9, "{sound} sound servers");
     assert!(
         complete * 100 >= sound * 95,
         "{complete} of {sound} sound servers are complete"
