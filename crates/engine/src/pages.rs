@@ -6,8 +6,9 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use longshore_jq::Val;
 use longshore_mapping::Found;
-use longshore_paginate::{Progress, Step, Walk};
+use longshore_paginate::{Progress, Step, Style, Walk};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::error::{Error, ErrorKind};
 use crate::fetch::{Answer, Api, Purpose};
@@ -190,6 +191,23 @@ impl Pages {
             self.records(&body, walk.progress(), &mut warnings)?
         };
         self.step(walk, &headers, &body, &records, &mut warnings)?;
+        if matches!(self.state, State::Reading { .. })
+            && self.list.data_path.is_none()
+            && self.counts_positions()
+            && let Some(lists) = lists_in(&body)
+        {
+            // One record for each page, and no page that is ever empty: such a read would go on to its cap.
+            return Err(self.place(
+                Error::new(
+                    ErrorKind::Extract,
+                    format!(
+                        "the body is an object, and it is read page by page: set selector.data_path to the list in it ({lists}), \
+                         or to '.' if each page is one record"
+                    ),
+                ),
+                Some(number),
+            ));
+        }
         Ok(RecordPage { records, warnings })
     }
 
@@ -234,9 +252,10 @@ impl Pages {
                     Some(number),
                 ));
             }
-            Found::WholeObject => warnings.push(
-                "the body is an object and is taken as one record; to read a list in it set selector.data_path".to_owned(),
-            ),
+            Found::WholeObject => warnings.push(format!(
+                "the body is an object and is taken as one record; to read a list in it set selector.data_path{}",
+                lists_in(body).map_or_else(String::new, |lists| format!(" ({lists})"))
+            )),
             _ => {}
         }
         Ok(found.items)
@@ -262,7 +281,8 @@ impl Pages {
                         .request()
                         .map_err(|error| self.paginate_error(&error, number + 1))?;
                     let (api, purpose) = (self.api.clone(), self.purpose.clone());
-                    let task = tokio::spawn(async move { api.fetch(request, &purpose).await });
+                    let fetch = async move { api.fetch(request, &purpose).await };
+                    let task = tokio::spawn(fetch.in_current_span());
                     Some(AbortOnDropHandle::new(task))
                 } else {
                     None
@@ -282,6 +302,12 @@ impl Pages {
         Ok(())
     }
 
+    /// Whether there is always a next position, so that only the answers can end the read.
+    fn counts_positions(&self) -> bool {
+        let style = self.list.pagination.style.or(self.api.pagination.style);
+        matches!(style, Some(Style::Offset | Style::Page))
+    }
+
     fn place(&self, error: Error, page: Option<u64>) -> Error {
         let error = error.of_resource(&self.purpose.kind);
         match page {
@@ -296,6 +322,30 @@ impl Pages {
             Some(page),
         )
     }
+}
+
+/// The lists right inside an object body, as paths. An array body has none: it is the list.
+fn lists_in(body: &Val) -> Option<String> {
+    let is_list = |key: &&str| {
+        body.get(key)
+            .and_then(Val::as_array)
+            .is_some_and(|items| items.iter().any(Val::is_object))
+    };
+    let lists: Vec<String> = body
+        .keys()
+        .into_iter()
+        .filter(is_list)
+        .map(|key| {
+            let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && !key.starts_with(|c: char| c.is_ascii_digit());
+            if plain {
+                format!(".{key}")
+            } else {
+                format!(".[{key:?}]")
+            }
+        })
+        .collect();
+    (!lists.is_empty()).then(|| lists.join(", "))
 }
 
 fn status_stop(status: StatusCode) -> String {
