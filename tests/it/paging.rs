@@ -314,6 +314,22 @@ async fn next_links_are_followed_as_they_stand_without_the_parameters_of_the_res
             );
         }
     }
+    // A path is one literal key first, and only then a way through objects.
+    for body in [
+        json!({"a.b": "/items?page=2"}),
+        json!({"a": {"b": "/items?page=2"}}),
+    ] {
+        let walked = walk(
+            "paginationType: next_link\nnextLinkPath: a.b",
+            "{data_path: '.data // [{id: 2}]'}",
+            move |call| match call.query("page") {
+                None => Answer::json(body.clone()),
+                Some(_) => Answer::json(json!({"data": [{"id": 3}]})),
+            },
+        )
+        .await;
+        assert_eq!(walked.read.identifiers(), ["2", "3"]);
+    }
     let walked = walk("paginationType: next_link", "{data_path: .value, query_params: {a: 1}}", |call| {
         Answer::json(match call.query("skiptoken") {
             None => json!({"value": [{"id": 1}], "@odata.nextLink": format!("{API}/items?skiptoken=x%2Fy")}),
@@ -813,6 +829,34 @@ async fn empty_pages_and_the_cap_on_pages_end_a_read_that_is_not_complete() {
     assert_eq!(walked.summary(), (10_000, 10_000, "MaxPages"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn no_content_is_an_empty_page_and_a_body_that_is_no_json_is_an_error() {
+    let walked = walk("", "{}", |_| Answer::status(204)).await;
+    assert_eq!(walked.summary(), (0, 1, "SinglePage"));
+    let walked = walk(
+        "paginationType: page\npageSize: 10",
+        "{}",
+        |call| match number(call, "page", 1) {
+            1 => Answer::json(json!(numbered(10))),
+            _ => Answer::status(204),
+        },
+    )
+    .await;
+    assert_eq!(walked.summary(), (10, 2, "EmptyPage"));
+
+    for body in [
+        "",
+        "<html>Sign in</html>",
+        "[{\"id\": 1}",
+        "[] []",
+        "\"text\"",
+    ] {
+        let walked = walk("", "{}", move |_| Answer::status(200).with_body(body)).await;
+        assert!(!walked.read.outcome.is_complete(), "{body}");
+        assert_eq!(walked.read.entities.len(), 0, "{body}");
+    }
+}
+
 // Silence is the enemy
 
 #[tokio::test(start_paused = true)]
@@ -1147,6 +1191,36 @@ async fn well_known_apis_are_read_to_their_end() {
                 .then(|| json!({"href": format!("/items?page%5Bnumber%5D={}", page + 1)}));
             Answer::json(json!({"data": of_250((page - 1) * 100, 100), "links": {"next": next}}))
         }),
+        (
+            "GitLab",
+            "{type: cursor, param: page, sizeParam: per_page, cursorPath: 'header:X-Next-Page'}",
+            ".",
+            |call| {
+                let (page, size) = (number(call, "page", 1), number(call, "per_page", 20));
+                let next = if page * size < 250 {
+                    (page + 1).to_string()
+                } else {
+                    String::new()
+                };
+                Answer::json(of_250((page - 1) * size, size)).header("x-next-page", &next)
+            },
+        ),
+        (
+            "Docker registry",
+            "{type: header_link, sizeParam: n}",
+            ".repositories",
+            |call| {
+                let (skip, size) = (number(call, "last", 0), number(call, "n", 1000));
+                let answer = Answer::json(json!({"repositories": of_250(skip, size)}));
+                match skip + size < 250 {
+                    true => answer.header(
+                        "link",
+                        &format!("</items?last={}&n={size}>; rel=\"next\"", skip + size),
+                    ),
+                    false => answer,
+                }
+            },
+        ),
         (
             "Google",
             "{type: cursor, param: pageToken, sizeParam: pageSize}",

@@ -319,6 +319,25 @@ async fn values_arrive_as_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn numbers_that_json_cannot_hold_do_not_reach_port() {
+    for jq in [
+        "nan",
+        "[nan, {a: nan}]",
+        "infinite",
+        "-infinite",
+        "[infinite]",
+    ] {
+        let rig = Rig::new(ScriptedApi::new().json("/items", json!([{"id": 1}])));
+        let mapping = mapping("{}", "", &with_property(jq));
+        let report = rig.sync("", &mapping).await;
+        assert_eq!((report.upserted, report.rejected), (1, 0), "{jq}: {report}");
+        assert_eq!(rig.port.violations(), Vec::<String>::new());
+    }
+    let read = map(json!([{"id": 1}]), "{}", &with_property("nan")).await;
+    assert_eq!(read.json()[0]["properties"]["p"], json!(null));
+}
+
+#[tokio::test(start_paused = true)]
 async fn single_quotes_around_text_are_double_quotes() {
     let records = json!([{"id": 1, "type": "Bug"}, {"id": 2, "type": "Task"}]);
     let selector = r#"{query: ".type == 'Bug'"}"#;
