@@ -14,3 +14,4 @@ mod paging;
 mod records;
 mod resync;
 mod rig;
+mod streams;

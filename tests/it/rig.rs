@@ -72,6 +72,16 @@ impl Rig {
         self.read_from(&config(connection, mapping).unwrap()).await
     }
 
+    /// What the stream of the first resource of a mapping gives, as it comes.
+    pub(crate) async fn read_in_order(
+        &self,
+        connection: &str,
+        mapping: &str,
+    ) -> Vec<Result<Entity, Error>> {
+        let engine = self.engine(connection, mapping);
+        engine.entities(&engine.resources()[0]).collect().await
+    }
+
     /// Reads the first resource of a configuration.
     pub(crate) async fn read_from(&self, config: &Config) -> Read {
         let engine = self.engine_from(config);

@@ -77,9 +77,9 @@ impl Engine {
 
     /// The entities of one resource, as they are read.
     ///
-    /// Nothing is sent before the first poll, at most one page is read ahead, and dropping the stream ends all its work. The items of an
-    /// [`ErrorKind`] about one record do not end the stream; every other error is its last item. A read that is not complete always
-    /// gives at least one error.
+    /// Nothing is sent before the first poll, at most one page is read ahead, and dropping the stream ends all its work. An error of an
+    /// [`ErrorKind`] about one record does not end the stream; every other error is its last item, or, where the path holds a parameter, the
+    /// last of one child, and the other children go on. A read that is not complete always gives at least one error.
     pub fn entities(&self, resource: &Resource) -> EntityStream {
         EntityStream::new(Session::new(self.api.clone()), resource.clone())
     }

@@ -38,7 +38,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Whether the stream goes on after an error of this kind.
+    /// Whether the list that is read goes on after an error of this kind. After others the lists of other children still do.
     pub fn is_about_one_record(self) -> bool {
         matches!(self, ErrorKind::Record | ErrorKind::Parameter)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use longshore_jq::Val;
 use longshore_mapping::Found;
-use longshore_paginate::{Progress, Step, Style, Walk};
+use longshore_paginate::{PageRequest, Progress, Step, Style, Walk};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
@@ -32,13 +32,14 @@ enum State {
     /// Between two pages. The next one may already be on its way.
     Reading {
         walk: Box<Walk>,
-        ahead: Option<Ahead>,
+        ahead: Option<UnderWay>,
     },
     /// Over.
     Ended(End),
 }
 
-type Ahead = AbortOnDropHandle<Result<Answer, Error>>;
+/// A request that ends when it is dropped.
+type UnderWay = AbortOnDropHandle<Result<Answer, Error>>;
 
 /// The records of one page.
 #[derive(Debug)]
@@ -158,18 +159,19 @@ impl Pages {
             }
         };
         let number = walk.progress().pages + 1;
-        let answer = match ahead {
-            Some(ahead) => ahead.await.unwrap_or_else(|error| {
+        let under_way = match ahead {
+            Some(ahead) => ahead,
+            None => self.send(
+                walk.request()
+                    .map_err(|error| self.paginate_error(&error, number))?,
+            ),
+        };
+        let answer = under_way
+            .await
+            .unwrap_or_else(|error| {
                 Err(Error::new(ErrorKind::Fetch, "the request was cancelled").with_source(error))
-            }),
-            None => {
-                let request = walk
-                    .request()
-                    .map_err(|error| self.paginate_error(&error, number))?;
-                self.api.fetch(request, &self.purpose).await
-            }
-        }
-        .map_err(|error| self.place(error, Some(number)))?;
+            })
+            .map_err(|error| self.place(error, Some(number)))?;
         let (headers, body, no_content) = match answer {
             Answer::Nothing(status) => {
                 self.state = State::Ended(End::Stop(status_stop(status)));
@@ -209,6 +211,14 @@ impl Pages {
             ));
         }
         Ok(RecordPage { records, warnings })
+    }
+
+    /// Asks for a page in a task of its own: one that is under way comes to its end, and gives its permit back, even if nobody polls
+    /// this read for a while.
+    fn send(&self, request: PageRequest) -> UnderWay {
+        let (api, purpose) = (self.api.clone(), self.purpose.clone());
+        let fetch = async move { api.fetch(request, &purpose).await };
+        AbortOnDropHandle::new(tokio::spawn(fetch.in_current_span()))
     }
 
     /// The records of a body. Nothing found is an error on the first page and an empty page later (R7).
@@ -280,10 +290,7 @@ impl Pages {
                     let request = walk
                         .request()
                         .map_err(|error| self.paginate_error(&error, number + 1))?;
-                    let (api, purpose) = (self.api.clone(), self.purpose.clone());
-                    let fetch = async move { api.fetch(request, &purpose).await };
-                    let task = tokio::spawn(fetch.in_current_span());
-                    Some(AbortOnDropHandle::new(task))
+                    Some(self.send(request))
                 } else {
                     None
                 };
