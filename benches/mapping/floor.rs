@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 /// Reads a page, maps its records by hand, and writes the entities as JSON lines.
-pub fn map_page(body: &[u8], out: &mut Vec<u8>) -> usize {
+pub(crate) fn map_page(body: &[u8], out: &mut Vec<u8>) -> usize {
     let body: Value = serde_json::from_slice(body).unwrap();
     let records = body["items"].as_array().unwrap();
     let mut count = 0;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// One record. Deterministic in `n`.
-pub fn record(n: u64) -> Value {
+pub(crate) fn record(n: u64) -> Value {
     let severity = ["Critical", "High", "Medium", "Low"][(n % 4) as usize];
     json!({
         "id": 100_000 + n,
@@ -28,7 +28,7 @@ pub fn record(n: u64) -> Value {
 }
 
 /// A page of `count` records below `items`, as bytes.
-pub fn page(count: u64) -> Vec<u8> {
+pub(crate) fn page(count: u64) -> Vec<u8> {
     let items: Vec<Value> = (0..count).map(record).collect();
     json!({ "items": items, "next": null })
         .to_string()
