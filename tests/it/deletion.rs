@@ -1,9 +1,14 @@
 //! What may be deleted, and what may not: R1 to R11.
 
-use longshore_testkit::{Answer, Pages, PortDouble, ScriptedApi, numbered};
-use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::rig::Rig;
+use longshore_engine::Report;
+use longshore_engine::transport::ErrorKind as Broken;
+use longshore_testkit::{Answer, Pages, PortCall, PortDouble, ScriptedApi, numbered};
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, config};
 
 const USERS: &str = r#"
 resources:
@@ -217,7 +222,7 @@ async fn nothing_is_deleted_when_a_batch_could_not_be_written() {
     let rig = Rig::with_port(
         ScriptedApi::new().pages("/users", users(25)),
         PortDouble::new().stale_entity("user", "gone").faults(
-            longshore_testkit::PortCall::UpsertMany,
+            PortCall::UpsertMany,
             2..,
             Answer::status(500),
         ),
@@ -276,4 +281,406 @@ resources:
     let report = rig.sync("", mapping).await;
     assert_eq!(report.deleted, 2, "{report}");
     assert_eq!(rig.port.identifiers("a-team"), ["t1"]);
+}
+
+// The ways in which the reference deletes live data, by their numbers in the requirements. Every sync below begins with a catalog that
+// holds what the API has, last updated yesterday: whatever the sync deletes of it is lost.
+
+/// 25 users at the API and at Port.
+fn live() -> PortDouble {
+    (1..=25).fold(PortDouble::new(), |port, id: u64| {
+        port.stale_entity("user", &id.to_string())
+    })
+}
+
+/// Syncs and asserts that no user is gone.
+async fn keeps_all(api: ScriptedApi, connection: &str, mapping: &str) -> Report {
+    let rig = Rig::with_port(api, live());
+    let report = rig.sync(connection, mapping).await;
+    assert_eq!(rig.port.deleted(), [], "{report}");
+    assert_eq!(rig.network.strangers().len(), 0);
+    report
+}
+
+/// [`keeps_all`] for what can only end as Incomplete.
+async fn keeps_all_of_a_short_read(api: ScriptedApi, connection: &str, mapping: &str) -> Report {
+    let report = keeps_all(api, connection, mapping).await;
+    assert_eq!(report.resources[0].outcome, "incomplete", "{report}");
+    report
+}
+
+/// [`keeps_all`] for what heals: everything is read.
+async fn keeps_all_and_reads_all(api: ScriptedApi, connection: &str, mapping: &str) {
+    let report = keeps_all(api, connection, mapping).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.upserted, 25, "{report}");
+}
+
+fn paged_users() -> ScriptedApi {
+    ScriptedApi::new().pages("/users", users(25))
+}
+
+/// Users below teams: `/teams/{team}/users`, five teams of five.
+fn teams() -> ScriptedApi {
+    let teams: Vec<Value> = (0..5).map(|id| json!({"id": id, "name": "t"})).collect();
+    ScriptedApi::new()
+        .pages("/teams", Pages::page(teams))
+        .on("/teams/{team}/users", |call| {
+            let team: u64 = call.parameter("team").parse().unwrap();
+            Answer::json(numbered(25)[team as usize * 5..][..5].to_vec())
+        })
+}
+
+/// A mapping of them with this parameter.
+fn users_of(parameter: &str) -> String {
+    format!(
+        r#"
+resources:
+  - kind: /teams/{{team}}/users
+    selector: {{path_parameters: {{team: {parameter}}}}}
+    port: {{entity: {{mappings: {{identifier: .id, blueprint: '"user"'}}}}}}
+"#
+    )
+}
+
+const TEAM: &str = "{endpoint: /teams, field: .id, pagination: {type: page, size: 2}}";
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_1_a_status_is_outside_its_retry_list() {
+    for status in [500, 520, 521, 522, 523, 524, 529] {
+        let fault =
+            |api: ScriptedApi, numbers| api.faults("/users", numbers, Answer::status(status));
+        keeps_all_of_a_short_read(fault(paged_users(), 2..u64::MAX), PAGED, USERS).await;
+        keeps_all_and_reads_all(fault(paged_users(), 2..4), PAGED, USERS).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_2_it_is_throttled_for_longer_than_it_waits() {
+    let throttled = |wait: &str| Answer::status(429).header("retry-after", wait);
+    let heals = paged_users().faults("/users", 2..=5, throttled("120"));
+    keeps_all_and_reads_all(heals, PAGED, USERS).await;
+    let never = paged_users().faults("/users", 2.., throttled("120"));
+    keeps_all_of_a_short_read(never, PAGED, USERS).await;
+    let too_long = paged_users().faults("/users", 2..=2, throttled("3600"));
+    keeps_all_of_a_short_read(too_long, PAGED, USERS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_3_a_read_by_post_is_throttled_or_cut_once() {
+    let by_post = USERS.replace("query: 'true'", "query: 'true', method: POST, body: {}");
+    for fault in [
+        Answer::status(429),
+        Answer::status(503),
+        Answer::breaks(Broken::Truncated),
+        Answer::breaks(Broken::Reset),
+    ] {
+        let api = paged_users().faults("/users", 2..=2, fault);
+        keeps_all_and_reads_all(api, PAGED, &by_post).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_4_a_limit_is_told_by_403() {
+    let limited = Answer::status(403).header("retry-after", "30");
+    let api = paged_users().faults("/users", 2..=3, limited);
+    keeps_all_and_reads_all(api, PAGED, USERS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_5_it_is_redirected() {
+    let moved = |to: &str| Answer::status(302).header("location", to);
+    let here = ScriptedApi::new()
+        .answer("/users", moved("/v2/users"))
+        .json("/v2/users", json!({"users": numbered(25)}));
+    keeps_all_and_reads_all(here, "", USERS).await;
+    let elsewhere = ScriptedApi::new().answer("/users", moved("https://login.example.org/"));
+    keeps_all_of_a_short_read(elsewhere, "", USERS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_6_the_connection_fails() {
+    for broken in [
+        Broken::Connect,
+        Broken::Reset,
+        Broken::Timeout,
+        Broken::Truncated,
+    ] {
+        for page in 1..=3 {
+            let never = paged_users().faults("/users", page.., Answer::breaks(broken));
+            keeps_all_of_a_short_read(never, PAGED, USERS).await;
+            let heals = paged_users().faults("/users", page..page + 5, Answer::breaks(broken));
+            keeps_all_and_reads_all(heals, PAGED, USERS).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_7_credentials_are_refused() {
+    for page in 1..=3 {
+        let api = paged_users().faults("/users", page.., Answer::status(401));
+        let connection = format!("{PAGED}\nauthType: bearer_token\napiToken: t");
+        let report = keeps_all_of_a_short_read(api, &connection, USERS).await;
+        let cause = report.resources[0].cause.as_ref().unwrap();
+        assert!(cause.contains("401"), "{cause}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_8_success_comes_with_html_or_nothing() {
+    for page in 1..=3 {
+        for body in ["<html>Scheduled maintenance</html>", "", "  ", "null", "{}"] {
+            let fault = Answer::status(200).with_body(body);
+            let api = paged_users().faults("/users", page.., fault);
+            keeps_all_of_a_short_read(api, PAGED, USERS).await;
+        }
+    }
+    // A 204 is an empty page, so what was counted before decides; an empty first page clears nothing.
+    let first = paged_users().faults("/users", 1.., Answer::status(204));
+    let report = keeps_all(first, PAGED, USERS).await;
+    assert_eq!(report.withheld[0].count, 25, "{report}");
+    let second = paged_users().faults("/users", 2.., Answer::status(204));
+    keeps_all_of_a_short_read(second, PAGED, USERS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_9_a_parameter_value_makes_no_url() {
+    for value in ["..", "", "a\nb"] {
+        let api = teams().json("/teams", json!([{"id": 0}, {"id": value}, {"id": 2}]));
+        let report =
+            keeps_all_of_a_short_read(api, "", &users_of("{endpoint: /teams, field: .id}")).await;
+        assert_eq!(report.upserted, 10, "the others are read");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_10_and_11_the_parents_list_fails() {
+    for page in 1..=3 {
+        for fault in [
+            Answer::status(500),
+            Answer::status(400),
+            Answer::text("<html>"),
+        ] {
+            let api = teams().faults("/teams", page.., fault);
+            let report = keeps_all_of_a_short_read(api, "", &users_of(TEAM)).await;
+            assert_eq!(report.upserted, (page - 1) * 10);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_12_one_child_of_many_fails() {
+    for fault in [
+        Answer::status(403),
+        Answer::status(404),
+        Answer::status(500),
+        Answer::breaks(Broken::Timeout),
+    ] {
+        let api = teams().faults("/teams/3/users", 1.., fault);
+        let report = keeps_all_of_a_short_read(api, "", &users_of(TEAM)).await;
+        assert_eq!(report.upserted, 20);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_13_field_or_filter_fails_on_a_parent() {
+    for parameter in [
+        "{endpoint: /teams, field: '.id | ltrimstr(\"t\") | tonumber'}",
+        "{endpoint: /teams, field: .id, filter: '.name | startswith(\"t\")'}",
+        "{endpoint: /teams, field: .id, filter: '.name'}",
+        "{endpoint: /teams, field: 'if .name == 7 then [.id] else .id end'}",
+    ] {
+        let api = teams().json(
+            "/teams",
+            json!([
+                {"id": "0", "name": "t"},
+                {"id": "seven", "name": 7},
+                {"id": "2", "name": "t"},
+            ]),
+        );
+        keeps_all_of_a_short_read(api, "", &users_of(parameter)).await;
+    }
+}
+
+#[test]
+fn reference_deletes_when_14_a_parameter_is_undefined() {
+    let undefined = users_of(TEAM).replace("/teams/{team}/users", "/orgs/{org}/teams/{team}/users");
+    let refused = config("", &undefined).unwrap_err().to_string();
+    assert!(refused.contains("{org}"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_15_data_path_finds_nothing() {
+    for body in [
+        json!({"ok": false, "error": "over quota"}),
+        json!({"users": null}),
+        json!({"data": {"users": numbered(25)}}),
+    ] {
+        let api = ScriptedApi::new().json("/users", body);
+        keeps_all_of_a_short_read(api, "", USERS).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_16_data_path_throws_on_one_page() {
+    let throws = USERS.replace("data_path: .users", "data_path: '.users[]'");
+    for page in 1..=3 {
+        let api = paged_users().faults(
+            "/users",
+            page..=page,
+            Answer::json(json!({"users": "see /v2", "total": 25})),
+        );
+        let report = keeps_all_of_a_short_read(api, PAGED, &throws).await;
+        assert_eq!(report.upserted, (page - 1) * 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_17_identifier_or_blueprint_is_null() {
+    for broken in [
+        USERS.replace("identifier: .id", "identifier: .uuid"),
+        USERS.replace(
+            "identifier: .id",
+            "identifier: 'if .id == 7 then null else .id end'",
+        ),
+        USERS.replace(r#"'"user"'"#, ".type"),
+        USERS.replace(r#"'"user"'"#, r#"'if .id == 7 then null else "user" end'"#),
+    ] {
+        keeps_all_of_a_short_read(paged_users(), PAGED, &broken).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_18_items_to_parse_is_no_list() {
+    let mapping = r#"
+resources:
+  - kind: /teams
+    port:
+      itemsToParse: .members
+      entity: {mappings: {identifier: .item.id, blueprint: '"user"'}}
+"#;
+    for members in [json!("hidden"), json!({"id": 1}), Value::Null] {
+        let api = ScriptedApi::new().json(
+            "/teams",
+            json!([{"members": numbered(10)}, {"members": members}]),
+        );
+        keeps_all_of_a_short_read(api, "", mapping).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_19_a_cursor_comes_without_flag() {
+    let api = ScriptedApi::new().pages("/users", Pages::cursor(numbered(25)).under("users"));
+    keeps_all_and_reads_all(api, "paginationType: cursor\npageSize: 10", USERS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_20_pages_are_objects_without_a_known_flag() {
+    for style in ["page", "offset"] {
+        let pages = match style {
+            "page" => Pages::page(numbered(25)),
+            _ => Pages::offset(numbered(25)),
+        };
+        let api = ScriptedApi::new().pages("/users", pages.under("users"));
+        let connection = format!("paginationType: {style}\npageSize: 10");
+        keeps_all_and_reads_all(api, &connection, USERS).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_21_the_server_caps_the_page_size() {
+    for style in ["page", "offset"] {
+        let pages = match style {
+            "page" => Pages::page(numbered(25)),
+            _ => Pages::offset(numbered(25)),
+        };
+        let api = ScriptedApi::new().pages("/users", pages.under("users").cap(10));
+        let connection = format!("paginationType: {style}\npageSize: 100");
+        keeps_all_and_reads_all(api, &connection, USERS).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_22_rows_are_inserted_while_it_reads() {
+    // A user appears on the first page after that was read, so that user 10 comes twice.
+    let asked = Arc::new(AtomicU64::new(0));
+    let api = ScriptedApi::new().on("/users", move |call| {
+        let mut rows = numbered(25);
+        if asked.fetch_add(1, Ordering::SeqCst) > 0 {
+            rows.insert(0, json!({"id": "new"}));
+        }
+        Pages::offset(rows)
+            .under("users")
+            .total("total")
+            .answer(call)
+    });
+    keeps_all(api, "paginationType: offset\npageSize: 10", USERS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_23_and_24_kinds_share_half_a_list_of_parents() {
+    let second = users_of(TEAM)
+        .replace("resources:", "")
+        .replace(r#"'"user"'"#, r#"'"member"'"#);
+    let api = teams().faults("/teams", 2..=7, Answer::status(500));
+    let rig = Rig::with_port(
+        api,
+        live()
+            .stale_entity("member", "1")
+            .stale_entity("member", "gone"),
+    );
+    let report = rig.sync("", &format!("{}{second}", users_of(TEAM))).await;
+    assert_eq!(report.resources[0].outcome, "incomplete", "{report}");
+    assert_eq!(report.resources[1].outcome, "complete", "{report}");
+    assert_eq!(
+        rig.port.deleted(),
+        [("member".to_owned(), "gone".to_owned())]
+    );
+    assert_eq!(rig.port.identifiers("member").len(), 25);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_25_upserts_fail() {
+    let refused = live().rejects("user", "7", 422, "no");
+    let failing = live().faults(PortCall::UpsertMany, 2.., Answer::status(500));
+    for port in [refused, failing] {
+        let rig = Rig::with_port(paged_users(), port);
+        let report = rig.sync(PAGED, USERS).await;
+        assert!(!report.is_clean());
+        assert_eq!(rig.port.deleted(), [], "{report}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reference_deletes_when_26_a_stale_parent_has_live_dependents() {
+    let mapping = r#"
+createMissingRelatedEntities: false
+resources:
+  - kind: /teams
+    port: {entity: {mappings: {identifier: .id, blueprint: '"team"'}}}
+  - kind: /users
+    port: {entity: {mappings: {identifier: .id, blueprint: '"user"'}}}
+"#;
+    // The merge keeps a relation that the mapping does not name.
+    let rig = Rig::with_port(
+        ScriptedApi::new()
+            .json("/teams", json!([{"id": "new"}]))
+            .json("/users", json!([{"id": "u1"}])),
+        PortDouble::new()
+            .relation("user", "team", "team")
+            .stale_entity("team", "old")
+            .stale_entity_with(
+                "user",
+                json!({"identifier": "u1", "relations": {"team": "old"}}),
+            ),
+    );
+    let report = rig.sync("", mapping).await;
+    assert_eq!(rig.port.deleted(), [], "{report}");
+    assert_eq!(report.withheld[0].blueprint, "team");
+    assert!(
+        report.withheld[0]
+            .reason
+            .contains("deleteDependentEntities: true"),
+        "{report}"
+    );
 }

@@ -298,7 +298,7 @@ async fn sync_with_clock_at(rig: &Rig, wall: SystemTime, mapping: &str) -> Repor
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_stale_is_told_by_ports_clock_whatever_the_local_one_says() {
+async fn reference_deletes_when_the_local_clock_runs_ahead_of_ports() {
     let day = Duration::from_secs(24 * 60 * 60);
     let port_time = PortDouble::new().now();
     for wall in [port_time - day, port_time, port_time + day] {
