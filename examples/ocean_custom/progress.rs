@@ -136,14 +136,6 @@ impl Progress {
             Event::Request { attempt, .. } if attempt.wait.is_some() => {
                 tracing::warn!("{}", retry_line(attempt));
             }
-            Event::Request { attempt, .. } => tracing::debug!(
-                "{} {} {} in {} ms, {}",
-                attempt.method,
-                attempt.url,
-                result(attempt),
-                attempt.elapsed.as_millis(),
-                counted(attempt.bytes as u64, "byte", "bytes")
-            ),
             Event::Page {
                 kind,
                 pages,
