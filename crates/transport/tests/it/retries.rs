@@ -106,6 +106,18 @@ async fn without_a_date_in_the_answer_the_injected_clock_decides() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_wait_in_an_error_is_by_the_injected_clock_too() {
+    let api = Fake::sequence(vec![(
+        429,
+        &[("retry-after", "Sun, 09 Sep 2001 02:46:40 GMT")],
+    )]);
+    let clock = Arc::new(Millennium(TokioClock::new()));
+    let client = Client::builder(api.clone()).clock(clock).build();
+    let error = read(&client, &Unauthenticated).await.unwrap_err();
+    assert_eq!(error.told_wait(), Some(Duration::from_secs(3600)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_status_decides_what_is_tried_again() {
     let temporary = [
         408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529,
