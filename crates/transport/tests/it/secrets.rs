@@ -192,7 +192,7 @@ async fn no_canary_is_in_errors_chains_debug_or_trace_logs() {
     assert_eq!(errors, 24);
     assert!(text.contains("hyper"), "the layers below were listened to");
     assert!(
-        text.contains("reqwest::connect"),
+        text.contains("starting new connection"),
         "and those that use `log`"
     );
     assert_eq!(leaks(&text), Vec::<String>::new());
