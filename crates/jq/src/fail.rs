@@ -4,8 +4,9 @@
 //! must not hold data, so each error remembers a second text without it.
 
 use crate::limits::Limit;
-use crate::val::{Val, dump};
+use crate::val::{Repr, Val, dump};
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub(crate) type Error = jaq_core::Error<Val>;
@@ -21,24 +22,42 @@ impl std::fmt::Display for Plain {
     }
 }
 
+/// How many errors are remembered: between raising one and ending by it, a program may raise and catch a few more.
+const REMEMBERED: usize = 8;
+
 thread_local! {
-    static LAST: RefCell<Option<(Arc<str>, Plain)>> = const { RefCell::new(None) };
+    static LATEST: RefCell<VecDeque<(Arc<str>, Plain)>> = const { RefCell::new(VecDeque::new()) };
 }
 
 fn raise(message: String, plain: [&'static str; 4]) -> Error {
     let message: Arc<str> = message.into();
-    LAST.set(Some((message.clone(), Plain(plain))));
-    Error::new(Val(crate::val::Repr::Str(message)))
+    LATEST.with_borrow_mut(|latest| {
+        if latest.len() == REMEMBERED {
+            latest.pop_front();
+        }
+        latest.push_back((message.clone(), Plain(plain)));
+    });
+    Error::new(Val(Repr::Str(message)))
 }
 
 /// The text without data of an error that [`raise`] made, if `value` is that error's.
 pub(crate) fn plain(value: &Val) -> Option<Plain> {
-    LAST.with_borrow(|last| match (last, &value.0) {
-        (Some((message, plain)), crate::val::Repr::Str(text)) if Arc::ptr_eq(message, text) => {
-            Some(*plain)
-        }
-        _ => None,
-    })
+    let Repr::Str(text) = &value.0 else {
+        return None;
+    };
+    let found = |latest: &VecDeque<(Arc<str>, Plain)>| {
+        latest
+            .iter()
+            .rev()
+            .find(|(message, _)| Arc::ptr_eq(message, text))
+            .map(|(_, plain)| *plain)
+    };
+    LATEST.with_borrow(found)
+}
+
+/// Forgets the errors of the evaluation before: they quote its data.
+pub(crate) fn forget() {
+    LATEST.with_borrow_mut(VecDeque::clear);
 }
 
 /// A message that holds no data.

@@ -126,6 +126,7 @@ impl Filter {
         };
         let evaluation = Evaluation::begin();
         builtins::reset();
+        fail::forget();
         let ctx = Ctx::<Data>::new(&filter.lut, Vars::new([]));
         let first = filter.id.run((ctx, input.clone())).next();
         finish(&evaluation, first.transpose())
@@ -144,6 +145,7 @@ impl Filter {
         };
         let evaluation = Evaluation::begin();
         builtins::reset();
+        fail::forget();
         let ctx = Ctx::<Data>::new(&filter.lut, Vars::new([]));
         let outputs = filter.id.run((ctx, input.clone())).map(|output| {
             let output = output?;
@@ -332,5 +334,72 @@ fn hint(text: &str, name: &str, position: Option<usize>) -> String {
             format!(": a key with a dash is written `.[\"{key}-{name}\"]`")
         }
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_finds_those_that_it_is_made_of() {
+        let arena = Arena::default();
+        let defs = parse::definitions(builtins::DEFS, &arena).unwrap();
+        assert!(defs.len() > 100);
+        for def in defs {
+            let args = vec!["."; def.args.len()].join("; ");
+            let call = if args.is_empty() {
+                def.name.to_owned()
+            } else {
+                format!("{}({args})", def.name)
+            };
+            Filter::compile(&call).unwrap_or_else(|e| panic!("{call}: {e}"));
+        }
+    }
+
+    #[test]
+    fn paths_and_literals_need_no_program() {
+        let kind = |text: &str| match Filter::compile(text).unwrap().0.program {
+            Program::Constant(_) => "constant",
+            Program::Path(_) => "path",
+            Program::Jaq(_) => "program",
+        };
+        for text in [
+            ".",
+            ".a",
+            ".a.b",
+            ".a[0].b",
+            ".[\"a b\"]",
+            ".a | .b",
+            ".[-1]",
+            "(.a)",
+        ] {
+            assert_eq!(kind(text), "path", "{text}");
+        }
+        for text in [
+            "\"user\"",
+            "true",
+            "false",
+            "null",
+            "1.5",
+            "-1",
+            "[]",
+            "{}",
+            "$ENV",
+            "\"\\u00e9\"",
+        ] {
+            assert_eq!(kind(text), "constant", "{text}");
+        }
+        for text in [
+            ".a?",
+            ".a[]",
+            ".a, .b",
+            "\"\\(.a)\"",
+            "1 + 1",
+            "[1]",
+            "def true: 1; true",
+        ] {
+            assert_eq!(kind(text), "program", "{text}");
+        }
     }
 }

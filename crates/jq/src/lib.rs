@@ -1,4 +1,57 @@
-//! The jq compiler and evaluator of the longshore crates, with its limits.
+//! The jq compiler and evaluator of the longshore crates: jq's answers, and no program that could hang or end the process.
+//!
+//! A [`Filter`] is compiled once, when the configuration is loaded, and evaluated for each record. Records are [`Val`]s:
+//! JSON values that are cheap to clone and go between threads.
+//!
+//! ```
+//! use longshore_jq::{Filter, Val};
+//! use serde_json::json;
+//!
+//! let open = Filter::compile_mapping(".state == 'open' and (.labels | any(.name == 'bug'))")?;
+//! let title = Filter::compile(r#""\(.key): \(.title // "untitled")""#)?;
+//!
+//! let record = Val::from_json(&json!({"key": "AB-1", "state": "open", "labels": [{"name": "bug"}]}));
+//! assert_eq!(open.first(&record)?, Some(Val::from(true)));
+//! assert_eq!(title.first(&record)?, Some(Val::from("AB-1: untitled")));
+//!
+//! let problem = Filter::compile(".first-name").unwrap_err();
+//! assert!(problem.to_string().contains(r#"`.["first-name"]`"#));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limits
+//!
+//! An evaluation may take [`MAX_TIME`], allocate [`MAX_MEMORY`], nest values up to [`MAX_DEPTH`] and recurse as far as about
+//! half of a usual thread's stack lets it. Beyond that it ends with [`EvalErrorKind::Limit`], which no `try` in the program
+//! can catch. The text of a program may have [`MAX_PROGRAM`] bytes. Threads need 2 MiB of stack, as Rust's and Tokio's have.
+//!
+//! A program sees an empty environment (`env`, `$ENV`) and no further inputs (`input`, `inputs`); `debug` and `stderr` pass
+//! on what they are given; `halt` and `halt_error` are errors of the evaluation.
+//!
+//! # What differs from jq 1.8.2
+//!
+//! jaq-core runs the programs. Grammar, order of outputs, values and functions are jq's; real mappings are held against
+//! libjq's answers. The differences that are left, on purpose or because nobody should depend on them:
+//!
+//! - Integers are exact from [`i64::MIN`] to [`u64::MAX`] as long as nothing is calculated with them; jq compares them as
+//!   doubles after any arithmetic.
+//! - `fromjson` takes JSON only: `nan`, `Infinity` and more than 127 levels of nesting are errors.
+//! - Times are UTC, in `localtime` and `strflocaltime` as well: the environment has no `TZ`. Parsing a time of day without a
+//!   date leaves jq's day of the week undefined; here it is a Sunday.
+//! - Regular expressions are fancy-regex's, close to Oniguruma's; `[[:alpha:]]` and the like are ASCII. A search that tries
+//!   too much is an error ([`EvalErrorKind::Limit`]). An empty match beside a character of several bytes is found once, by jq
+//!   once for each byte. The flag `l` (longest match) is taken and changes nothing.
+//! - `import`, `include`, `modulemeta`, `builtins`, `get_jq_origin` and `get_prog_origin` do not exist.
+//! - `toarray`, `ascii`, `leaf_paths`, `date`, `dateadd`, `datesub`, `pow10`, `@base32` and `@base32d`, which jq documents or
+//!   once had, do exist.
+//! - `reduce` with several initial values runs on the same input for each; jq forgets the input after the first. The paths of
+//!   `f // g` are all paths of `f` where one of its outputs is true; jq leaves out those that are not.
+//! - Some messages that `catch` gets have other words: those of paths that are none, of regular expressions that do not
+//!   compile, and of text that is no JSON.
+//!
+//! # For whom this is not
+//!
+//! For a command line or a general jq library take jaq itself: it streams, reads several formats and has no limits.
 
 mod builtins;
 mod error;

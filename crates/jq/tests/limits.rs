@@ -14,7 +14,10 @@ fn evaluate(program: &str, input: &Val) -> (Result<Option<Val>, EvalErrorKind>, 
         let result = filter.first(&input).map_err(|e| e.kind());
         (result, start.elapsed())
     };
-    thread.spawn(run).unwrap().join().unwrap()
+    let running = thread
+        .spawn(run)
+        .unwrap_or_else(|e| panic!("no thread: {e}"));
+    running.join().unwrap_or_else(|_| panic!("{program}"))
 }
 
 #[track_caller]

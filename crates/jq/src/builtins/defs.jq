@@ -1,5 +1,6 @@
 # Functions that are shorter in jq than in Rust. A definition sees those above it.
 
+def tostring: "\(.)";
 def map(f): [.[] | f];
 def select(f): if f then . else empty end;
 def values: select(. != null);
@@ -123,7 +124,6 @@ def scalb($x; $e): $x * pow(2; $e);
 def lgamma_r: [lgamma, (if tgamma < 0 then -1 else 1 end)];
 
 # Text
-def tostring: "\(.)";
 def ascii: [.] | implode;
 def trimstr($x): ltrimstr($x) | rtrimstr($x);
 def match($re; $flags): _match($re; $flags) | .[];

@@ -190,7 +190,40 @@ fn decode_base64(text: &str) -> Result<String, &'static str> {
     if data.len() % 4 == 1 {
         return Err("trailing base64 byte found");
     }
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    Ok(lossy(&out))
+}
+
+/// Bytes as text, with a replacement character for what is no UTF-8, cut as jq cuts it: a character that the end cuts
+/// short takes everything up to the end.
+fn lossy(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(first) = rest.first() {
+        let length = match first {
+            0..=0x7f => 1,
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 0,
+        };
+        let continued = rest
+            .iter()
+            .skip(1)
+            .take_while(|b| *b & 0xc0 == 0x80)
+            .count();
+        let taken = match length {
+            0 => 1,
+            _ if length > rest.len() => rest.len(),
+            _ => length.min(continued + 1),
+        };
+        let (character, after) = rest.split_at(taken);
+        match std::str::from_utf8(character) {
+            Ok(character) => out.push_str(character),
+            Err(_) => out.push(char::REPLACEMENT_CHARACTER),
+        }
+        rest = after;
+    }
+    out
 }
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

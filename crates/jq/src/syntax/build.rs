@@ -19,74 +19,91 @@ const FORMATS: [&str; 12] = [
     "@base32", "@base32d",
 ];
 
-/// Functions with one output or none, whatever their arguments are.
-const SINGLE: [&str; 66] = [
+/// Functions that have one output or fail, for each output of an argument.
+const SINGLE: [&str; 65] = [
     "abs",
     "add",
     "all",
     "any",
-    "arrays",
     "ascii_downcase",
     "ascii_upcase",
-    "booleans",
+    "bsearch",
     "ceil",
     "contains",
-    "del",
     "delpaths",
-    "empty",
     "endswith",
-    "error",
     "explode",
     "false",
     "first",
     "flatten",
     "floor",
+    "from_entries",
     "fromdate",
     "fromdateiso8601",
-    "from_entries",
     "fromjson",
     "getpath",
     "gmtime",
-    "group_by",
     "has",
     "implode",
     "index",
     "indices",
     "inside",
-    "isempty",
     "join",
     "keys",
+    "keys_unsorted",
     "last",
     "length",
+    "ltrim",
     "ltrimstr",
-    "map",
     "max",
-    "max_by",
     "min",
-    "min_by",
     "mktime",
     "not",
     "now",
     "null",
-    "objects",
     "reverse",
+    "rindex",
     "round",
+    "rtrim",
     "rtrimstr",
     "sort",
-    "sort_by",
     "split",
     "startswith",
+    "strflocaltime",
     "strftime",
-    "strings",
     "strptime",
     "test",
-    "todate",
     "to_entries",
+    "toarray",
+    "toboolean",
+    "todate",
+    "todateiso8601",
     "tojson",
     "tonumber",
     "tostring",
+    "transpose",
+    "trim",
     "true",
     "type",
+    "unique",
+];
+
+/// Functions that have one output or fail, however many outputs their argument has.
+const COLLECTING: [&str; 14] = [
+    "add",
+    "all",
+    "any",
+    "del",
+    "group_by",
+    "isempty",
+    "map",
+    "map_values",
+    "max_by",
+    "min_by",
+    "pick",
+    "sort_by",
+    "unique_by",
+    "with_entries",
 ];
 
 fn boxed<'s>(l: Tm<'s>, op: BinaryOp<&'s str>, r: Tm<'s>) -> Tm<'s> {
@@ -151,17 +168,20 @@ fn several(term: &Tm<'_>) -> bool {
                 || otherwise.as_ref().is_some_and(|t| several(t))
         }
         Term::Def(_, body) => several(body),
-        Term::Call(name, args) => match (*name, args.len()) {
-            // Inside a definition a name may be anything; these hold unless a program redefines them, and then only
-            // the order of several outputs would differ.
-            ("select", 1) => several(&args[0]),
-            (name, 0) => !SINGLE.contains(&name) && !name.starts_with('@') && name != TICK,
+        // A program may define a function of its own by such a name; then only the order of several outputs differs.
+        Term::Call(name, args) => match (*name, &args[..]) {
+            ("empty" | "error" | TICK, []) => false,
             (
-                "first" | "last" | "isempty" | "map" | "sort_by" | "group_by" | "min_by" | "max_by"
-                | "del" | "any" | "all",
-                1,
+                "values" | "nulls" | "strings" | "numbers" | "booleans" | "arrays" | "objects"
+                | "scalars" | "iterables",
+                [],
             ) => false,
-            (name, 1) => !SINGLE.contains(&name) || several(&args[0]),
+            (name, []) => !SINGLE.contains(&name) && !name.starts_with('@'),
+            ("select" | "error", [arg]) => several(arg),
+            ("first" | "last", [_]) => false,
+            (name, [arg]) => {
+                !COLLECTING.contains(&name) && (!SINGLE.contains(&name) || several(arg))
+            }
             _ => true,
         },
         Term::Path(head, path) => {
@@ -216,12 +236,14 @@ pub(crate) fn path<'s>(head: Tm<'s>, parts: Vec<(Part<Tm<'s>>, Opt)>, arena: &'s
 /// A binary operator other than `|` and `,`.
 pub(crate) fn operator<'s>(l: Tm<'s>, op: BinaryOp<&'s str>, r: Tm<'s>) -> Tm<'s> {
     match op {
-        // jq evaluates the right side first.
-        BinaryOp::Math(_) | BinaryOp::Cmp(_) if several(&l) && several(&r) => {
+        // jq evaluates the right side first, and fails if that does, even where the left side has no output.
+        BinaryOp::Math(_) | BinaryOp::Cmp(_) if !exactly_one(&l) && !harmless(&r) => {
             let_var(r, RIGHT, boxed(l, op, Term::Var(RIGHT)))
         }
         BinaryOp::Assign if !plain_target(&l) => Term::Call("_assign", vec![l, r]),
-        BinaryOp::Update if !plain_target(&l) => Term::Call("_modify", vec![l, r]),
+        BinaryOp::Update if !plain_target(&l) || !(anchored(&l) || exactly_one(&r)) => {
+            Term::Call("_modify", vec![l, r])
+        }
         BinaryOp::UpdateMath(math) if !plain_target(&l) => {
             let update = boxed(Term::Id, BinaryOp::Math(math), Term::Var(VALUE));
             let_var(r, VALUE, Term::Call("_modify", vec![l, update]))
@@ -253,6 +275,16 @@ fn plain_target(term: &Tm<'_>) -> bool {
     }
 }
 
+/// Whether an update of such a target has one output, as it takes the first one for each place.
+fn anchored(term: &Tm<'_>) -> bool {
+    match term {
+        Term::Path(..) => true,
+        Term::BinOp(l, BinaryOp::Pipe(None), r) => anchored(l) || anchored(r),
+        Term::Call("first" | "last", _) => true,
+        _ => false,
+    }
+}
+
 /// A string with interpolations. The outputs of a later one are combined first: `"\(1,2) \(3,4)"` begins `"1 3", "2 3"`.
 pub(crate) fn string<'s>(
     format: Option<&'s str>,
@@ -263,11 +295,16 @@ pub(crate) fn string<'s>(
         Some(name) if !FORMATS.contains(&name) => (None, Some(name)),
         known => (known, None),
     };
-    let many = parts
-        .iter()
-        .filter(|part| matches!(part, StrPart::Term(t) if several(t)))
-        .count()
-        > 1;
+    let inner = || {
+        parts.iter().filter_map(|part| {
+            if let StrPart::Term(t) = part {
+                Some(t)
+            } else {
+                None
+            }
+        })
+    };
+    let ordered = inner().count() > 1 && !inner().all(exactly_one);
     let mut bound: Vec<(&'s str, Tm<'s>)> = Vec::new();
     let parts = parts
         .into_iter()
@@ -277,7 +314,7 @@ pub(crate) fn string<'s>(
                     Some(name) => pipe(t, self::format(name)),
                     None => t,
                 };
-                if many && several(&t) {
+                if ordered && !harmless(&t) {
                     let name: &'s str = arena.alloc(format!("$!part{}", bound.len()));
                     bound.push((name, t));
                     StrPart::Term(Term::Var(name))
@@ -291,6 +328,41 @@ pub(crate) fn string<'s>(
     bound
         .into_iter()
         .fold(Term::Str(known, parts), |inner, (name, value)| {
+            let_var(value, name, inner)
+        })
+}
+
+/// `{…}`. jq evaluates keys and values from left to right; a failing one counts even where a later one has no output.
+pub(crate) fn object<'s>(members: Vec<(Tm<'s>, Option<Tm<'s>>)>, arena: &'s Arena) -> Tm<'s> {
+    if members
+        .iter()
+        .all(|(key, value)| exactly_one(key) && value.as_ref().is_none_or(exactly_one))
+    {
+        return Term::Obj(members);
+    }
+    let mut bound: Vec<(&'s str, Tm<'s>)> = Vec::new();
+    let mut bind = |t: Tm<'s>| {
+        if harmless(&t) {
+            return t;
+        }
+        let name: &'s str = arena.alloc(format!("$!member{}", bound.len()));
+        bound.push((name, t));
+        Term::Var(name)
+    };
+    let members = members
+        .into_iter()
+        .map(|(key, value)| match value {
+            Some(value) => {
+                let key = bind(key);
+                (key, Some(bind(value)))
+            }
+            None => (key, None),
+        })
+        .collect();
+    bound
+        .into_iter()
+        .rev()
+        .fold(Term::Obj(members), |inner, (name, value)| {
             let_var(value, name, inner)
         })
 }
@@ -412,7 +484,7 @@ pub(crate) fn fold<'s>(
         };
         return Term::Fold(word, xs, pattern, vec![init, update]);
     }
-    if !several(&update) {
+    if exactly_one(&update) {
         return Term::Fold(
             word,
             xs,
@@ -420,7 +492,8 @@ pub(crate) fn fold<'s>(
             [init, update].into_iter().chain(extract).collect(),
         );
     }
-    // All outputs of an update are given, and the next one starts from the last: the state is `[last, outputs]`.
+    // All outputs of an update are given, and the next one starts from the last, or from null where there was none: the
+    // state is `[last, outputs]`.
     let index = |i: &'s str| {
         Term::Path(
             Box::new(Term::Id),
@@ -457,6 +530,17 @@ pub(crate) fn fold<'s>(
     Term::Fold(word, xs, pattern, vec![init, update, extract])
 }
 
+/// Whether a term has one output and cannot fail.
+fn harmless(term: &Tm<'_>) -> bool {
+    match term {
+        Term::Id | Term::Num(_) | Term::Var(_) | Term::Arr(None) => true,
+        Term::Str(_, parts) => parts.iter().all(|part| !matches!(part, StrPart::Term(_))),
+        Term::Obj(members) => members.is_empty(),
+        Term::Call("true" | "false" | "null", args) => args.is_empty(),
+        _ => false,
+    }
+}
+
 /// Whether a term surely has one output, or an error.
 fn exactly_one(term: &Tm<'_>) -> bool {
     match term {
@@ -472,6 +556,13 @@ fn exactly_one(term: &Tm<'_>) -> bool {
             BinaryOp::Pipe(_) | BinaryOp::Math(_) | BinaryOp::Cmp(_) | BinaryOp::And | BinaryOp::Or,
             r,
         ) => exactly_one(l) && exactly_one(r),
+        Term::BinOp(l, BinaryOp::Alt, r) => exactly_one(l) && exactly_one(r),
+        Term::Neg(t) => exactly_one(t),
+        Term::Call(name, args) => match &args[..] {
+            [] => SINGLE.contains(name) || name.starts_with('@'),
+            [arg] => COLLECTING.contains(name) || (SINGLE.contains(name) && exactly_one(arg)),
+            _ => false,
+        },
         Term::BinOp(l, BinaryOp::Update, _) => plain_target(l),
         Term::BinOp(l, BinaryOp::Assign | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt, r) => {
             plain_target(l) && exactly_one(r)

@@ -651,7 +651,7 @@ impl<'s> Parser<'s> {
     /// `reduce xs as $x (init; update)`, `foreach xs as $x (init; update; extract)`
     fn fold(&mut self, word: &'s str) -> Result<Node<'s>> {
         self.advance()?;
-        let xs = self.nested(Self::term)?;
+        let xs = self.nested(Self::prefixed)?;
         self.expect_word("as")?;
         let patterns = self.patterns()?;
         self.expect("(")?;
@@ -687,7 +687,7 @@ impl<'s> Parser<'s> {
             }
         }
         self.expect("}")?;
-        self.node(Term::Obj(members), depth)
+        self.node(build::object(members, self.arena), depth.plus(1))
     }
 
     fn member(&mut self) -> Result<(Node<'s>, Option<Node<'s>>)> {
@@ -726,6 +726,15 @@ impl<'s> Parser<'s> {
                 self.expect(")")?;
                 if !self.is(":") {
                     return Err(self.unexpected("`:`"));
+                }
+                let no_string = match &key.term {
+                    Term::Num(_) | Term::Arr(None) => true,
+                    Term::Obj(members) => members.is_empty(),
+                    Term::Call("true" | "false" | "null", args) => args.is_empty(),
+                    _ => false,
+                };
+                if no_string {
+                    return Err(self.lexer.error(token.at, "object keys are strings"));
                 }
                 key
             }

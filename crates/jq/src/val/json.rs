@@ -1,7 +1,7 @@
 //! JSON in and out of values.
 
 use super::{Entries, MAX_DEPTH, Num, Repr, Val};
-use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt::{self, Write as _};
@@ -261,11 +261,14 @@ impl<'de> Visitor<'de> for Seed {
         let seed = self.inner()?;
         let mut entries = Entries::with_capacity(map.size_hint().unwrap_or(0).min(1024));
         while let Some(key) = map.next_key::<String>()? {
-            if key == NUMBER_TOKEN && entries.is_empty() {
-                let text: String = map.next_value()?;
-                return precise(&text).ok_or_else(|| A::Error::custom("no number"));
+            let value = map.next_value_seed(seed)?;
+            if key == NUMBER_TOKEN
+                && entries.is_empty()
+                && let Some(number) = value.as_str().and_then(precise)
+            {
+                return Ok(number);
             }
-            entries.insert(key.into(), map.next_value_seed(seed)?);
+            entries.insert(key.into(), value);
         }
         Ok(Val::object(entries))
     }
