@@ -12,7 +12,7 @@ pub(crate) fn record(n: u64) -> Value {
         "type": if n % 10 == 0 { "drill" } else { "incident" },
         "status": { "name": "In Progress", "category": { "key": "indeterminate", "colour": "yellow" } },
         "severity": severity,
-        "score": (n % 1000) as f64 / 8.0,
+        "score": (n % 1000) as f64 / 8.0 + 0.0625,
         "description": "p99 of the checkout service has been above 1.2 s for ten minutes; customers see timeouts when they pay.",
         "url": format!("https://tracker.example.com/browse/INC-{n}"),
         "created_at": "2024-03-05T10:11:12.123Z",

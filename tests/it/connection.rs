@@ -699,3 +699,31 @@ impl io::Write for Log {
         Ok(())
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_link_with_a_stale_key_of_the_base_url_goes_out_with_the_right_one_alone() {
+    let api = ScriptedApi::new()
+        .query_key("key", "K")
+        .on("/items", |call| {
+            if call.query("page").is_some() {
+                Answer::json(json!({"items": [{"id": "2"}]}))
+            } else {
+                Answer::json(json!({
+                    "items": [{"id": "1"}],
+                    "@odata.nextLink": "/items?page=2&key=stale&key=K"
+                }))
+            }
+        });
+    let rig = Rig::new(api);
+    let config = Config::loader()
+        .connection_text(
+            "c.yaml",
+            &format!("baseUrl: {API}?key=K\npaginationType: next_link"),
+        )
+        .mapping_text("m.yaml", &items("/items", "{data_path: .items}"))
+        .load()
+        .unwrap();
+    let read = rig.read_from(&config).await;
+    assert_eq!(read.identifiers(), ["1", "2"]);
+    assert_eq!(rig.api.paths()[1], "/items?page=2&key=K");
+}

@@ -13,7 +13,7 @@ use longshore_transport::{Attempt, Client, Exchange, Origin, Request, Response, 
 use tracing::Instrument;
 use url::Url;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, chain};
 use crate::event::{Event, Observer};
 use crate::resource::{ListRequest, StatusAction};
 
@@ -58,11 +58,8 @@ impl Api {
     /// The first request of a list, before any paging.
     pub(crate) fn request(&self, list: &ListRequest, path: &str) -> Result<PageRequest, Error> {
         let mut url = longshore_transport::join(&self.base_url, path).map_err(|error| {
-            Error::new(
-                ErrorKind::Fetch,
-                "the path cannot be joined to the base URL",
-            )
-            .with_source(error)
+            let message = format!("the path cannot be joined to the base URL: {error}");
+            Error::quoting(ErrorKind::Fetch, message, error)
         })?;
         if !list.query.is_empty() {
             url.query_pairs_mut()
@@ -124,16 +121,7 @@ impl Api {
     /// The request as it leaves us, but for credentials.
     fn wire_request(&self, page: PageRequest) -> Request {
         let mut page = page;
-        // Links drop the query that the base URL carries, which may be a key.
-        for (name, value) in self.base_url.query_pairs() {
-            if !page
-                .url
-                .query_pairs()
-                .any(|pair| pair == (name.clone(), value.clone()))
-            {
-                page.set_query(&name, &value);
-            }
-        }
+        self.restore_base_query(&mut page);
         let mut request = Request::new(page.method, page.url);
         request.headers = page.headers;
         for (name, value) in &self.headers {
@@ -153,6 +141,27 @@ impl Api {
             request.body = Some(body.to_string().into());
         }
         request
+    }
+
+    /// Sets what the base URL's query says, which may be a key: links drop it, or carry one that is no longer good.
+    fn restore_base_query(&self, page: &mut PageRequest) {
+        let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in self.base_url.query_pairs() {
+            wanted.entry(name.into()).or_default().push(value.into());
+        }
+        for (name, values) in wanted {
+            let there = page.url.query_pairs().filter(|pair| pair.0 == name);
+            if there
+                .map(|pair| pair.1)
+                .eq(values.iter().map(String::as_str))
+            {
+                continue;
+            }
+            page.set_query(&name, &values[0]);
+            page.url
+                .query_pairs_mut()
+                .extend_pairs(values[1..].iter().map(|value| (&name, value)));
+        }
     }
 }
 
@@ -207,7 +216,10 @@ fn explain(error: longshore_transport::Error, purpose: &Purpose, encoded_slash: 
         _ => "",
     };
     let retryable = error.is_retryable();
-    Error::new(ErrorKind::Fetch, format!("{error}{advice}"))
-        .of_resource(&purpose.kind)
-        .retryable(retryable)
+    let error = match error.kind() {
+        // Why a login failed stands further down, and nobody can act on anything else.
+        longshore_transport::ErrorKind::Auth => Error::new(ErrorKind::Fetch, chain(&error)),
+        _ => Error::quoting(ErrorKind::Fetch, format!("{error}{advice}"), error),
+    };
+    error.of_resource(&purpose.kind).retryable(retryable)
 }
