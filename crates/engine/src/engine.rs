@@ -8,7 +8,7 @@ use http::HeaderMap;
 use longshore_auth::{Authenticator, NoAuth, OriginBound};
 use longshore_paginate::{Paginator, Settings};
 use longshore_transport::{
-    Client, Clock, HttpTransport, Origin, RetryPolicy, TokioClock, Transport,
+    Client, Clock, HttpTransport, Origin, RetryPolicy, TokioClock, Transport, parse_url,
 };
 use url::Url;
 
@@ -189,8 +189,8 @@ impl EngineBuilder {
     }
 
     /// Paging for all resources that say nothing else.
-    pub fn pagination(mut self, settings: Settings) -> Self {
-        self.pagination = settings;
+    pub fn pagination(mut self, settings: impl Into<Settings>) -> Self {
+        self.pagination = settings.into();
         self
     }
 
@@ -325,20 +325,8 @@ fn parse_base_url(text: Option<&str>) -> Result<Url, Error> {
             "baseUrl is missing; set it to the root URL of the API",
         )
     })?;
-    let url = Url::parse(text).map_err(|error| {
-        Error::new(
-            ErrorKind::Config,
-            "baseUrl is no URL; write it as https://host/path",
-        )
-        .with_source(error)
-    })?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(Error::new(
-            ErrorKind::Config,
-            "baseUrl must begin with https:// or http:// and name a host",
-        ));
-    }
-    Ok(url)
+    parse_url(text)
+        .map_err(|error| Error::quoting(ErrorKind::Config, format!("baseUrl: {error}"), error))
 }
 
 fn check_pagination(resource: &Resource, connection: &Settings) -> Result<(), Error> {

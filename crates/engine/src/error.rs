@@ -15,6 +15,8 @@ pub struct Error {
     message: String,
     retryable: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// The message holds the words of `source`, so that the chain goes on behind it.
+    quotes_source: bool,
 }
 
 /// What an [`Error`] is about, and what it does to the stream that it comes from.
@@ -55,6 +57,19 @@ impl Error {
             message: message.into(),
             retryable: false,
             source: None,
+            quotes_source: false,
+        }
+    }
+
+    /// An error whose message holds the words of the one that it comes from.
+    pub(crate) fn quoting(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        source: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        Error {
+            quotes_source: true,
+            ..Error::new(kind, message).with_source(source)
         }
     }
 
@@ -133,6 +148,19 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_ref().map(|source| source.as_ref() as _)
+        let source: &(dyn StdError + 'static) = self.source.as_deref()?;
+        if self.quotes_source {
+            source.source()
+        } else {
+            Some(source)
+        }
     }
+}
+
+/// An error with all that it comes from, on one line: for those whose own words do not say enough to act on.
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let words: Vec<String> = std::iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect();
+    words.join(": ")
 }

@@ -10,7 +10,7 @@ use longshore_paginate::{PageRequest, Progress, Step, Style, Walk};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, chain};
 use crate::fetch::{Answer, Api, Purpose};
 use crate::outcome::Cause;
 use crate::resource::{ListRequest, StatusAction};
@@ -166,19 +166,36 @@ impl Pages {
                     .map_err(|error| self.paginate_error(&error, number))?,
             ),
         };
-        let answer = under_way
-            .await
-            .unwrap_or_else(|error| {
-                Err(Error::new(ErrorKind::Fetch, "the request was cancelled").with_source(error))
-            })
-            .map_err(|error| self.place(error, Some(number)))?;
+        let answer =
+            under_way
+                .await
+                .unwrap_or_else(|error| match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(error) => Err(Error::new(ErrorKind::Fetch, "the runtime is shutting down")
+                        .with_source(error)),
+                })
+                .map_err(|error| self.place(error, Some(number)))?;
         let (headers, body, no_content) = match answer {
-            Answer::Nothing(status) => {
+            Answer::Nothing(status) if number == 1 => {
                 self.state = State::Ended(End::Stop(status_stop(status)));
                 return Ok(RecordPage {
                     records: Vec::new(),
                     warnings: Vec::new(),
                 });
+            }
+            // Some APIs answer so for a position behind the end: an empty page, which the paginator judges as any other.
+            Answer::Nothing(_) if self.counts_positions() => (HeaderMap::new(), Val::null(), true),
+            Answer::Nothing(status) => {
+                return Err(self.place(
+                    Error::new(
+                        ErrorKind::Fetch,
+                        format!(
+                            "the server answered {status} where an earlier answer said to go on; onStatus holds for a list as a whole, \
+                             not for the rest of one that has begun"
+                        ),
+                    ),
+                    Some(number),
+                ));
             }
             Answer::Page {
                 headers,
@@ -324,10 +341,7 @@ impl Pages {
     }
 
     fn paginate_error(&self, error: &longshore_paginate::Error, page: u64) -> Error {
-        self.place(
-            Error::new(ErrorKind::Paginate, error.to_string()),
-            Some(page),
-        )
+        self.place(Error::new(ErrorKind::Paginate, chain(error)), Some(page))
     }
 }
 

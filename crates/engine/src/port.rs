@@ -339,5 +339,5 @@ impl PortSink {
 
 fn port_error(error: longshore_port_client::Error) -> Error {
     let retryable = error.is_retryable();
-    Error::new(ErrorKind::Sink, format!("Port: {error}")).retryable(retryable)
+    Error::quoting(ErrorKind::Sink, format!("Port: {error}"), error).retryable(retryable)
 }

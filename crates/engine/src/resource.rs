@@ -127,7 +127,8 @@ pub(crate) struct ReadIdentity(String);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum StatusAction {
-    /// There is nothing here: an empty list, read completely.
+    /// There is nothing here: an empty list, read completely. After the first page it is an empty page where positions are counted
+    /// by the settings (some APIs answer so behind the end), else an error: the API gave the position itself.
     Empty,
     /// An error that leaves the read incomplete (what every unlisted status does).
     Fail,
@@ -415,8 +416,8 @@ impl ResourceBuilder {
     }
 
     /// Paging of this resource where it differs from the connection's.
-    pub fn pagination(mut self, settings: Settings) -> Self {
-        self.list.pagination = settings;
+    pub fn pagination(mut self, settings: impl Into<Settings>) -> Self {
+        self.list.pagination = settings.into();
         self
     }
 
