@@ -16,4 +16,5 @@ mod records;
 mod resync;
 mod rig;
 mod runner;
+mod secrets;
 mod streams;
