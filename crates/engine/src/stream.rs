@@ -237,12 +237,20 @@ impl Read {
                 tally.cause(Cause::new("ParametersFailed", error.within_resource()));
             }
             if let Some(failure) = &failure {
-                tally.cause(Cause::new("ParentsIncomplete", failure.to_string()));
+                tally.cause(Cause::new("ParentsIncomplete", failure.within_resource()));
             }
             if children.is_empty() {
                 tally.stops.insert("NoParents".to_owned());
             }
             tally.warnings.extend(parents.warnings.iter().cloned());
+            if children.is_empty() && errors.is_empty() && !parents.records.is_empty() {
+                tally.warnings.insert(format!(
+                    "parents at {}: none of {} gave a value for {{{}}}; check its field and filter",
+                    list.list.template.as_str(),
+                    parents.records.len(),
+                    list.parameter.name()
+                ));
+            }
         }
         errors.extend(failure);
         self.observe(&Event::Parents {
