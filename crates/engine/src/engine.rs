@@ -8,7 +8,8 @@ use http::HeaderMap;
 use longshore_auth::{Authenticator, NoAuth, OriginBound};
 use longshore_paginate::{Paginator, Settings};
 use longshore_transport::{
-    Client, Clock, HttpTransport, Origin, RetryPolicy, TokioClock, Transport, parse_url,
+    Client, Clock, DEFAULT_MAX_CONCURRENT_REQUESTS, DEFAULT_TIMEOUT, HttpTransport, Origin,
+    RetryPolicy, TokioClock, Transport, parse_url,
 };
 use url::Url;
 
@@ -77,7 +78,7 @@ impl Engine {
 
     /// The entities of one resource, as they are read.
     ///
-    /// Nothing is sent before the first poll, at most one page is read ahead, and dropping the stream ends all its work. An error of an
+    /// To be polled in a tokio runtime. Nothing is sent before the first poll, at most one page is read ahead, and dropping the stream ends all its work. An error of an
     /// [`ErrorKind`] about one record does not end the stream; every other error is its last item, or, where the path holds a parameter, the
     /// last of one child, and the other children go on. A read that is not complete always gives at least one error.
     pub fn entities(&self, resource: &Resource) -> EntityStream {
@@ -134,9 +135,9 @@ impl Default for EngineBuilder {
             clock: Arc::new(TokioClock::default()),
             retry: RetryPolicy::default(),
             seed: None,
-            timeout: Duration::from_secs(30),
+            timeout: DEFAULT_TIMEOUT,
             verify_tls: true,
-            max_concurrent_requests: 10,
+            max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
             observer: Arc::new(Unobserved),
             resources: Vec::new(),
         }

@@ -22,12 +22,21 @@ use crate::error::Error;
 #[async_trait]
 pub trait Sink: Send + Sync {
     /// Checks that writing will be possible, and marks the beginning in the sink's own time.
+    ///
+    /// # Errors
+    /// Writing is not possible. Nothing is read then.
     async fn begin(&self) -> Result<Mark, Error>;
 
     /// Stores entities. Called with a few hundred at most.
+    ///
+    /// # Errors
+    /// As [`Written::failure`], where nothing of the batch is known to be stored. Reading goes on; after some failures in a row it ends.
     async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error>;
 
     /// Removes what the sync proved to be gone.
+    ///
+    /// # Errors
+    /// Nothing was removed. What failed after a part was removed belongs in [`Reconciled::errors`].
     async fn reconcile(&self, evidence: Evidence) -> Result<Reconciled, Error>;
 }
 

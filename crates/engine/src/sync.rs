@@ -30,6 +30,7 @@ const KEPT: usize = 100;
 
 /// What a sync came to. Its JSON form has a fixed set of keys; what is left out of it is for people and in `Display`.
 #[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// How the read of each resource ended, in their order.
     pub resources: Vec<ResourceReport>,
@@ -51,6 +52,7 @@ pub struct Report {
 
 /// How the read of one resource ended.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct ResourceReport {
     /// Its kind.
     pub kind: String,

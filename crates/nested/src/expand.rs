@@ -16,6 +16,9 @@ use crate::{Error, Parameter, PathTemplate};
 /// [`TemplateExpander`] does it by template. Implement this for children that are found otherwise, such as one request per day of a range.
 pub trait Expand: fmt::Debug + Send + Sync {
     /// The children of one parent.
+    ///
+    /// # Errors
+    /// What this parent's children are cannot be said: see the contract.
     fn children(&self, parent: &Val) -> Result<Vec<Child>, Error>;
 }
 

@@ -16,7 +16,8 @@ use crate::{
 
 /// Redirects that are followed in a row.
 const MAX_HOPS: usize = 5;
-const MAX_CONCURRENT_REQUESTS: usize = 10;
+/// Requests of one client that are under way at once, unless set.
+pub const DEFAULT_MAX_CONCURRENT_REQUESTS: usize = 10;
 
 /// Runs exchanges: everything around [`Transport::send`] that makes one request reliable.
 ///
@@ -97,7 +98,7 @@ impl Client {
             retry: RetryPolicy::default(),
             clock: None,
             seed: None,
-            max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
+            max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
         }
     }
 
@@ -530,8 +531,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Most requests that are under way at once, over all exchanges and origins. The default is
-    /// 10; 0 counts as 1.
+    /// Most requests that are under way at once, over all exchanges and origins; 0 counts as 1.
+    /// The default is [`DEFAULT_MAX_CONCURRENT_REQUESTS`].
     #[must_use]
     pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
         self.max_concurrent_requests = requests;

@@ -8,8 +8,8 @@ use crate::{Error, ErrorKind, Request, Response, Transport};
 
 /// A connection attempt that takes longer has failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// One attempt, from the connection to the last byte of the body.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// The time for one attempt, from the connection to the last byte of the body, unless set.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Many servers close idle connections after 20 s and more: ours are given up before.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Enough for a page of a thousand large records; a compressed bomb stops here.
@@ -49,7 +49,7 @@ impl HttpTransport {
     /// 64 MiB of body.
     pub fn builder() -> HttpTransportBuilder {
         HttpTransportBuilder {
-            timeout: TIMEOUT,
+            timeout: DEFAULT_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
             verify_tls: true,
             max_body_bytes: MAX_BODY_BYTES,

@@ -75,11 +75,13 @@ mod told;
 mod transport;
 
 pub use self::address::{Origin, SafeUrl, join, parse_url};
-pub use self::client::{Attempt, Client, ClientBuilder, Exchange, RetryScope};
+pub use self::client::{
+    Attempt, Client, ClientBuilder, DEFAULT_MAX_CONCURRENT_REQUESTS, Exchange, RetryScope,
+};
 pub use self::clock::{Clock, TokioClock};
 pub use self::error::{Error, ErrorKind};
 pub use self::header::header;
-pub use self::http_transport::{HttpTransport, HttpTransportBuilder};
+pub use self::http_transport::{DEFAULT_TIMEOUT, HttpTransport, HttpTransportBuilder};
 pub use self::message::{Request, Response};
 pub use self::prepare::{Generation, Prepare, Renewal, Unauthenticated};
 pub use self::retry::RetryPolicy;

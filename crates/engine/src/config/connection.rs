@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use longshore_paginate::Settings;
-use longshore_transport::{SafeUrl, parse_url};
+use longshore_transport::{DEFAULT_MAX_CONCURRENT_REQUESTS, DEFAULT_TIMEOUT, SafeUrl, parse_url};
 use url::Url;
 
 use super::auth::{self, AuthSettings};
@@ -133,7 +133,7 @@ pub(super) fn read(
     let pagination = pagination::of_connection(levels, findings);
     let timeout = match levels.take(&["timeout"], findings) {
         Some(node) => values::seconds(&node, findings),
-        None => Some(Duration::from_secs(30)),
+        None => Some(DEFAULT_TIMEOUT),
     };
     let verify_tls = match levels.take(&["verifySsl"], findings) {
         Some(node) => {
@@ -149,8 +149,9 @@ pub(super) fn read(
         None => Some(true),
     };
     let max_concurrent_requests = match levels.take(&["maxConcurrentRequests"], findings) {
-        Some(node) => values::whole_number(&node, 1, findings),
-        None => Some(10),
+        Some(node) => values::whole_number(&node, 1, findings)
+            .map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
+        None => Some(DEFAULT_MAX_CONCURRENT_REQUESTS),
     };
     if findings.problem_count() > before {
         return None;
@@ -162,7 +163,7 @@ pub(super) fn read(
         pagination,
         timeout: timeout?,
         verify_tls: verify_tls?,
-        max_concurrent_requests: usize::try_from(max_concurrent_requests?).unwrap_or(usize::MAX),
+        max_concurrent_requests: max_concurrent_requests?,
     })
 }
 

@@ -9,7 +9,7 @@ use super::notice::{Findings, Place};
 use super::spelling::Keys;
 use super::tree::{Node, Shape};
 use super::{resource, values};
-use crate::{AllowEmpty, Resource};
+use crate::{AllowEmpty, PortSinkOptions, Resource};
 
 /// What becomes an entity, and what may be deleted.
 #[derive(Clone)]
@@ -72,16 +72,25 @@ pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) ->
         Some(node) => values::boolean(&node, findings),
         None => Some(default),
     };
-    let delete_dependent_entities = switch("deleteDependentEntities", false, findings);
-    let create_missing_related_entities = switch("createMissingRelatedEntities", true, findings);
-    let enable_merge_entity = switch("enableMergeEntity", true, findings);
+    let default = PortSinkOptions::default();
+    let delete_dependent_entities = switch(
+        "deleteDependentEntities",
+        default.delete_dependents,
+        findings,
+    );
+    let create_missing_related_entities = switch(
+        "createMissingRelatedEntities",
+        default.create_missing_related_entities,
+        findings,
+    );
+    let enable_merge_entity = switch("enableMergeEntity", default.merge, findings);
     let entity_deletion_threshold = match fields.take(&["entityDeletionThreshold"], findings) {
         Some(node) => values::number_within(&node, 0.0, 1.0, findings),
-        None => Some(0.9),
+        None => Some(default.deletion_threshold),
     };
     let allow_empty = match fields.take(&["allowEmpty"], findings) {
         Some(node) => allow_empty(&node, findings),
-        None => AllowEmpty::No,
+        None => default.allow_empty,
     };
     let list = fields.take(&["resources"], findings);
     let resources = match list {

@@ -25,9 +25,11 @@ pub struct PortSettings {
     pub integration_type: String,
     /// Which integration this is.
     pub integration_identifier: Option<String>,
-    /// Whether defaults are created at Port when the integration is new; true unless set.
+    /// `initializePortResources`: whether defaults are to be created at Port when the integration is new; true unless set. Checked, but
+    /// nothing in this version creates them.
     pub initialize_port_resources: bool,
-    /// Whether Port gets masked examples of raw records; true unless set.
+    /// `sendRawDataExamples`: whether Port is to get masked examples of raw records; true unless set. Checked, but nothing in this
+    /// version sends them.
     pub send_raw_data_examples: bool,
 }
 
@@ -37,7 +39,7 @@ pub struct PortSettings {
 pub struct RunSettings {
     /// What starts a sync; polling unless set.
     pub listener: Listener,
-    /// `scheduledResyncInterval`, written in minutes; 0 is none.
+    /// `scheduledResyncInterval`, written in minutes; 0 is none. For whoever starts syncs: the engine runs one at a time, when told.
     pub scheduled_resync_interval: Option<Duration>,
     /// `clientTimeout`: for one request to Port.
     pub client_timeout: Option<Duration>,
