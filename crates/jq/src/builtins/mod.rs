@@ -200,6 +200,26 @@ fn own() -> Vec<Fun<Data>> {
                 Box::new(last.transpose().into_iter())
             }),
         ),
+        (
+            "_alternative",
+            [Bind::Fun(()), Bind::Fun(())].into(),
+            Native::<Data>::new(|mut cv| {
+                let (g, g_ctx) = cv.0.pop_fun();
+                let (f, f_ctx) = cv.0.pop_fun();
+                let outputs = f.run((f_ctx, cv.1.clone()));
+                alternative(outputs, Val::truthy, move || g.run((g_ctx, cv.1)))
+            })
+            .with_paths(|mut cv| {
+                let (g, g_ctx) = cv.0.pop_fun();
+                let (f, f_ctx) = cv.0.pop_fun();
+                let outputs = f.paths((f_ctx, cv.1.clone()));
+                alternative(
+                    outputs,
+                    |(value, _)| value.truthy(),
+                    move || g.paths((g_ctx, cv.1)),
+                )
+            }),
+        ),
         f!("true", |_input| Ok(Val::from(true))),
         f!("false", |_input| Ok(Val::from(false))),
         f!("null", |_input| Ok(Val::null())),
@@ -243,6 +263,22 @@ fn own() -> Vec<Fun<Data>> {
         }),
         f!("now", |_input| Ok(Val::from(time::now()))),
     ]
+}
+
+/// Outputs of jaq, or errors.
+type Outputs<'a, T> = jaq_core::box_iter::BoxIter<'a, Result<T, Exn<'a, Val>>>;
+
+/// The outputs that count, or those of `otherwise` if there are none. An error counts.
+fn alternative<'a, T: 'a>(
+    outputs: Outputs<'a, T>,
+    counts: fn(&T) -> bool,
+    otherwise: impl FnOnce() -> Outputs<'a, T>,
+) -> Outputs<'a, T> {
+    let mut outputs = outputs.filter(move |output| output.as_ref().map_or(true, counts));
+    match outputs.next() {
+        Some(first) => Box::new(std::iter::once(first).chain(outputs)),
+        None => otherwise(),
+    }
 }
 
 fn raised<'a>(value: Val) -> Exn<'a, Val> {

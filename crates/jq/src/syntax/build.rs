@@ -240,6 +240,8 @@ pub(crate) fn operator<'s>(l: Tm<'s>, op: BinaryOp<&'s str>, r: Tm<'s>) -> Tm<'s
         BinaryOp::Math(_) | BinaryOp::Cmp(_) if !exactly_one(&l) && !harmless(&r) => {
             let_var(r, RIGHT, boxed(l, op, Term::Var(RIGHT)))
         }
+        // The same, but that its paths are those of the outputs that count.
+        BinaryOp::Alt if several(&l) => Term::Call("_alternative", vec![l, r]),
         BinaryOp::Assign if !plain_target(&l) => Term::Call("_assign", vec![l, r]),
         BinaryOp::Update if !plain_target(&l) || !(anchored(&l) || exactly_one(&r)) => {
             Term::Call("_modify", vec![l, r])
@@ -507,11 +509,8 @@ pub(crate) fn fold<'s>(
             Opt::Essential,
         )]),
     );
-    let init = Term::Arr(Some(Box::new(boxed(
-        init,
-        BinaryOp::Comma,
-        Term::Arr(None),
-    ))));
+    let fresh = boxed(Term::Var(STATE), BinaryOp::Comma, Term::Arr(None));
+    let init = let_var(init, STATE, Term::Arr(Some(Box::new(fresh))));
     let outputs = pipe(index("0"), Term::Arr(Some(Box::new(update))));
     let state = Term::Arr(Some(Box::new(boxed(
         last,
