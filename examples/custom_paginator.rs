@@ -1,9 +1,7 @@
 //! An API that pages by month, read by a paginator of your own: `cargo run --example custom_paginator`
 
-use std::error::Error;
-
 use futures::TryStreamExt;
-use longshore_engine::paginate::{self, Next, Page, PageRequest, PageToken, Paginator, StopReason};
+use longshore_engine::paginate::{Error, Next, Page, PageRequest, PageToken, Paginator, StopReason};
 use longshore_engine::{Engine, Resource};
 use longshore_testkit::{Answer, ScriptedApi, serve};
 use serde_json::json;
@@ -13,17 +11,13 @@ use serde_json::json;
 struct ByMonth;
 
 impl Paginator for ByMonth {
-    fn apply(
-        &self,
-        token: Option<&PageToken>,
-        request: &mut PageRequest,
-    ) -> Result<(), paginate::Error> {
+    fn apply(&self, token: Option<&PageToken>, request: &mut PageRequest) -> Result<(), Error> {
         let month = token.and_then(PageToken::as_u64).unwrap_or(1);
         request.set_query("month", &month.to_string());
         Ok(())
     }
 
-    fn next(&self, token: Option<&PageToken>, _page: &Page<'_>) -> Result<Next, paginate::Error> {
+    fn next(&self, token: Option<&PageToken>, _page: &Page<'_>) -> Result<Next, Error> {
         Ok(match token.and_then(PageToken::as_u64).unwrap_or(1) {
             12 => Next::Complete(StopReason::Other("the year is over".to_owned())),
             month => Next::Continue(PageToken::from(month + 1)),
@@ -32,7 +26,7 @@ impl Paginator for ByMonth {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let api = ScriptedApi::new().on("/bills", |call| {
         Answer::json(vec![json!({ "id": call.query("month") })])
     });

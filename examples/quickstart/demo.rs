@@ -18,9 +18,8 @@ pub(crate) fn api() -> ScriptedApi {
         .on("/api/v1/services", move |call| {
             services.answer(call).after(Duration::from_millis(60))
         })
-        .on("/api/v1/services/{service_id}/deployments", |call| {
+        .on("/api/v1/services/{service_id}/deployments", |_| {
             let deployments: Vec<Value> = (1..=3).map(deployment).collect();
-            let _ = call;
             Answer::json(deployments).after(Duration::from_millis(40))
         })
 }
