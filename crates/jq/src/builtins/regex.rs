@@ -119,21 +119,19 @@ impl Compiled {
 
     fn compile(pattern: &str, flags: &str) -> Result<Compiled, fail::Error> {
         let (mut ignore_case, mut extended, mut dot_newline) = (false, false, false);
-        let (mut all, mut skip_empty, mut longest) = (false, false, false);
+        let (mut all, mut skip_empty) = (false, false);
         for flag in flags.chars() {
             match flag {
                 'g' => all = true,
                 'i' => ignore_case = true,
                 'x' => extended = true,
-                // Oniguruma's "single line": `$` is the end of the text, which it is anyway.
-                's' => {}
+                // `s`: `$` is the end of the text, which it is anyway. `l`: the longest match, which is not to be had.
+                's' | 'l' => {}
                 'p' => dot_newline = true,
                 'n' => skip_empty = true,
-                'l' => longest = true,
                 _ => return Err(fail::quoting("not a valid modifier string", flags)),
             }
         }
-        let _ = longest;
         let build = |pattern: &str| {
             RegexBuilder::new(pattern)
                 .oniguruma_mode(true)

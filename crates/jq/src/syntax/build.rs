@@ -7,7 +7,6 @@ use jaq_core::load::lex::StrPart;
 use jaq_core::path::{Opt, Part, Path};
 
 /// Names that no program can spell.
-const LEFT: &str = "$!left";
 const RIGHT: &str = "$!right";
 const DOT: &str = "$!dot";
 const VALUE: &str = "$!value";
@@ -593,12 +592,12 @@ pub(crate) fn definition<'s>(name: &'s str, args: Vec<&'s str>, body: Tm<'s>) ->
     // `$a` as a parameter also defines `a`.
     let values: Vec<Def<&'s str>> = args
         .iter()
-        .filter_map(|arg| arg.strip_prefix('$'))
-        .filter(|plain| calls(&body, plain, 0))
-        .map(|plain| Def {
+        .filter_map(|arg| arg.strip_prefix('$').map(|plain| (plain, *arg)))
+        .filter(|(plain, _)| calls(&body, plain, 0))
+        .map(|(plain, arg)| Def {
             name: plain,
             args: Vec::new(),
-            body: Term::Var(leading_dollar(&args, plain)),
+            body: Term::Var(arg),
         })
         .collect();
     if !values.is_empty() {
@@ -608,13 +607,6 @@ pub(crate) fn definition<'s>(name: &'s str, args: Vec<&'s str>, body: Tm<'s>) ->
         body = super::guard::recursive(name, &args, body);
     }
     Def { name, args, body }
-}
-
-fn leading_dollar<'s>(args: &[&'s str], plain: &str) -> &'s str {
-    args.iter()
-        .find(|arg| arg.strip_prefix('$') == Some(plain))
-        .copied()
-        .unwrap_or(LEFT)
 }
 
 /// Whether a term calls a function of that name and number of arguments anywhere inside.
