@@ -1,8 +1,8 @@
 //! An API that pages by month, read by a paginator of your own: `cargo run --example custom_paginator`
 
 use futures::TryStreamExt;
-use longshore_engine::paginate::{Error, Next, Page, PageRequest, PageToken, Paginator, StopReason};
-use longshore_engine::{Engine, Resource};
+use longshore_engine::paginate::{Error, Next, Page, PageRequest, PageToken, Paginator};
+use longshore_engine::{Engine, Resource, paginate::StopReason};
 use longshore_testkit::{Answer, ScriptedApi, serve};
 use serde_json::json;
 
