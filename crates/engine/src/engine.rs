@@ -90,7 +90,7 @@ impl Engine {
         sync::run(&self.api, &self.resources, sync::Scope::All, sink).await
     }
 
-    /// As [`sync`](Engine::sync), for the resources of these kinds only. What other resources feed stays untouched.
+    /// As [`sync`](Engine::sync), for the resources of these kinds only. Nothing is deleted of blueprints that they do not feed.
     pub async fn sync_kinds(&self, kinds: &[String], sink: &dyn Sink) -> Report {
         sync::run(&self.api, &self.resources, sync::Scope::Kinds(kinds), sink).await
     }

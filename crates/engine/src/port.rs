@@ -228,12 +228,11 @@ impl Sink for PortSink {
                 owned,
             };
             let unneeded = self.unrelated(stale, &evidence);
-            if unneeded.is_empty() {
+            if unneeded.is_empty() || !evidence.concerns(&blueprint) {
                 continue;
             }
             match self.permit(&evidence, &blueprint, share) {
                 Ok(proof) => deletions.push((proof, unneeded)),
-                Err(_) if !evidence.concerns(&blueprint) => {}
                 Err(reason) => reconciled.withheld.push(WithheldDelete {
                     blueprint,
                     reason,
