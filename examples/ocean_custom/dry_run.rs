@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use longshore_engine::mapping::Entity;
 use longshore_engine::port_client::identifier_problem;
 use longshore_engine::{Error, ErrorKind, Evidence, Mark, Reconciled, Rejection, Sink, Written};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::progress::Progress;
 
@@ -14,7 +14,7 @@ use crate::progress::Progress;
 pub(crate) struct DryRun {
     progress: Progress,
     printed: AtomicU64,
-    closed: Notify,
+    closed: watch::Sender<bool>,
 }
 
 impl DryRun {
@@ -22,7 +22,7 @@ impl DryRun {
         DryRun {
             progress,
             printed: AtomicU64::new(0),
-            closed: Notify::new(),
+            closed: watch::Sender::new(false),
         }
     }
 
@@ -31,9 +31,15 @@ impl DryRun {
         self.printed.load(Ordering::Relaxed)
     }
 
-    /// Waits until whoever reads stdout has had enough (`| head`).
+    /// Whether whoever reads stdout has had enough (`| head`).
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.closed.borrow()
+    }
+
+    /// Waits until it is.
     pub(crate) async fn closed(&self) {
-        self.closed.notified().await;
+        // The sender lives as long as `self`, so this does not fail.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
     fn print(&self, entities: &[Entity]) -> io::Result<()> {
@@ -57,7 +63,7 @@ impl Sink for DryRun {
             .aside(|| self.print(&entities))
             .map_err(|error| {
                 if error.kind() == io::ErrorKind::BrokenPipe {
-                    self.closed.notify_one();
+                    self.closed.send_replace(true);
                 }
                 Error::new(
                     ErrorKind::Sink,

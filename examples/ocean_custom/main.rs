@@ -108,11 +108,15 @@ async fn dry_run(
     let engine = build(config, progress)?;
     let sink = DryRun::new(progress.clone());
     let report = tokio::select! {
-        report = sync(&engine, &arguments.kind, &sink) => report,
-        () = sink.closed() => {
-            progress.clear();
-            return Err(Stop::Failed("stdout was closed before the last entity".to_owned()));
-        }
+        report = sync(&engine, &arguments.kind, &sink) => Some(report),
+        () = sink.closed() => None,
+    };
+    // A sync that gives up for the same reason may be the first to be ready.
+    let Some(report) = report.filter(|_| !sink.is_closed()) else {
+        progress.clear();
+        return Err(Stop::Failed(
+            "stdout was closed before the last entity".to_owned(),
+        ));
     };
     let printed = counted(sink.printed(), "entity", "entities");
     summarize(

@@ -116,10 +116,9 @@ impl Progress {
                     bar.finish_and_clear();
                 }
             }
-            Event::RecordFailed { kind, error } => match self.count_failure(kind) {
-                ..=NAMED_FAILURES => bars.line(&error.to_string()),
-                _ => {}
-            },
+            Event::RecordFailed { kind, error } if self.count_failure(kind) <= NAMED_FAILURES => {
+                bars.line(&error.to_string());
+            }
             Event::Request { attempt, .. } if attempt.wait.is_some() => {
                 bars.line(&retry_line(attempt));
             }

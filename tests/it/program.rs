@@ -194,7 +194,7 @@ fn executable() -> &'static Path {
         }
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
-            .args(["build", "--locked", "--example", "ocean_custom"])
+            .args(["build", "--example", "ocean_custom"])
             .arg("--target-dir")
             .arg(profile.parent().unwrap())
             .current_dir(root);

@@ -123,6 +123,20 @@ async fn a_paged_list_without_data_path_ends_at_its_first_page_and_names_the_lis
     assert!(api.requests().len() <= 2, "{:?}", api.paths());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn parents_that_all_give_no_value_are_named_although_the_read_is_complete() {
+    let api = ScriptedApi::new().json("/users", json!([{"id": 1}, {"id": 2}]));
+    let selector = "{path_parameters: {user_id: {endpoint: /users, field: .uid}}}";
+    let ended = dry_run(
+        &api.serve().await,
+        &one_kind("/users/{user_id}/devices", selector),
+    )
+    .await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""));
+    let note = "\n  note: parents at /users: none of 2 gave a value for {user_id}; check its field and filter\n";
+    assert!(ended.stderr.contains(note), "{}", ended.stderr);
+}
+
 // --validate, --kind
 
 #[tokio::test(flavor = "multi_thread")]
