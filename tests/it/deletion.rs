@@ -618,6 +618,23 @@ async fn reference_deletes_when_22_rows_are_inserted_while_it_reads() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reference_deletes_when_22_rows_go_away_while_it_reads() {
+    // User 1 is deleted between the first page and the second, so that user 11 moves to the first page and is never seen.
+    let asked = Arc::new(AtomicU64::new(0));
+    let api = ScriptedApi::new().on("/users", move |call| {
+        let mut rows = numbered(25);
+        if asked.fetch_add(1, Ordering::SeqCst) > 0 {
+            rows.remove(0);
+        }
+        Pages::offset(rows)
+            .under("users")
+            .total("total")
+            .answer(call)
+    });
+    keeps_all_of_a_short_read(api, "paginationType: offset\npageSize: 10", USERS).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn reference_deletes_when_23_and_24_kinds_share_half_a_list_of_parents() {
     let second = users_of(TEAM)
         .replace("resources:", "")
@@ -683,4 +700,60 @@ resources:
             .contains("deleteDependentEntities: true"),
         "{report}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blueprint_that_port_does_not_know_keeps_no_other_kind_from_being_read_and_written() {
+    let mapping = r#"
+resources:
+  - kind: /users
+    selector: {data_path: .users}
+    port: {entity: {mappings: {identifier: .id, blueprint: '"usr"'}}}
+  - kind: /teams
+    selector: {pagination: {type: none}}
+    port: {entity: {mappings: {identifier: .id, blueprint: '"team"'}}}
+"#;
+    let rig = Rig::with_port(
+        ScriptedApi::new()
+            .pages(
+                "/users",
+                Pages::page(numbered(1000)).under("users").total("total"),
+            )
+            .json("/teams", json!([{"id": "t1"}])),
+        PortDouble::new().blueprint("team"),
+    );
+    let report = rig.sync("paginationType: page", mapping).await;
+    assert_eq!((report.upserted, report.rejected), (1, 1000), "{report}");
+    assert_eq!(report.errors.len(), 1, "one line for one cause: {report}");
+    assert_eq!(report.resources.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_port_stays_away_the_rest_is_not_read_and_says_so() {
+    let mapping = r#"
+resources:
+  - kind: /users
+    selector: {data_path: .users}
+    port: {entity: {mappings: {identifier: .id, blueprint: '"user"'}}}
+  - kind: /teams
+    port: {entity: {mappings: {identifier: .id, blueprint: '"team"'}}}
+"#;
+    let rig = Rig::with_port(
+        ScriptedApi::new()
+            .pages(
+                "/users",
+                Pages::page(numbered(1000)).under("users").total("total"),
+            )
+            .json("/teams", json!([{"id": "t1"}])),
+        PortDouble::new().faults(
+            longshore_testkit::PortCall::UpsertMany,
+            1..,
+            Answer::status(503),
+        ),
+    );
+    let report = rig.sync("paginationType: page", mapping).await;
+    assert_eq!(rig.api.count("/teams"), 0);
+    let cause = report.resources[1].cause.as_deref().unwrap();
+    assert!(cause.starts_with("NotRead"), "{report}");
+    assert_eq!(rig.port.deleted(), []);
 }

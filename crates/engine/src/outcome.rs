@@ -56,6 +56,25 @@ pub struct Cause {
 }
 
 impl Outcome {
+    /// Of a resource that was not even asked for.
+    pub(crate) fn not_read(why: &str) -> Self {
+        let cause = Cause::new("NotRead", why);
+        Outcome {
+            verdict: Verdict::Incomplete(cause.clone()),
+            pages: 0,
+            records: 0,
+            entities: 0,
+            skipped: 0,
+            failed: 0,
+            misconfigured: BTreeMap::new(),
+            misconfigured_samples: BTreeMap::new(),
+            always_null: Vec::new(),
+            warnings: Vec::new(),
+            causes: vec![cause],
+            cause_count: 1,
+        }
+    }
+
     /// Whether everything was read.
     pub fn is_complete(&self) -> bool {
         matches!(self.verdict, Verdict::Complete(_))

@@ -23,9 +23,9 @@ use crate::stream::EntityStream;
 const BATCH: usize = 200;
 /// Batches that wait for the sink while reading goes on.
 const WAITING_BATCHES: usize = 4;
-/// After this many batches that failed one after the other the sink is given up.
+/// After this many batches in a row that the sink could not take for the time being it is given up.
 const FAILED_BATCHES: usize = 3;
-/// Rejections and errors kept for people to read, each.
+/// Rejections kept for people to read.
 const KEPT: usize = 100;
 
 /// What a sync came to. Its JSON form has a fixed set of keys; what is left out of it is for people and in `Display`.
@@ -196,24 +196,26 @@ pub(crate) async fn run(
         api,
         sink,
         report,
-        failed_in_a_row: 0,
-        failed: false,
+        away_in_a_row: 0,
+        failures: Vec::new(),
         unknown: HashSet::new(),
     };
     let mut seen = Seen::default();
     for (resource, entry) in resources.iter().zip(entries) {
-        let left_out = match (scope.holds(resource.kind()), writing.is_given_up()) {
-            (true, false) => None,
-            (true, true) => Some("the sync was given up before its turn"),
-            (false, _) => Some("this sync was not asked to read it"),
-        };
-        if let Some(why) = left_out {
-            ledger.close(entry, Ending::Incomplete(why.to_owned()));
+        if !scope.holds(resource.kind()) {
+            let why = "this sync was not asked to read it".to_owned();
+            ledger.close(entry, Ending::Incomplete(why));
             continue;
         }
-        let outcome = transfer(&session, resource, &mut seen, &mut writing)
-            .instrument(tracing::info_span!("resource", kind = resource.kind()))
-            .await;
+        let outcome = if writing.is_given_up() {
+            Outcome::not_read(
+                "what was read before it could not be written, so it was not asked for",
+            )
+        } else {
+            transfer(&session, resource, &mut seen, &mut writing)
+                .instrument(tracing::info_span!("resource", kind = resource.kind()))
+                .await
+        };
         let ending = match outcome.cause() {
             None => Ending::Complete,
             Some(cause) => Ending::Incomplete(cause.to_string()),
@@ -231,11 +233,15 @@ pub(crate) async fn run(
         mark,
         resources: resources.len(),
         asked_for: scope.blueprints(resources),
-        withhold_all: writing
-            .failed
+        withhold_all: (!writing.failures.is_empty())
             .then(|| "not everything could be written; nothing is deleted before that".to_owned()),
     };
     let mut report = writing.report;
+    report.errors = writing
+        .failures
+        .iter()
+        .map(|(failure, count)| format!("{count} entities could not be written: {failure}"))
+        .collect();
     match sink.reconcile(evidence).await {
         Ok(reconciled) => {
             report.deleted = reconciled.deleted;
@@ -291,15 +297,17 @@ struct Writing<'a> {
     api: &'a Api,
     sink: &'a dyn Sink,
     report: Report,
-    failed_in_a_row: usize,
-    failed: bool,
+    /// Batches in a row that the sink could not take for the time being.
+    away_in_a_row: usize,
+    /// What kept entities from being written, and how many.
+    failures: Vec<(String, u64)>,
     /// Blueprints of which an entity without a known identifier was refused.
     unknown: HashSet<String>,
 }
 
 impl Writing<'_> {
     fn is_given_up(&self) -> bool {
-        self.failed_in_a_row >= FAILED_BATCHES
+        self.away_in_a_row >= FAILED_BATCHES
     }
 
     async fn write(&mut self, kind: &str, batch: Vec<Entity>) {
@@ -329,7 +337,7 @@ impl Writing<'_> {
             .rejections
             .extend(written.rejected.into_iter().take(room));
         match written.failure {
-            None => self.failed_in_a_row = 0,
+            None => self.away_in_a_row = 0,
             Some(failure) => {
                 self.note_failure(count - (written.upserted + refused).min(count), &failure)
             }
@@ -341,14 +349,21 @@ impl Writing<'_> {
         });
     }
 
-    fn note_failure(&mut self, count: u64, error: &Error) {
-        self.failed = true;
-        self.failed_in_a_row += 1;
+    /// A failure that time may heal means that the sink is away; any other is about these entities, and the next may be taken.
+    fn note_failure(&mut self, count: u64, failure: &Error) {
+        self.away_in_a_row = match failure.is_retryable() {
+            true => self.away_in_a_row + 1,
+            false => 0,
+        };
         self.report.rejected += count;
-        if self.report.errors.len() < KEPT {
-            self.report
-                .errors
-                .push(format!("{count} entities could not be written: {error}"));
+        let failure = failure.to_string();
+        match self
+            .failures
+            .iter_mut()
+            .find(|(known, _)| *known == failure)
+        {
+            Some((_, entities)) => *entities += count,
+            None => self.failures.push((failure, count)),
         }
     }
 }

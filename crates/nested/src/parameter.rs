@@ -57,10 +57,10 @@ impl Parameter {
     }
 
     /// The value in a parent record, as text; a number is its jq text. `None` where the parent has no children to ask for: the filter
-    /// says false or gives nothing, or the field is null or gives nothing.
+    /// says false, null or nothing, or the field is null or gives nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Filter`]: the filter fails, or gives what is no boolean. [`ErrorKind::Field`]: the field fails, or gives a
+    /// [`ErrorKind::Filter`]: the filter fails, or gives what is neither boolean nor null. [`ErrorKind::Field`]: the field fails, or gives a
     /// boolean, an object or an array. The children of that parent are then not known, so they must not count as absent.
     pub fn value(&self, parent: &Val) -> Result<Option<String>, Error> {
         if !self.passes(parent)? {
@@ -104,6 +104,8 @@ impl Parameter {
         };
         match filter.first(parent) {
             Ok(None) => Ok(false),
+            // A parent without the key that the filter looks at.
+            Ok(Some(answer)) if answer.is_null() => Ok(false),
             Ok(Some(answer)) => match answer.as_bool() {
                 Some(passes) => Ok(passes),
                 None => refused(format!(
@@ -165,10 +167,7 @@ mod tests {
         assert_eq!(value(".id", Some(".open | not"), parent()), Ok(None));
         assert_eq!(value(".id", Some("empty"), parent()), Ok(None));
         assert_eq!(value(".id", Some(".n"), parent()), Err(ErrorKind::Filter));
-        assert_eq!(
-            value(".id", Some(".missing"), parent()),
-            Err(ErrorKind::Filter)
-        );
+        assert_eq!(value(".id", Some(".missing"), parent()), Ok(None));
         assert_eq!(value(".id", Some(".n.x"), parent()), Err(ErrorKind::Filter));
     }
 

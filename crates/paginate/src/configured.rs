@@ -139,6 +139,7 @@ impl Paginator for Configured {
             known_flag: signs::flag(page),
             onward: Onward::Counted(None),
             total,
+            total_before: page.progress().total,
             page_total,
             records: page.records() as u64,
             asked,

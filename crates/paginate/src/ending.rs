@@ -122,6 +122,13 @@ pub enum Shortfall {
         /// What is counted: `records` or `pages`.
         unit: &'static str,
     },
+    /// Rows went away while pages were read by counting, so that others may have moved past.
+    RowsShifted {
+        /// The largest total that the API spoke of.
+        before: u64,
+        /// The total at the end.
+        now: u64,
+    },
     /// Paging is off, and the answer speaks of more.
     NotPaged {
         /// What speaks of more.
@@ -160,6 +167,7 @@ impl Shortfall {
             Shortfall::Truncated { .. } => "Truncated",
             Shortfall::EndNotProven { .. } => "EndNotProven",
             Shortfall::TotalNotReached { .. } => "TotalNotReached",
+            Shortfall::RowsShifted { .. } => "RowsShifted",
             Shortfall::NotPaged { .. } => "NotPaged",
             Shortfall::PaginationLoop { .. } => "PaginationLoop",
             Shortfall::ParameterIgnored { .. } => "ParameterIgnored",
@@ -183,6 +191,11 @@ impl fmt::Display for Shortfall {
                 f,
                 "the API speaks of {expected} {unit} and {got} were read: check `start` (`startPage`), `data_path` and limits of \
                  the API; if that total counts something else, set `totalPath` to the right one, or to `none`"
+            ),
+            Shortfall::RowsShifted { before, now } => write!(
+                f,
+                "the total fell from {before} to {now} while pages were read, so rows moved and some may have been passed over: read \
+                 again, or page by `cursor` where the API can"
             ),
             Shortfall::NotPaged { evidence, line } => write!(
                 f,

@@ -22,6 +22,8 @@ pub(crate) struct Signs {
     pub(crate) onward: Onward,
     /// Records in all.
     pub(crate) total: Option<Total>,
+    /// The largest total of records that an earlier answer gave.
+    pub(crate) total_before: Option<u64>,
     /// Pages in all.
     pub(crate) page_total: Option<Total>,
     /// Records on this page.
@@ -83,7 +85,10 @@ pub(crate) fn decide(signs: Signs) -> Next {
         // Nobody knows: one more request decides.
         .unwrap_or(Verdict::More(Why::NotOver));
     match verdict {
-        Verdict::End(reason) => Next::Complete(reason),
+        Verdict::End(reason) => match rows_went_away(&signs) {
+            None => Next::Complete(reason),
+            Some(shortfall) => Next::Incomplete(shortfall),
+        },
         Verdict::Short(shortfall) => Next::Incomplete(shortfall),
         Verdict::More(why) => go_on(signs, why),
     }
@@ -252,6 +257,21 @@ fn go_on(signs: Signs, why: Why) -> Next {
             },
         }),
     }
+}
+
+/// A total that falls while positions are counted: what stood behind the rows that went away moved up, perhaps past the page that
+/// was to show it. A total below what was read before counts something else, and a configured one may be another than the one before.
+fn rows_went_away(signs: &Signs) -> Option<Shortfall> {
+    let Onward::Counted(_) = signs.onward else {
+        return None;
+    };
+    let now = signs
+        .total
+        .as_ref()
+        .filter(|total| !total.configured)?
+        .count;
+    let before = signs.total_before?;
+    (before > now && before >= signs.read).then_some(Shortfall::RowsShifted { before, now })
 }
 
 /// An end that the user did not name is not believed below a known total.

@@ -111,6 +111,7 @@ pub struct Progress {
     pub largest_page: u64,
     /// Whether an earlier answer gave a position to go on from.
     pub had_token: bool,
-    /// The last total of records that an answer gave under a well-known name. Some APIs give it on the first page only.
+    /// The largest total of records that an answer gave under a well-known name. Some APIs give it on the first page only, and one that
+    /// falls tells that rows went away.
     pub total: Option<u64>,
 }

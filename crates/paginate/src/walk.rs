@@ -214,7 +214,7 @@ impl Walk {
         self.progress.pages += 1;
         self.progress.records += records;
         self.progress.largest_page = self.progress.largest_page.max(records);
-        self.progress.total = total.or(self.progress.total);
+        self.progress.total = self.progress.total.max(total);
         self.empty_in_row = if records == 0 {
             self.empty_in_row + 1
         } else {

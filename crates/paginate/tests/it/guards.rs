@@ -310,3 +310,33 @@ fn one_paginator_serves_many_reads_at_once() {
         assert_eq!(read.ids.len(), of, "{}", read.told());
     }
 }
+
+#[test]
+fn a_total_that_falls_while_rows_are_counted_is_no_end() {
+    let replies = vec![
+        items(1..=10, json!({"total": 25})),
+        items(11..=20, json!({"total": 25})),
+        items(21..=24, json!({"total": 24})),
+    ];
+    let read = read(Offset::new().page_size(10), script(replies));
+    assert_eq!(read.end(), "RowsShifted");
+    assert!(read.told().contains("from 25 to 24"), "{}", read.told());
+}
+
+#[test]
+fn a_total_that_grows_or_counts_the_page_is_no_sign_of_rows_that_went_away() {
+    for totals in [[20, 24, 24], [10, 10, 4]] {
+        let replies = vec![
+            items(1..=10, json!({"total": totals[0]})),
+            items(11..=20, json!({"total": totals[1]})),
+            items(21..=24, json!({"total": totals[2]})),
+            items(1..=0, json!({"total": 0})),
+        ];
+        let read = read(Offset::new().page_size(10), script(replies));
+        assert!(
+            ["TotalReached", "ShortPage", "EmptyPage"].contains(&read.end()),
+            "{totals:?}: {}",
+            read.end()
+        );
+    }
+}
