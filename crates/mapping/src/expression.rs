@@ -1,6 +1,6 @@
 //! One value of a mapping: as written, and compiled.
 
-use longshore_jq::{CompileError, Filter, Val};
+use longshore_jq::{CompileError, EvalError, EvalErrorKind, Filter, Val};
 use serde_json::{Map, Value};
 
 /// A value of a mapping as written: a jq expression, or a search query whose leaves are jq.
@@ -66,9 +66,9 @@ impl Source {
     }
 
     /// The value on one record: `Ok(None)` without output, `Err` with the reason where it fails.
-    pub(crate) fn first(&self, record: &Val) -> Result<Option<Val>, String> {
+    pub(crate) fn first(&self, record: &Val) -> Result<Option<Val>, Failed> {
         match self {
-            Source::Jq(filter) => filter.first(record).map_err(|error| error.to_string()),
+            Source::Jq(filter) => filter.first(record).map_err(Failed::from),
             Source::Search(search) => search.evaluate(record).map(|query| Some(Val::from(query))),
         }
     }
@@ -86,6 +86,23 @@ impl Source {
         match self {
             Source::Jq(filter) => filter.source().contains(".__"),
             Source::Search(_) => false,
+        }
+    }
+}
+
+/// Why an expression gave no value on a record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Failed {
+    pub(crate) message: String,
+    /// It used more than one evaluation may.
+    pub(crate) limit: bool,
+}
+
+impl From<EvalError> for Failed {
+    fn from(error: EvalError) -> Self {
+        Failed {
+            message: error.to_string(),
+            limit: error.kind() == EvalErrorKind::Limit,
         }
     }
 }
@@ -125,7 +142,7 @@ impl Search {
         sound.then_some(Search(nodes))
     }
 
-    fn evaluate(&self, record: &Val) -> Result<Value, String> {
+    fn evaluate(&self, record: &Val) -> Result<Value, Failed> {
         evaluate_entries(&self.0, record, "")
     }
 }
@@ -241,7 +258,7 @@ fn evaluate_entries(
     entries: &[(String, Node)],
     record: &Val,
     place: &str,
-) -> Result<Value, String> {
+) -> Result<Value, Failed> {
     let mut object = Map::new();
     for (key, node) in entries {
         object.insert(
@@ -252,14 +269,23 @@ fn evaluate_entries(
     Ok(Value::Object(object))
 }
 
-fn evaluate_node(node: &Node, record: &Val, place: &str) -> Result<Value, String> {
+fn evaluate_node(node: &Node, record: &Val, place: &str) -> Result<Value, Failed> {
     let leaf = place.trim_start_matches('.');
     match node {
         Node::Literal(value) => Ok(value.clone()),
         Node::Jq(filter) => match filter.first(record) {
             Ok(Some(value)) => Ok(value.to_json()),
-            Ok(None) => Err(format!("{leaf} gave nothing")),
-            Err(error) => Err(format!("{leaf}: {error}")),
+            Ok(None) => Err(Failed {
+                message: format!("{leaf} gave nothing"),
+                limit: false,
+            }),
+            Err(error) => {
+                let failed = Failed::from(error);
+                Err(Failed {
+                    message: format!("{leaf}: {}", failed.message),
+                    ..failed
+                })
+            }
         },
         Node::List(items) => items
             .iter()
@@ -322,9 +348,9 @@ mod tests {
             .to_json();
         assert_eq!(null["rules"][0]["value"], Value::Null);
         let failed = compile(rule(".a.b")).unwrap().first(&record).unwrap_err();
-        assert!(failed.starts_with("rules[0].value: "), "{failed}");
+        assert!(failed.message.starts_with("rules[0].value: "), "{failed:?}");
         let none = compile(rule("empty")).unwrap().first(&record).unwrap_err();
-        assert_eq!(none, "rules[0].value gave nothing");
+        assert_eq!(none.message, "rules[0].value gave nothing");
     }
 
     #[test]

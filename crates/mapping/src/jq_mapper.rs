@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use longshore_jq::{Filter, Val};
+use longshore_jq::{EvalError, Filter, Val};
 use serde_json::{Map, Value};
 
-use crate::expression::{Expression, Source, compile_jq};
+use crate::expression::{Expression, Failed, Source, compile_jq};
 use crate::path::{leading_path, to_jq};
 use crate::{Entity, Identifier, Mapped, Mapper, RecordFailure};
 
@@ -62,26 +62,25 @@ impl JqMapper {
             return Ok(());
         };
         let blueprint = self.blueprint_of(record)?;
-        let field = |field: &Option<Field>, into: &mut Mapped| {
-            let value = field.as_ref()?.value(record, into);
-            (!value.is_null()).then_some(value)
-        };
-        let fields = |fields: &[Field], into: &mut Mapped| -> Map<String, Value> {
-            fields
-                .iter()
-                .map(|field| (field.name.clone(), field.value(record, into)))
-                .collect()
-        };
-        let entity = Entity {
+        // Counted once there is an entity, so that a record that fails has no say in what is always null.
+        let mut nulls = Vec::new();
+        let title = optional(&self.title, record, into, &mut nulls)?;
+        let icon = optional(&self.icon, record, into, &mut nulls)?;
+        let team = optional(&self.team, record, into, &mut nulls)?;
+        let properties = values(&self.properties, record, into, &mut nulls)?;
+        let relations = values(&self.relations, record, into, &mut nulls)?;
+        for field in nulls {
+            into.null(field);
+        }
+        into.push(Entity {
             identifier,
-            title: field(&self.title, into),
-            icon: field(&self.icon, into),
-            team: field(&self.team, into),
+            title,
+            icon,
+            team,
             blueprint,
-            properties: fields(&self.properties, into),
-            relations: fields(&self.relations, into),
-        };
-        into.push(entity);
+            properties,
+            relations,
+        });
         Ok(())
     }
 
@@ -100,7 +99,7 @@ impl JqMapper {
                     ),
                 )
             }),
-            Err(error) => Err(Refused::new("selector.query", format!("fails: {error}"))),
+            Err(error) => Err(Refused::by_failure("selector.query", error)),
         }
     }
 
@@ -110,11 +109,9 @@ impl JqMapper {
         let value = match self.identifier.first(record) {
             Ok(Some(value)) => value,
             Ok(None) => return Ok(None),
-            Err(error) => {
-                return refused(format!(
-                    "fails: {}",
-                    with_hint(error, &self.identifier, record)
-                ));
+            Err(failed) => {
+                let failed = with_hint(failed, &self.identifier, record);
+                return Err(Refused::by_failure("identifier", failed));
             }
         };
         if matches!(self.identifier, Source::Search(_)) {
@@ -161,7 +158,7 @@ impl JqMapper {
             Ok(None) => {
                 refused("gave nothing; to leave such records out use selector.query".to_owned())
             }
-            Err(error) => refused(format!("fails: {error}")),
+            Err(error) => Err(Refused::by_failure("blueprint", error)),
         }
     }
 }
@@ -179,7 +176,12 @@ impl Mapper for JqMapper {
             Ok(expanded) => {
                 for (number, item) in (1..).zip(expanded) {
                     if let Err(refused) = self.map_one(&item, into) {
+                        let limit = refused.limit;
                         into.fail(refused.on(record, Some(number)));
+                        // One record may hold thousands of items, each of which would take its second.
+                        if limit && into.runaway().is_some() {
+                            return;
+                        }
                     }
                 }
             }
@@ -216,7 +218,7 @@ impl Items {
         let array = match self.array.first(record) {
             Ok(Some(array)) => array,
             Ok(None) => return refused(format!("`{source}` gave nothing, but an array is needed")),
-            Err(error) => return refused(format!("`{source}` fails: {error}")),
+            Err(error) => return Err(Self::failed(source, error)),
         };
         let Some(items) = array.as_array().map(<[Val]>::to_vec) else {
             return refused(match array.is_null() {
@@ -239,8 +241,9 @@ impl Items {
             None => record.clone(),
             Some(remove) => match remove.first(record) {
                 Ok(Some(rest)) => rest,
-                // Unreachable for a path that just gave an array; then the record stays as it is.
-                Ok(None) | Err(_) => record.clone(),
+                Err(error) => return Err(Self::failed(remove.source(), error)),
+                // Unreachable: deleting a path has an output.
+                Ok(None) => record.clone(),
             },
         };
         Ok(items.into_iter().map(move |item| {
@@ -248,6 +251,17 @@ impl Items {
             record.insert(&self.name, item);
             record
         }))
+    }
+
+    fn failed(source: &str, error: EvalError) -> Refused {
+        let failed = Failed::from(error);
+        Refused {
+            limit: failed.limit,
+            ..Refused::new(
+                "itemsToParse",
+                format!("`{source}` fails: {}", failed.message),
+            )
+        }
     }
 }
 
@@ -275,33 +289,64 @@ enum Shape {
 }
 
 impl Field {
-    fn value(&self, record: &Val, into: &mut Mapped) -> Value {
+    /// The value; null also where the expression fails, unless it hit a limit. A null that nobody wrote is noted in `nulls`.
+    fn value<'a>(
+        &'a self,
+        record: &Val,
+        into: &mut Mapped,
+        nulls: &mut Vec<&'a str>,
+    ) -> Result<Value, Refused> {
         if let Some(constant) = &self.constant {
-            return constant.clone();
+            return Ok(constant.clone());
         }
         let value = match self.source.first(record) {
-            Ok(Some(value)) => value,
+            Ok(Some(value)) => self.shape.of(&value).unwrap_or_else(|message| {
+                into.suspect(&self.place, || message);
+                Value::Null
+            }),
             Ok(None) => {
-                into.misconfigured(&self.place, || "gave nothing".to_owned());
-                return Value::Null;
+                into.suspect(&self.place, || "gave nothing".to_owned());
+                Value::Null
             }
-            Err(error) => {
-                into.misconfigured(&self.place, || with_hint(error, &self.source, record));
-                return Value::Null;
+            Err(failed) if failed.limit => return Err(Refused::by_failure(&self.place, failed)),
+            Err(failed) => {
+                into.suspect(&self.place, || {
+                    with_hint(failed, &self.source, record).message
+                });
+                Value::Null
             }
         };
-        match self.shape.of(&value) {
-            Ok(Value::Null) => {
-                into.null(&self.place);
-                Value::Null
-            }
-            Ok(value) => value,
-            Err(message) => {
-                into.misconfigured(&self.place, || message);
-                Value::Null
-            }
+        if value.is_null() {
+            nulls.push(&self.place);
         }
+        Ok(value)
     }
+}
+
+/// A field that is left out where it is null.
+fn optional<'a>(
+    field: &'a Option<Field>,
+    record: &Val,
+    into: &mut Mapped,
+    nulls: &mut Vec<&'a str>,
+) -> Result<Option<Value>, Refused> {
+    let Some(field) = field else {
+        return Ok(None);
+    };
+    let value = field.value(record, into, nulls)?;
+    Ok((!value.is_null()).then_some(value))
+}
+
+fn values<'a>(
+    fields: &'a [Field],
+    record: &Val,
+    into: &mut Mapped,
+    nulls: &mut Vec<&'a str>,
+) -> Result<Map<String, Value>, Refused> {
+    fields
+        .iter()
+        .map(|field| Ok((field.name.clone(), field.value(record, into, nulls)?)))
+        .collect()
 }
 
 impl Shape {
@@ -354,29 +399,49 @@ fn described(value: &Val) -> &'static str {
 }
 
 /// Adds to an error what it comes from where that is plain: only records that are objects can carry the parameters of their parent.
-fn with_hint(error: String, source: &Source, record: &Val) -> String {
-    if record.is_object() || !source.reads_parameters() {
-        return error;
+fn with_hint(failed: Failed, source: &Source, record: &Val) -> Failed {
+    if failed.limit || record.is_object() || !source.reads_parameters() {
+        return failed;
     }
-    format!(
-        "{error}; the record is {}, and only objects carry `__` parameters: build objects in data_path, as `.tags[] | {{name: .}}` does",
-        described(record)
-    )
+    Failed {
+        message: format!(
+            "{}; the record is {}, and only objects carry `__` parameters: build objects in data_path, as `.tags[] | {{name: .}}` does",
+            failed.message,
+            described(record)
+        ),
+        ..failed
+    }
 }
 
 /// Why a record fails, before it is known which one it is.
 struct Refused {
-    field: &'static str,
+    field: String,
     message: String,
+    limit: bool,
 }
 
 impl Refused {
-    fn new(field: &'static str, message: String) -> Self {
-        Refused { field, message }
+    fn new(field: &str, message: String) -> Self {
+        Refused {
+            field: field.to_owned(),
+            message,
+            limit: false,
+        }
+    }
+
+    fn by_failure(field: &str, failed: impl Into<Failed>) -> Self {
+        let failed = failed.into();
+        Refused {
+            limit: failed.limit,
+            ..Refused::new(field, format!("fails: {}", failed.message))
+        }
     }
 
     fn on(self, record: &Val, item: Option<u64>) -> RecordFailure {
-        let failure = RecordFailure::new(self.field, self.message);
+        let mut failure = RecordFailure::new(self.field, self.message);
+        if self.limit {
+            failure = failure.by_limit();
+        }
         let identity = identity(record);
         match (identity, item) {
             (Some(identity), Some(item)) => {

@@ -48,8 +48,11 @@
 //! | `blueprint` | anything but text | failed |
 //! | `itemsToParse` | anything but an array | failed |
 //! | any other field | it fails, or no output | the field is null, counted under its name |
+//! | any of these | it uses more time, memory or stack than one evaluation may | failed, counted in [`limits`](Mapped::limits) |
 //!
 //! A skipped record has no consequence. A failed one means that the catalog's truth is not known, so a sync withholds deletes.
+//! A field that hits a limit [`RUNAWAY_LIMIT`] times is a [`runaway`](Mapped::runaway): no record behind it is mapped, because each might
+//! take a second more. What limits there are: see [`longshore_jq`].
 //!
 //! # Features
 //!
@@ -77,6 +80,6 @@ pub use expression::Expression;
 #[cfg(feature = "jq")]
 pub use jq_mapper::{JqMapper, JqMapperBuilder, MappingProblem};
 #[cfg(feature = "jq")]
-pub use mapper::{Mapped, Mapper, RecordFailure};
+pub use mapper::{Mapped, Mapper, RUNAWAY_LIMIT, RecordFailure};
 #[cfg(feature = "jq")]
 pub use records::{Found, RecordPath, Records};

@@ -68,6 +68,9 @@ impl<M: Mapper + ?Sized> Mapper for Box<M> {
     }
 }
 
+/// How many hits of a limit make a field a [`runaway`](Mapped::runaway).
+pub const RUNAWAY_LIMIT: u64 = 3;
+
 /// What became of the records of a page, or of many pages after [`merge`](Mapped::merge).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -78,6 +81,9 @@ pub struct Mapped {
     pub skipped: u64,
     /// Records that could not become an entity.
     pub failures: Vec<RecordFailure>,
+    /// How often a field's expression used more time, memory or stack than one evaluation may, by field: `properties.email`. The record
+    /// is among `failures` then.
+    pub limits: BTreeMap<String, u64>,
     /// How often a field's expression failed or gave nothing, by field: `properties.email`. The field is null then.
     pub misconfigured: BTreeMap<String, u64>,
     /// One error message for each misconfigured field, from the first record that showed it.
@@ -91,8 +97,14 @@ pub struct Mapped {
 
 impl Mapped {
     /// Maps the records of one page. `first` is the position of the first of them in the whole read, from 1; failures carry theirs.
+    ///
+    /// It stops as soon as there is a [`runaway`](Self::runaway): the records behind it are neither mapped nor counted, because each may
+    /// cost as long as one evaluation may take. So ask for it after each page, and end the read as incomplete if there is one.
     pub fn map_page(&mut self, mapper: &dyn Mapper, records: &[Val], first: u64) {
         for (position, record) in (first..).zip(records) {
+            if self.runaway().is_some() {
+                return;
+            }
             let before = self.failures.len();
             mapper.map(record, self);
             for failure in self.failures.iter_mut().skip(before) {
@@ -112,18 +124,35 @@ impl Mapped {
         self.skipped += 1;
     }
 
-    /// Adds a record that could not become an entity.
+    /// Adds a record that could not become an entity. One that [hit a limit](RecordFailure::hit_limit) counts in `limits` too.
     pub fn fail(&mut self, failure: RecordFailure) {
+        if failure.limit {
+            count(&mut self.limits, &failure.field, 1);
+        }
         self.failures.push(failure);
+    }
+
+    /// The field whose expression hit a limit [`RUNAWAY_LIMIT`] times or more: it most likely will on every record, so mapping more is a
+    /// waste. The first by name where there are several. After [`merge`](Self::merge) the hits of all pages count.
+    pub fn runaway(&self) -> Option<&str> {
+        self.limits
+            .iter()
+            .find(|(_, hits)| **hits >= RUNAWAY_LIMIT)
+            .map(|(field, _)| field.as_str())
     }
 
     /// Counts a field that is null because its expression failed or gave nothing, and keeps the first reason.
     pub fn misconfigured(&mut self, field: &str, why: impl FnOnce() -> String) {
+        self.suspect(field, why);
+        self.null(field);
+    }
+
+    /// [`misconfigured`](Self::misconfigured), for who counts nulls later.
+    pub(crate) fn suspect(&mut self, field: &str, why: impl FnOnce() -> String) {
         count(&mut self.misconfigured, field, 1);
         if !self.samples.contains_key(field) {
             self.samples.insert(field.to_owned(), why());
         }
-        self.null(field);
     }
 
     /// Counts a field that is null.
@@ -144,6 +173,9 @@ impl Mapped {
         self.entities.extend(page.entities);
         self.skipped += page.skipped;
         self.failures.extend(page.failures);
+        for (field, times) in &page.limits {
+            count(&mut self.limits, field, *times);
+        }
         for (field, times) in &page.misconfigured {
             count(&mut self.misconfigured, field, *times);
         }
@@ -176,6 +208,7 @@ pub struct RecordFailure {
     message: String,
     position: Option<u64>,
     identity: Option<String>,
+    limit: bool,
 }
 
 impl RecordFailure {
@@ -186,6 +219,7 @@ impl RecordFailure {
             message: message.into(),
             position: None,
             identity: None,
+            limit: false,
         }
     }
 
@@ -198,6 +232,12 @@ impl RecordFailure {
     /// Says where the record stands in the whole read, from 1.
     pub fn at(mut self, position: u64) -> Self {
         self.position = Some(position);
+        self
+    }
+
+    /// Says that an expression used more than one evaluation may ([`EvalErrorKind::Limit`](longshore_jq::EvalErrorKind::Limit)).
+    pub fn by_limit(mut self) -> Self {
+        self.limit = true;
         self
     }
 
@@ -219,6 +259,11 @@ impl RecordFailure {
     /// Which record it is, as people know it.
     pub fn identity(&self) -> Option<&str> {
         self.identity.as_deref()
+    }
+
+    /// Whether an expression ran into a limit of time, memory or stack. The next record will most likely fare no better.
+    pub fn hit_limit(&self) -> bool {
+        self.limit
     }
 }
 
@@ -297,6 +342,25 @@ mod tests {
         assert_eq!(total.misconfigured["properties.a"], 2);
         assert_eq!(total.samples["properties.a"], "first");
         assert_eq!(total.always_null().collect::<Vec<_>>(), ["properties.b"]);
+    }
+
+    #[test]
+    fn hits_of_limits_add_up_over_pages_for_each_field_until_one_runs_away() {
+        let page = |fields: &[&str]| {
+            let mut page = Mapped::default();
+            for field in fields {
+                page.fail(RecordFailure::new(*field, "takes too long").by_limit());
+            }
+            page.fail(RecordFailure::new("properties.b", "fails otherwise"));
+            page
+        };
+        let mut total = page(&["properties.a", "properties.b"]);
+        total.merge(page(&["properties.b"]));
+        total.merge(page(&["properties.a"]));
+        assert_eq!(total.runaway(), None);
+        total.merge(page(&["properties.b"]));
+        assert_eq!(total.runaway(), Some("properties.b"));
+        assert_eq!(total.limits["properties.a"], 2);
     }
 
     #[test]

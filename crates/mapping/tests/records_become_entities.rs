@@ -648,3 +648,116 @@ mod building {
         assert_eq!((boxed.blueprint(), mapped.mapped), (Some("user"), 1));
     }
 }
+
+/// R39: what never ends or explodes fails its record, and three times are enough.
+mod limits {
+    use super::*;
+
+    /// Runs out of stack, within milliseconds.
+    const DEEP: &str = "def f: 1 + f; f";
+
+    #[test]
+    fn an_endless_property_fails_its_records_and_the_third_ends_the_page() {
+        let endless = |id: u64| json!({"id": id, "endless": true});
+        let mapped = map(
+            user().property("p", "if .endless then last(repeat(1)) else .id end"),
+            [
+                json!({"id": 1}),
+                endless(2),
+                endless(3),
+                json!({"id": 4}),
+                endless(5),
+                json!({"id": 6}),
+                endless(7),
+            ],
+        );
+        let identifiers: Vec<_> = mapped
+            .entities
+            .iter()
+            .filter_map(|entity| entity.identifier.as_str())
+            .collect();
+        assert_eq!(identifiers, ["1", "4"]);
+        assert_eq!(
+            mapped.failures[0].to_string(),
+            "record 2 (id \"2\"): properties.p: fails: the expression takes too long: does it loop without end?"
+        );
+        let positions: Vec<_> = mapped.failures.iter().map(|f| f.position()).collect();
+        assert_eq!(positions, [Some(2), Some(3), Some(5)]);
+        assert!(mapped.failures.iter().all(|failure| failure.hit_limit()));
+        assert_eq!(mapped.limits["properties.p"], 3);
+        assert_eq!(mapped.runaway(), Some("properties.p"));
+        assert_eq!((mapped.misconfigured.len(), mapped.nulls.len()), (0, 0));
+    }
+
+    #[test]
+    fn every_field_that_hits_a_limit_fails_its_record_under_its_name() {
+        let search = json!({"combinator": "'and'", "rules": [{"property": "'p'", "operator": "'='", "value": DEEP}]});
+        for (field, builder) in [
+            ("selector.query", user().selector(DEEP)),
+            ("identifier", user().identifier(DEEP)),
+            ("identifier", user().identifier(search.clone())),
+            ("blueprint", user().blueprint(DEEP)),
+            ("title", user().title(DEEP)),
+            ("icon", user().icon(DEEP)),
+            ("team", user().team(DEEP)),
+            ("team", user().team(search.clone())),
+            ("properties.p", user().property("p", DEEP)),
+            ("relations.r", user().relation("r", DEEP)),
+            ("relations.r", user().relation("r", search)),
+            ("itemsToParse", user().items_to_parse(DEEP)),
+        ] {
+            let mapped = map(builder, [json!({"id": 1})]);
+            assert_eq!(mapped.mapped, 0, "{field}");
+            let failure = &mapped.failures[0];
+            assert_eq!((failure.field(), failure.hit_limit()), (field, true));
+            assert!(
+                failure.message().contains("recurses too deeply"),
+                "{failure}"
+            );
+            assert_eq!(mapped.limits[field], 1);
+            assert_eq!(mapped.runaway(), None);
+        }
+    }
+
+    #[test]
+    fn other_failures_hit_no_limit() {
+        let mapped = map(
+            user().property("p", ".id.x").selector(".on"),
+            [json!({"id": 1, "on": true}), json!({"id": 2, "on": 5})],
+        );
+        assert_eq!(
+            (mapped.mapped, mapped.misconfigured["properties.p"]),
+            (1, 1)
+        );
+        assert!(!mapped.failures[0].hit_limit());
+        assert_eq!(mapped.limits.len(), 0);
+    }
+
+    #[test]
+    fn the_items_of_one_record_end_at_the_third_hit_too() {
+        let mapped = map(
+            user()
+                .identifier(".item")
+                .items_to_parse(".items")
+                .property("p", DEEP),
+            [json!({"id": 1, "items": [1, 2, 3, 4, 5]})],
+        );
+        assert_eq!(mapped.failures.len(), 3);
+        assert_eq!(mapped.failures[2].identity(), Some("id \"1\", item 3"));
+    }
+
+    #[test]
+    fn a_record_that_fails_has_no_say_in_what_is_always_null() {
+        let mapped = map(
+            user()
+                .title(".name")
+                .property("p", format!("if .deep then {DEEP} else 1 end")),
+            [
+                json!({"id": 1, "deep": true}),
+                json!({"id": 2, "name": "b"}),
+            ],
+        );
+        assert_eq!((mapped.mapped, mapped.failures.len()), (1, 1));
+        assert_eq!(mapped.always_null().count(), 0);
+    }
+}
