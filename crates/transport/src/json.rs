@@ -18,7 +18,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// - [`Truncated`](ErrorKind::Truncated): the text ends in the middle, which is how a body of
 ///   unknown length looks when its connection broke. Retryable.
 /// - [`NotJson`](ErrorKind::NotJson): anything that is no JSON, such as HTML, `NaN`, comments or
-///   text after the end.
+///   text after the end; and a number that no 64-bit float can hold, such as `1e1000`.
 /// - [`TooDeep`](ErrorKind::TooDeep): 128 levels or more.
 /// - [`Shape`](ErrorKind::Shape): JSON, but no `T`.
 ///
@@ -59,6 +59,10 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
             Category::Syntax if offset >= body.len() && ends_in_number(body) => {
                 truncated(body.len())
             }
+            Category::Syntax if error.to_string().starts_with("number out of range") => Error::new(
+                ErrorKind::NotJson,
+                format!("the number at byte {offset} of the body is out of range (beyond 1.8e308)"),
+            ),
             Category::Syntax | Category::Io => not_json(body, start, offset),
             Category::Data => shape(&error, offset),
         }
@@ -222,6 +226,17 @@ mod tests {
         assert!(!format!("{missing:?}").contains("s3cret"));
         let syntax = read::<Value>(b"{\n\"a\": s3cret}").unwrap_err();
         assert_eq!(syntax.to_string(), "the body is not valid JSON at byte 8");
+    }
+
+    #[test]
+    fn a_number_out_of_range_is_named_as_one() {
+        let error = read::<Vec<f64>>(b"[1,\n 1e1000]").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotJson);
+        assert!(!error.is_retryable());
+        assert_eq!(
+            error.to_string(),
+            "the number at byte 11 of the body is out of range (beyond 1.8e308)"
+        );
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
