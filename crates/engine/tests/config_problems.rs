@@ -153,6 +153,22 @@ fn the_report_shows_one_problem_per_line() {
 }
 
 #[test]
+fn a_refusal_keeps_the_warnings_that_may_explain_it() {
+    let error = Config::loader()
+        .connection_text("c.yml", "verifySsl: false\n")
+        .environment([("OCEAN__INTEGRATION__CONFIG__BASEURL", "https://CANARY")])
+        .load()
+        .unwrap_err();
+    assert_eq!((error.problems.len(), error.warnings.len()), (1, 2));
+    assert_eq!(
+        error.to_string(),
+        "c.yml:1: baseUrl: is not set; write the root URL of the API, as in https://api.example.com\n\
+         warning: c.yml:1: verifySsl: certificates are not checked: whoever is in between can read and change everything\n\
+         warning: environment: OCEAN__INTEGRATION__CONFIG__BASEURL: is not known and ignored; did you mean OCEAN__INTEGRATION__CONFIG__BASE_URL?"
+    );
+}
+
+#[test]
 fn connection_settings_that_cannot_work() {
     assert_problems(
         of_connection,
@@ -249,8 +265,22 @@ fn connection_settings_that_cannot_work() {
             (
                 "baseUrl: https://h\neventListener: {type: POLING, interval: 0}\nscheduledResyncInterval: hourly\n",
                 &[
-                    "c.yml:2: eventListener.type: `POLING` is not known; did you mean `POLLING`? (one of: POLLING, ONCE, KAFKA, WEBHOOK)",
+                    "c.yml:2: eventListener.type: `POLING` is not known; did you mean `POLLING`? (one of: POLLING, ONCE)",
                     "c.yml:3: scheduledResyncInterval: must be a whole number of at least 0",
+                ],
+            ),
+            (
+                "baseUrl: https://h\neventListener: {type: Kafka, brokers: b, securityProtocol: s}\n",
+                &[
+                    "c.yml:2: eventListener.type: KAFKA is not supported; for a single pass, which a scheduler may repeat, set eventListener to {\"type\": \"ONCE\"}, or to {\"type\": \"POLLING\"} and start with --once",
+                ],
+            ),
+            (
+                "timeout: 0\nintegration:\n  eventListener:\n    type: WEBHOOK\n    appHost: h\n",
+                &[
+                    "c.yml:1: baseUrl: is not set; write the root URL of the API, as in https://api.example.com",
+                    "c.yml:1: timeout: must be a number of seconds above 0 and at most 86400",
+                    "c.yml:4: integration.eventListener.type: WEBHOOK is not supported; for a single pass, which a scheduler may repeat, set eventListener to {\"type\": \"ONCE\"}, or to {\"type\": \"POLLING\"} and start with --once",
                 ],
             ),
             (
@@ -590,6 +620,29 @@ fn expressions_are_named_with_the_line_of_the_very_scalar() {
 }
 
 #[test]
+fn a_single_quote_that_stays_one_is_explained() {
+    let hint = "; single quotes are read as double quotes only at the start or the end of a word, so write \"…\" here";
+    let problems = with_mappings(
+        "identifier: .id\nblueprint: (.type == 'Bug')\ntitle: \"[.x, 'y']\"\nproperties: {a: '.b == \"c'}",
+    );
+    let [blueprint, title, double] = problems.as_slice() else {
+        panic!("{problems:?}");
+    };
+    assert!(
+        blueprint.starts_with("m.yml:6: ") && blueprint.ends_with(hint),
+        "{blueprint}"
+    );
+    assert!(
+        title.starts_with("m.yml:7: ") && title.ends_with(hint),
+        "{title}"
+    );
+    assert!(
+        double.contains("no closing quote") && !double.contains("single"),
+        "{double}"
+    );
+}
+
+#[test]
 fn expressions_must_be_text_with_something_in_it() {
     assert_problems(
         with_mappings,
@@ -604,6 +657,46 @@ fn expressions_must_be_text_with_something_in_it() {
             ],
         )],
     );
+}
+
+#[test]
+fn a_kind_or_endpoint_is_a_path_below_the_base_url() {
+    for (path, expected) in [
+        (
+            "http://evil.example/users?key=CANARY",
+            "is a whole URL; write the path only, the host stands in baseUrl",
+        ),
+        (
+            "//evil.example/users",
+            "begins with two slashes, so it is a whole URL; write the path only, with one slash, the host stands in baseUrl",
+        ),
+        (
+            "/../admin",
+            "holds `.` or `..` as a segment; write the path without",
+        ),
+        (
+            "users/%2e%2E",
+            "holds `.` or `..` as a segment; write the path without",
+        ),
+    ] {
+        let entity = "port: {entity: {mappings: {identifier: .id, blueprint: '\"c\"'}}}";
+        assert_eq!(
+            of_mapping(&format!(
+                "resources:\n  - kind: {path}\n    {entity}\n  - kind: /t/{{id}}/c\n    selector: {{path_parameters: {{id: {{\n      endpoint: '{path}', field: .id}}}}}}\n    {entity}\n"
+            )),
+            [
+                format!("m.yml:2: resources[0].kind: {expected}"),
+                format!("m.yml:6: resources[1].selector.path_parameters.id.endpoint: {expected}"),
+            ]
+        );
+    }
+    let plain = MAPPING.replace("/users", "users");
+    let config = Config::loader()
+        .connection_text("c.yml", CONNECTION)
+        .mapping_text("m.yml", &plain)
+        .load()
+        .unwrap();
+    assert_eq!(config.mapping.unwrap().resources[0].kind(), "users");
 }
 
 #[test]
@@ -925,7 +1018,7 @@ fn broken_text_is_a_problem_and_nothing_worse() {
             let shown = error.to_string();
             assert_eq!(
                 shown.lines().count(),
-                error.problems.len(),
+                error.problems.len() + error.warnings.len(),
                 "{text}\ngives\n{shown}"
             );
             assert!(!shown.contains("CANARY"), "{text}\ngives\n{shown}");

@@ -483,27 +483,6 @@ fn settings_around_the_connection_are_read_from_both_places() {
 }
 
 #[test]
-fn listeners_of_other_systems_load_with_whatever_belongs_to_them() {
-    for (text, expected) in [
-        (
-            "eventListener: {type: KAFKA, brokers: b, securityProtocol: s}",
-            Listener::Kafka,
-        ),
-        (
-            "eventListener: {type: WEBHOOK, appHost: h}",
-            Listener::Webhook,
-        ),
-    ] {
-        assert_eq!(
-            from_file(&format!("baseUrl: https://h\n{text}\n"))
-                .run
-                .listener,
-            expected
-        );
-    }
-}
-
-#[test]
 fn custom_headers_take_values_from_the_whole_environment() {
     for headers in [
         "customHeaders: {X-Team: '${TEAM}', X-Both: 'a ${TEAM}/${_N1} $5'}",

@@ -54,8 +54,8 @@ impl PathTemplate {
     ///
     /// # Errors
     /// [`ErrorKind::Template`]: unbalanced or nested braces; a name that is empty, is used twice, or has other characters than letters,
-    /// digits, `_`, `-` and `.`; other RFC 6570 operators; a control character; and, where there are parameters: a `#`, a path that
-    /// is no URL path, `.` or `..` as a segment, or a parameter in a host.
+    /// digits, `_`, `-` and `.`; other RFC 6570 operators; a control character; a whole URL, `//host/path` included; `.` or `..` as a
+    /// segment; and, where there are parameters, a `#`.
     pub fn parse(text: &str) -> Result<PathTemplate, Error> {
         if text.chars().any(char::is_control) {
             return Err(broken(
@@ -74,9 +74,12 @@ impl PathTemplate {
                 names.push(name);
             }
         }
+        let marker = marker(text);
+        let probe = probe(&parts, &marker);
+        refuse_detours(&probe)?;
         let shape = match names.is_empty() {
             true => None,
-            false => Some(Shape::of(text, &parts)?),
+            false => Some(Shape::of(&probe, &marker, names.len())?),
         };
         Ok(PathTemplate {
             text: text.to_owned(),
@@ -264,6 +267,64 @@ fn reading_of(segment: &str) -> Cow<'_, str> {
     }
 }
 
+/// The template with the marker for every value.
+fn probe(parts: &[Part], marker: &str) -> String {
+    parts
+        .iter()
+        .map(|part| match part {
+            Part::Literal(literal) => literal.as_str(),
+            Part::Parameter { .. } => marker,
+        })
+        .collect()
+}
+
+/// What a template's own text must not do: name a host, or climb out of the path that it is put below.
+fn refuse_detours(probe: &str) -> Result<(), Error> {
+    // URL parsers drop spaces around the text.
+    let text = probe.trim_matches(' ');
+    if is_whole_url(text) {
+        return Err(broken(
+            "is a whole URL; write the path only, the host stands in baseUrl",
+        ));
+    }
+    if starts_with_two_slashes(text) {
+        return Err(broken(
+            "begins with two slashes, so it is a whole URL; write the path only, with one slash, the host stands in baseUrl",
+        ));
+    }
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    if path
+        .split(is_slash)
+        .any(|segment| matches!(reading_of(segment).as_ref(), "." | ".."))
+    {
+        return Err(broken(
+            "holds `.` or `..` as a segment; write the path without",
+        ));
+    }
+    Ok(())
+}
+
+/// `scheme://…`; `projects:list` is a path.
+fn is_whole_url(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+            && starts_with_two_slashes(rest)
+    })
+}
+
+fn starts_with_two_slashes(text: &str) -> bool {
+    text.strip_prefix(is_slash)
+        .is_some_and(|rest| rest.starts_with(is_slash))
+}
+
+/// As URL parsers see it.
+fn is_slash(c: char) -> bool {
+    matches!(c, '/' | '\\')
+}
+
 /// What a URL parser makes of the template's own text: the literals between the parameters, in path and query.
 #[derive(Clone, Debug)]
 struct Shape {
@@ -271,38 +332,20 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(text: &str, parts: &[Part]) -> Result<Shape, Error> {
-        let marker = marker(text);
-        let probe: String = parts
-            .iter()
-            .map(|part| match part {
-                Part::Literal(literal) => literal.as_str(),
-                Part::Parameter { .. } => marker.as_str(),
-            })
-            .collect();
-        let url = parse(&probe).ok_or_else(|| broken("is no path of a URL"))?;
+    fn of(probe: &str, marker: &str, parameters: usize) -> Result<Shape, Error> {
+        let url = parse(probe).ok_or_else(|| broken("is no path of a URL"))?;
         if url.fragment().is_some() {
             return Err(broken(
                 "holds a #, and what follows it is never sent; write %23 for one that is meant",
             ));
         }
         let literals: Vec<String> = after_origin(&url)
-            .split(&marker)
+            .split(marker)
             .map(str::to_owned)
             .collect();
-        // Fewer markers: one stood in the host, or a literal `..` behind it took it away.
-        if literals.len() != parameters_in(parts) + 1 {
+        if literals.len() != parameters + 1 {
             return Err(broken(
-                "holds a parameter outside of the path and the query, or `..` after one",
-            ));
-        }
-        let path = probe.split('?').next().unwrap_or_default();
-        if path
-            .split(['/', '\\'])
-            .any(|segment| matches!(reading_of(segment).as_ref(), "." | ".."))
-        {
-            return Err(broken(
-                "holds `.` or `..` as a segment; write the path without",
+                "holds a parameter outside of the path and the query",
             ));
         }
         Ok(Shape { literals })
@@ -320,13 +363,6 @@ impl Shape {
     }
 }
 
-fn parameters_in(parts: &[Part]) -> usize {
-    parts
-        .iter()
-        .filter(|part| matches!(part, Part::Parameter { .. }))
-        .count()
-}
-
 /// Text that stands for a value and does not occur in the template.
 fn marker(text: &str) -> String {
     let mut marker = String::from("longshore");
@@ -336,22 +372,10 @@ fn marker(text: &str) -> String {
     marker
 }
 
-/// A path is read below a host that cannot exist; a whole URL as it is.
+/// Reads a path below a host that cannot exist.
 fn parse(path: &str) -> Option<Url> {
-    let has_scheme = path.split_once("://").is_some_and(|(scheme, _)| {
-        !scheme.is_empty()
-            && scheme
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
-    });
-    let url = match has_scheme {
-        true => Url::parse(path),
-        false => Url::parse(&format!(
-            "http://template.invalid/{}",
-            path.trim_start_matches('/')
-        )),
-    };
-    url.ok()
+    let path = path.trim_start_matches('/');
+    Url::parse(&format!("http://template.invalid/{path}")).ok()
 }
 
 /// Path and query.
@@ -379,9 +403,12 @@ mod tests {
         for text in [
             "/api/v1/users",
             "users?active=true",
-            "/a/../b",
+            "users?next=https://h/../x",
+            "/projects:list",
+            "projects:list",
+            "/a/b//c/...",
+            "/x#../y",
             "",
-            "https://h/x#y",
         ] {
             let template = template(text);
             assert!(template.parameters().is_empty());
@@ -517,9 +544,19 @@ mod tests {
             ("/a/{x}/..", "`..`"),
             ("/a/%2e%2E/{x}", "`..`"),
             ("/a/./{x}", "`.`"),
-            ("https://{x}/a", "outside of the path"),
-            ("https://{x}.example.com/a", "outside of the path"),
-            ("https://u:{x}@example.com/a", "outside of the path"),
+            ("/../admin", "`..`"),
+            ("..", "`..`"),
+            (" .. ", "`..`"),
+            ("a\\..\\b", "`..`"),
+            ("/%2E./admin?x", "`..`"),
+            ("./users", "`.`"),
+            ("http://evil.example/users", "is a whole URL"),
+            (" HTTPS:\\\\evil.example", "is a whole URL"),
+            ("{x}://evil.example", "is a whole URL"),
+            ("https://{x}/a", "is a whole URL"),
+            ("https://{x}.example.com/a", "is a whole URL"),
+            ("//evil.example/users", "so it is a whole URL"),
+            ("/\\evil.example/{x}", "so it is a whole URL"),
         ] {
             let message = problem(text);
             assert!(message.contains(part), "{text}: {message}");

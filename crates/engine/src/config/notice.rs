@@ -34,12 +34,15 @@ impl fmt::Display for Notice {
 
 /// Why a configuration does not load: every problem of every file and of the environment at once.
 ///
-/// Displays one problem per line, sorted by file and line.
+/// Displays one problem per line, sorted by file and line, and then each warning as `warning: …`: what was ignored is often why
+/// something else is missing.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigError {
     /// At least one, sorted by file and line.
     pub problems: Vec<Notice>,
+    /// What else is probably not meant, sorted likewise; as far as reading came.
+    pub warnings: Vec<Notice>,
 }
 
 impl fmt::Display for ConfigError {
@@ -49,6 +52,9 @@ impl fmt::Display for ConfigError {
                 writeln!(f)?;
             }
             write!(f, "{problem}")?;
+        }
+        for warning in &self.warnings {
+            write!(f, "\nwarning: {warning}")?;
         }
         Ok(())
     }
@@ -141,19 +147,16 @@ impl Findings {
 
     /// What was read and the warnings, or every problem. What cannot be read must have left a problem.
     pub(super) fn finish<T>(mut self, read: Option<T>) -> Result<(T, Vec<Notice>), ConfigError> {
+        for notices in [&mut self.problems, &mut self.warnings] {
+            notices.sort();
+            notices.dedup();
+        }
         match read {
-            Some(read) if self.problems.is_empty() => {
-                self.warnings.sort();
-                self.warnings.dedup();
-                Ok((read, self.warnings))
-            }
-            _ => {
-                self.problems.sort();
-                self.problems.dedup();
-                Err(ConfigError {
-                    problems: self.problems,
-                })
-            }
+            Some(read) if self.problems.is_empty() => Ok((read, self.warnings)),
+            _ => Err(ConfigError {
+                problems: self.problems,
+                warnings: self.warnings,
+            }),
         }
     }
 }

@@ -103,7 +103,19 @@ impl Written {
             .filter(|(place, _)| !findings.has_problem_above(place, &self.resource))
             .collect();
         for (place, problem) in new {
-            findings.problem(&place, problem.message);
+            let hint = self.quotes_hint(&problem);
+            findings.problem(&place, problem.message + hint);
+        }
+    }
+
+    /// `(.type == 'Bug')`: of the two quotes only the first is read as a double one.
+    fn quotes_hint(&self, problem: &Problem) -> &'static str {
+        let text = self.parts.get(&problem.path).and_then(Node::text);
+        match text {
+            Some(text) if text.contains('\'') && problem.message.contains("no closing quote") => {
+                "; single quotes are read as double quotes only at the start or the end of a word, so write \"…\" here"
+            }
+            _ => "",
         }
     }
 }

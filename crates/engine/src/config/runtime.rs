@@ -60,14 +60,14 @@ pub enum Listener {
     },
     /// One sync, then the end.
     Once,
-    /// Changes come by Kafka.
+    /// Changes come by Kafka. No configuration loads with it: this version cannot serve it.
     Kafka,
-    /// Changes come by HTTP.
+    /// Changes come by HTTP. No configuration loads with it: this version cannot serve it.
     Webhook,
 }
 
 const LISTENERS: Words = Words {
-    known: &["POLLING", "ONCE", "KAFKA", "WEBHOOK"],
+    known: &["POLLING", "ONCE"],
     meant: &[],
 };
 
@@ -151,21 +151,27 @@ fn listener(levels: &mut Levels, findings: &mut Findings) -> Option<Listener> {
         Some(node) => values::text(node, findings)?,
         None => "POLLING".to_owned(),
     };
-    match written.trim().to_ascii_uppercase().as_str() {
+    let written = written.trim();
+    match written.to_ascii_uppercase().as_str() {
         "POLLING" => polling(interval, resync_on_start, findings),
         "ONCE" => Some(Listener::Once),
-        // Their other settings are not ours to judge.
-        "KAFKA" => {
+        unsupported @ ("KAFKA" | "WEBHOOK" | "WEBHOOKS_ONLY") => {
+            // Their other settings are not ours to judge.
             levels.take_the_rest();
-            Some(Listener::Kafka)
-        }
-        "WEBHOOK" | "WEBHOOKS_ONLY" => {
-            levels.take_the_rest();
-            Some(Listener::Webhook)
+            if let Some(node) = &name {
+                findings.problem(
+                    &node.place,
+                    format!(
+                        "{unsupported} is not supported; for a single pass, which a scheduler may repeat, set eventListener to \
+                         {{\"type\": \"ONCE\"}}, or to {{\"type\": \"POLLING\"}} and start with --once"
+                    ),
+                );
+            }
+            None
         }
         _ => {
             if let Some(node) = &name {
-                findings.problem(&node.place, LISTENERS.refusal(written.trim()));
+                findings.problem(&node.place, LISTENERS.refusal(written));
             }
             None
         }
