@@ -134,8 +134,15 @@ async fn data_path_that_finds_nothing_is_incomplete_and_says_what_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_at_data_path_on_a_later_page_is_an_empty_page() {
-    for last in [json!({}), json!({"users": null}), json!({"users": []})] {
+async fn nothing_at_data_path_on_a_later_page_is_an_empty_page_where_something_proves_the_end() {
+    for (last, end) in [
+        (json!({"users": []}), "EmptyPage"),
+        (json!({"users": null}), "EmptyPage"),
+        (json!({"has_more": false}), "Flag"),
+        (json!({}), "NoRecordsFound"),
+        (json!({"ok": false, "error": "limited"}), "NoRecordsFound"),
+        (json!({"users": null, "has_more": true}), "NoRecordsFound"),
+    ] {
         let full: Vec<Value> = numbered(10);
         let rig = Rig::new(ScriptedApi::new().on("/items", move |call| {
             Answer::json(match call.query("page").as_deref() {
@@ -151,7 +158,7 @@ async fn nothing_at_data_path_on_a_later_page_is_an_empty_page() {
             .await;
         assert_eq!(
             (read.entities.len(), read.end()),
-            (10, "EmptyPage"),
+            (10, end),
             "{:?}",
             read.errors
         );
@@ -783,4 +790,53 @@ async fn a_failed_record_on_one_page_does_not_stop_the_pages_after_it() {
         (read.outcome.pages, read.outcome.records, read.end()),
         (3, 25, "RecordsFailed")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_an_answer_is_no_answer_and_a_limit_told_as_403_is_no_empty_list() {
+    let part = Answer::json(json!([{"id": 1}])).header("content-range", "items 0-0/5");
+    let part = Answer {
+        status: http::StatusCode::PARTIAL_CONTENT,
+        ..part
+    };
+    let rig = Rig::new(ScriptedApi::new().answer("/items", part));
+    let read = rig.read("", &items("/items", "{}")).await;
+    assert_eq!((read.entities.len(), read.end()), (0, "RequestFailed"));
+
+    let limited = Answer::status(403).header("retry-after", "1");
+    let api = ScriptedApi::new()
+        .json("/items", json!([{"id": 1}]))
+        .fault("/items", 1, limited);
+    let read = Rig::new(api)
+        .read("", &items("/items", "{onStatus: {403: empty}}"))
+        .await;
+    assert_eq!((read.identifiers(), read.end()), (vec!["1"], "SinglePage"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_read_page_by_page_is_one_record() {
+    for (body, end) in [
+        (json!({"id": 1, "name": "status"}), "SinglePage"),
+        (json!({"id": 1, "users": [{"id": 2}]}), "NoRecordsFound"),
+    ] {
+        let rig = Rig::new(ScriptedApi::new().json("/items", body));
+        let read = rig
+            .read("paginationType: page", &items("/items", "{}"))
+            .await;
+        assert_eq!((read.identifiers(), read.end()), (vec!["1"], end));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expression_that_never_ends_fails_its_records_and_ends_its_resource_at_the_third() {
+    let mapping = r#"
+resources:
+  - kind: /items
+    port: {entity: {mappings: {identifier: .id, blueprint: '"item"', properties: {p: "last(repeat(1))"}}}}
+"#;
+    let records: Vec<Value> = numbered(10);
+    let rig = Rig::new(ScriptedApi::new().json("/items", records));
+    let read = rig.read("", mapping).await;
+    assert_eq!((read.entities.len(), read.outcome.failed), (0, 3));
+    assert!(!read.outcome.is_complete());
 }

@@ -48,8 +48,10 @@ pub(crate) enum Answer {
 pub(crate) struct Purpose {
     /// The kind of the resource that is read.
     pub(crate) kind: String,
-    /// The path template that errors print.
+    /// The path template that errors print, from the root of the host.
     pub(crate) label: String,
+    /// Where the settings of the list stand in a mapping.
+    pub(crate) settings_place: String,
     /// Which statuses are not errors. `None` where the mapping cannot say: for lists of parents.
     pub(crate) on_status: Option<BTreeMap<u16, StatusAction>>,
 }
@@ -87,6 +89,13 @@ impl Api {
                 Error::new(ErrorKind::Config, all.join("; "))
             }),
         }
+    }
+
+    /// What errors print for a path template: the path that is asked for, without its query.
+    pub(crate) fn label(&self, template: &str) -> String {
+        let path = template.split('?').next().unwrap_or_default();
+        let root = self.base_url.path().trim_end_matches('/');
+        format!("{root}/{}", path.trim_start_matches('/'))
     }
 
     /// Sends one request and reads its whole answer, with all repeats.
@@ -180,12 +189,26 @@ fn read(
     response: Response,
     on_status: Option<&BTreeMap<u16, StatusAction>>,
 ) -> Result<Answer, longshore_transport::Error> {
-    let status = response.status.as_u16();
-    if let Some(StatusAction::Empty) = on_status.and_then(|rules| rules.get(&status)) {
-        return Ok(Answer::Nothing(response.status));
+    let status = response.status;
+    let may_mean_empty = matches!(
+        on_status.and_then(|rules| rules.get(&status.as_u16())),
+        Some(StatusAction::Empty)
+    );
+    let response = match response.success() {
+        Ok(response) => response,
+        // What time may heal (a limit told as a 403) is asked again, whatever the status means otherwise.
+        Err(error) if may_mean_empty && !error.is_retryable() => {
+            return Ok(Answer::Nothing(status));
+        }
+        Err(error) => return Err(error),
+    };
+    if status == StatusCode::PARTIAL_CONTENT {
+        return Err(longshore_transport::Error::new(
+            longshore_transport::ErrorKind::Status,
+            "the server answered 206 Partial Content: only a part of what was asked for",
+        ));
     }
-    let response = response.success()?;
-    if response.status == StatusCode::NO_CONTENT {
+    if status == StatusCode::NO_CONTENT {
         return Ok(Answer::Page {
             headers: response.headers,
             body: Val::null(),

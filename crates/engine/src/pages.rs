@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::error::{Error, ErrorKind, chain};
 use crate::fetch::{Answer, Api, Purpose};
 use crate::outcome::Cause;
-use crate::resource::{ListRequest, StatusAction};
+use crate::resource::{ListRequest, ParentList, StatusAction};
 
 /// Reads one list from its first page to its end. Whoever stops asking before [`Pages::end`] has not read it.
 #[derive(Debug)]
@@ -48,6 +48,17 @@ pub(crate) struct RecordPage {
     pub(crate) warnings: Vec<String>,
 }
 
+/// Ends that an answer spells out. What they say does not rest on a page's having no records: a page without the list (an error in
+/// disguise, it may be) is no proof of its own (R7).
+const SPOKEN_ENDS: [&str; 4] = ["StopWhen", "Flag", "TotalReached", "LastPage"];
+
+/// `data_path` found nothing in a body.
+struct NothingFound {
+    /// The list's key is there and holds null, which is how some servers write an empty list.
+    is_null: bool,
+    message: String,
+}
+
 /// How a list ended.
 #[derive(Clone, Debug)]
 pub(crate) enum End {
@@ -67,18 +78,21 @@ impl Pages {
         read_ahead: bool,
     ) -> Self {
         let on_status = Some(list.on_status.clone());
-        Pages::new(api, kind, on_status, list, path, read_ahead)
+        let settings = "its selector".to_owned();
+        Pages::new(api, kind, settings, on_status, list, path, read_ahead)
     }
 
     /// The pages of a parents' list.
-    pub(crate) fn of_parents(api: Arc<Api>, kind: &str, list: &Arc<ListRequest>) -> Self {
-        let path = list.template.as_str().to_owned();
-        Pages::new(api, kind, None, list, path, true)
+    pub(crate) fn of_parents(api: Arc<Api>, kind: &str, parents: &ParentList) -> Self {
+        let path = parents.list.template.as_str().to_owned();
+        let settings = format!("selector.path_parameters.{}", parents.parameter.name());
+        Pages::new(api, kind, settings, None, &parents.list, path, true)
     }
 
     fn new(
         api: Arc<Api>,
         kind: &str,
+        settings_place: String,
         on_status: Option<BTreeMap<u16, StatusAction>>,
         list: &Arc<ListRequest>,
         path: String,
@@ -86,7 +100,8 @@ impl Pages {
     ) -> Self {
         let purpose = Arc::new(Purpose {
             kind: kind.to_owned(),
-            label: list.template.as_str().to_owned(),
+            label: api.label(list.template.as_str()),
+            settings_place,
             on_status,
         });
         Pages {
@@ -184,7 +199,9 @@ impl Pages {
                 });
             }
             // Some APIs answer so for a position behind the end: an empty page, which the paginator judges as any other.
-            Answer::Nothing(_) if self.counts_positions() => (HeaderMap::new(), Val::null(), true),
+            Answer::Nothing(_) if self.counts_positions() && !walk.progress().said_more => {
+                (HeaderMap::new(), Val::null(), true)
+            }
             Answer::Nothing(status) => {
                 return Err(self.place(
                     Error::new(
@@ -198,36 +215,68 @@ impl Pages {
                 ));
             }
             Answer::Page {
+                no_content: true, ..
+            } if walk.progress().said_more => {
+                let what = "the server answered 204 No Content where the page before said that there is more";
+                return Err(self.place(Error::new(ErrorKind::Extract, what), Some(number)));
+            }
+            Answer::Page {
                 headers,
                 body,
                 no_content,
             } => (headers, body, no_content),
         };
         let mut warnings = Vec::new();
-        let records = if no_content {
-            Vec::new()
+        let said_more = walk.progress().said_more;
+        let (records, nothing) = if no_content {
+            (Vec::new(), None)
         } else {
-            self.records(&body, walk.progress(), &mut warnings)?
+            self.records(&body, number, &mut warnings)?
         };
-        self.step(walk, &headers, &body, &records, &mut warnings)?;
-        if matches!(self.state, State::Reading { .. })
-            && self.list.data_path.is_none()
-            && self.counts_positions()
-            && let Some(lists) = lists_in(&body)
-        {
-            // One record for each page, and no page that is ever empty: such a read would go on to its cap.
-            return Err(self.place(
-                Error::new(
-                    ErrorKind::Extract,
-                    format!(
-                        "the body is an object, and it is read page by page: set selector.data_path to the list in it ({lists}), \
-                         or to '.' if each page is one record"
-                    ),
-                ),
-                Some(number),
-            ));
+        let total_reached = self.step(walk, &headers, &body, &records, &mut warnings)?;
+        if let Some(nothing) = nothing {
+            let fine = number > 1
+                && match &self.state {
+                    State::Ended(End::Stop(stop)) => {
+                        total_reached
+                            || SPOKEN_ENDS.contains(&stop.as_str())
+                            || (nothing.is_null && !said_more)
+                    }
+                    _ => false,
+                };
+            if !fine {
+                let error = Error::new(ErrorKind::Extract, nothing.message);
+                return Err(self.place(error, Some(number)));
+            }
+        }
+        if number == 1 && self.list.data_path.is_none() && body.is_object() {
+            self.end_of_one_object(&body, &mut warnings);
         }
         Ok(RecordPage { records, warnings })
+    }
+
+    /// A body that is one record is no page of a list, so asking on would go on for ever, with one record a page. The read ends
+    /// here: short where a list in it is what was meant.
+    fn end_of_one_object(&mut self, body: &Val, warnings: &mut Vec<String>) {
+        let State::Reading { walk, .. } = &self.state else {
+            return;
+        };
+        if !self.counts_positions() || walk.progress().said_more {
+            return;
+        }
+        self.state = State::Ended(match lists_in(body) {
+            Some(lists) => End::Short(Cause::new(
+                "NoRecordsFound",
+                format!(
+                    "the body is an object, and it is read page by page: set selector.data_path to the list in it ({lists}), \
+                     or to '.' if each page is one record"
+                ),
+            )),
+            None => {
+                warnings.push("only the first page was asked for, because its body is one record; if each page is one, set selector.data_path to '.'".to_owned());
+                End::Stop("SinglePage".to_owned())
+            }
+        });
     }
 
     /// Asks for a page in a task of its own: one that is under way comes to its end, and gives its permit back, even if nobody polls
@@ -238,14 +287,13 @@ impl Pages {
         AbortOnDropHandle::new(tokio::spawn(fetch.in_current_span()))
     }
 
-    /// The records of a body. Nothing found is an error on the first page and an empty page later (R7).
+    /// The records of a body; if `data_path` found nothing, what to say about it.
     fn records(
         &self,
         body: &Val,
-        progress: &Progress,
+        number: u64,
         warnings: &mut Vec<String>,
-    ) -> Result<Vec<Val>, Error> {
-        let number = progress.pages + 1;
+    ) -> Result<(Vec<Val>, Option<NothingFound>), Error> {
         let data_path = self.list.data_path.as_deref().unwrap_or(".");
         let found = self.list.records.records(body).map_err(|error| {
             self.place(
@@ -263,21 +311,19 @@ impl Pages {
             ));
         }
         match found.found {
-            Found::Nothing { keys } if progress.pages == 0 => {
+            Found::Nothing { keys } => {
                 let there = match keys.as_slice() {
                     [] => format!("the body is {}", body.type_name()),
                     keys => format!("the body has the keys {}", keys.join(", ")),
                 };
-                return Err(self.place(
-                    Error::new(
-                        ErrorKind::Extract,
-                        format!(
-                            "data_path `{data_path}` found nothing; {there}; if absence means that there are no records, \
-                             write data_path: '{data_path} // []'"
-                        ),
+                let nothing = NothingFound {
+                    is_null: keys.iter().any(|key| data_path.strip_prefix('.') == Some(key)),
+                    message: format!(
+                        "data_path `{data_path}` found nothing; {there}; if absence means that there are no records, \
+                         write data_path: '{data_path} // []'"
                     ),
-                    Some(number),
-                ));
+                };
+                return Ok((Vec::new(), Some(nothing)));
             }
             Found::WholeObject => warnings.push(format!(
                 "the body is an object and is taken as one record; to read a list in it set selector.data_path{}",
@@ -285,10 +331,11 @@ impl Pages {
             )),
             _ => {}
         }
-        Ok(found.items)
+        Ok((found.items, None))
     }
 
-    /// Hears from the paginator what comes next, and asks for it at once where reading ahead is wanted.
+    /// Hears from the paginator what comes next, and asks for it at once where reading ahead is wanted. Says whether a total is
+    /// known and reached.
     fn step(
         &mut self,
         mut walk: Box<Walk>,
@@ -296,11 +343,15 @@ impl Pages {
         body: &Val,
         records: &[Val],
         warnings: &mut Vec<String>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let number = walk.progress().pages + 1;
         let step = walk
             .accept(headers, body, records)
             .map_err(|error| self.paginate_error(&error, number))?;
+        let progress = walk.progress();
+        let total_reached = progress
+            .total
+            .is_some_and(|total| progress.records >= total);
         self.state = match step {
             Step::Continue => {
                 let ahead = if self.read_ahead {
@@ -314,22 +365,33 @@ impl Pages {
                 State::Reading { walk, ahead }
             }
             Step::Done(ending) => {
-                warnings.extend(ending.warnings);
+                warnings.extend(
+                    ending
+                        .warnings
+                        .iter()
+                        .map(|warning| self.with_settings_place(warning)),
+                );
                 State::Ended(match ending.result {
                     Ok(stop) => End::Stop(stop.name().to_owned()),
-                    Err(shortfall) => {
-                        End::Short(Cause::new(shortfall.name(), shortfall.to_string()))
-                    }
+                    Err(shortfall) => End::Short(Cause::new(
+                        shortfall.name(),
+                        self.with_settings_place(&shortfall.to_string()),
+                    )),
                 })
             }
         };
-        Ok(())
+        Ok(total_reached)
     }
 
     /// Whether there is always a next position, so that only the answers can end the read.
     fn counts_positions(&self) -> bool {
         let style = self.list.pagination.style.or(self.api.pagination.style);
         matches!(style, Some(Style::Offset | Style::Page))
+    }
+
+    /// Paginators speak of "the settings of this list"; only here it is known where these stand in a mapping.
+    fn with_settings_place(&self, advice: &str) -> String {
+        advice.replace("the settings of this list", &self.purpose.settings_place)
     }
 
     fn place(&self, error: Error, page: Option<u64>) -> Error {

@@ -124,7 +124,8 @@ impl PortSink {
             .map_err(|withheld| withheld.to_string())?;
         if !self.options.allow_empty.holds(blueprint) && !evidence.seen().has_blueprint(blueprint) {
             return Err(format!(
-                "no entity of this blueprint was read this time; if that is right, add to the mapping: allowEmpty: [{blueprint}]"
+                "no entity of this blueprint was read this time; if that is right, add to the mapping: allowEmpty: [{blueprint}] \
+                 (and entityDeletionThreshold: 1 if all of them are to go)"
             ));
         }
         if evidence.seen().has_unknown(blueprint) {
@@ -287,7 +288,8 @@ impl PortSink {
         loop {
             let before = reconciled.deleted;
             let mut refused = Vec::new();
-            for (proof, identifiers) in deletions {
+            let mut waiting = deletions.into_iter();
+            while let Some((proof, identifiers)) = waiting.next() {
                 if identifiers.is_empty() {
                     continue;
                 }
@@ -295,24 +297,27 @@ impl PortSink {
                     Ok(deleted) => {
                         reconciled.deleted += deleted.deleted.len() as u64;
                         let mut dependents = Vec::new();
+                        let mut others: BTreeMap<String, u64> = BTreeMap::new();
                         for left in deleted.not_deleted {
                             match left.reason {
                                 NotDeletedReason::Dependents => dependents.push(left.identifier),
-                                reason => reconciled.errors.push(format!(
-                                    "{} {} was not deleted: {reason}",
-                                    proof.blueprint(),
-                                    left.identifier
-                                )),
+                                reason => *others.entry(reason.to_string()).or_default() += 1,
                             }
+                        }
+                        for (reason, count) in others {
+                            reconciled.withhold(proof.blueprint(), reason, count);
                         }
                         refused.push((proof, dependents));
                     }
-                    // Port fails: the other blueprints wait for the next run, which converges.
                     Err(error) => {
-                        reconciled.deleted += error
-                            .deleted()
-                            .map_or(0, |deleted| deleted.deleted.len() as u64);
+                        let gone = error.deleted().map_or(0, |deleted| deleted.deleted.len());
+                        reconciled.deleted += gone as u64;
                         reconciled.errors.push(port_error(error).to_string());
+                        let left = (proof, identifiers[gone.min(identifiers.len())..].to_vec());
+                        for (proof, left) in refused.into_iter().chain([left]).chain(waiting) {
+                            let reason = "Port failed; the next run tries again".to_owned();
+                            reconciled.withhold(proof.blueprint(), reason, left.len() as u64);
+                        }
                         return;
                     }
                 }
@@ -322,13 +327,11 @@ impl PortSink {
                 return;
             }
             if reconciled.deleted == before {
-                reconciled.withheld.extend(refused.into_iter().map(|(proof, left)| WithheldDelete {
-                    blueprint: proof.blueprint().to_owned(),
-                    reason: "other entities depend on them; \
-                             write deleteDependentEntities: true in the mapping to delete those along"
-                        .to_owned(),
-                    count: left.len() as u64,
-                }));
+                for (proof, left) in refused {
+                    let reason = "other entities depend on them; \
+                                  write deleteDependentEntities: true in the mapping to delete those along";
+                    reconciled.withhold(proof.blueprint(), reason.to_owned(), left.len() as u64);
+                }
                 return;
             }
             deletions = refused;

@@ -515,6 +515,14 @@ impl ListSpec {
                 }
             },
         };
+        for (status, action) in &self.on_status {
+            if *action == StatusAction::Empty && !may_mean_empty(*status) {
+                problems.push(Problem::new(
+                    format!("{place}.onStatus.{status}"),
+                    "cannot mean that there is nothing here; `empty` is for statuses such as 403, 404 and 410",
+                ));
+            }
+        }
         if self.pagination.style.is_some()
             && let Err(found) = self.pagination.clone().build()
         {
@@ -656,6 +664,11 @@ impl ReadIdentity {
             source.pagination
         ))
     }
+}
+
+/// Refused credentials, time-outs and limits say nothing about what is there, and successes say what they hold.
+fn may_mean_empty(status: u16) -> bool {
+    (400..500).contains(&status) && ![401, 407, 408, 425, 429].contains(&status)
 }
 
 /// Where a part of the mapping stands in a mapping file.

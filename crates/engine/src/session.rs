@@ -63,7 +63,7 @@ impl Session {
     }
 
     async fn read_parents(&self, kind: &str, list: &ParentList) -> Result<Parents, SomeParents> {
-        let mut pages = Pages::of_parents(self.api.clone(), kind, &list.list);
+        let mut pages = Pages::of_parents(self.api.clone(), kind, list);
         let (mut records, mut warnings) = (Vec::new(), Vec::new());
         let mut failure = None;
         while let Some(page) = pages.next().await {

@@ -77,6 +77,19 @@ pub struct Reconciled {
     pub errors: Vec<String>,
 }
 
+impl Reconciled {
+    /// Adds deletes that were held back, if there are any.
+    pub(crate) fn withhold(&mut self, blueprint: &str, reason: String, count: u64) {
+        if count > 0 {
+            self.withheld.push(WithheldDelete {
+                blueprint: blueprint.to_owned(),
+                reason,
+                count,
+            });
+        }
+    }
+}
+
 /// Deletes that a guard held back.
 #[derive(Clone, Debug, Serialize)]
 pub struct WithheldDelete {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use longshore_jq::Val;
-use longshore_mapping::{Entity, Mapped};
+use longshore_mapping::{Entity, Mapped, RUNAWAY_LIMIT};
 use longshore_nested::{Child, Expand, TemplateExpander};
 
 use crate::error::{Error, ErrorKind};
@@ -131,6 +131,9 @@ impl Read {
 
     /// One page of a list, mapped. The page that ends a list short of its end carries the error that says so.
     async fn page(&self, pages: &mut Pages, child: Option<&Child>) -> Option<Items> {
+        if self.tally.lock().mapped.runaway().is_some() {
+            return None;
+        }
         let page = match pages.next().await? {
             Ok(page) => page,
             Err(error) => {
@@ -339,6 +342,12 @@ impl Tally {
             self.cause(Cause::new("RecordsFailed", first.message()));
         }
         self.failed += failures.len() as u64;
+        if let Some(field) = self.mapped.runaway() {
+            let message = format!(
+                "{field} hit the limit of an expression {RUNAWAY_LIMIT} times, so the resource is not read further"
+            );
+            self.cause(Cause::new("ExpressionLimit", message));
+        }
     }
 
     fn cause(&mut self, cause: Cause) {

@@ -105,7 +105,7 @@ impl ResourceReport {
             self.cause_count,
             "causes",
         );
-        if self.records > 0 && self.skipped == self.records {
+        if self.records > 0 && self.entities == 0 && self.skipped == self.records {
             lines.push("  selector.query left out every record; check it".to_owned());
         }
         for (field, count) in &self.misconfigured {

@@ -140,6 +140,7 @@ impl Paginator for Configured {
             onward: Onward::Counted(None),
             total,
             total_before: page.progress().total,
+            repeated: page.progress().repeated,
             page_total,
             records: page.records() as u64,
             asked,
@@ -338,8 +339,8 @@ impl Configured {
         let records = signs.records;
         if USUAL_SIZES.contains(&records) || records == self.size.records {
             return Next::Complete(StopReason::SinglePage.doubting(format!(
-                "paging is off and there are exactly {records} records, as many as many a page holds: if there are more, add \
-                 `pagination: {{type: page}}`, or the type that the API has, to the selector"
+                "paging is off and there are exactly {records} records, a usual size of a page: if there are more, add \
+                 `pagination: {{type: page}}`, or the type that the API has, to the settings of this list"
             )));
         }
         Next::Complete(StopReason::SinglePage)

@@ -122,12 +122,10 @@ pub enum Shortfall {
         /// What is counted: `records` or `pages`.
         unit: &'static str,
     },
-    /// Rows went away while pages were read by counting, so that others may have moved past.
+    /// Rows moved while pages were read by counting, so that some may have been passed over.
     RowsShifted {
-        /// The largest total that the API spoke of.
-        before: u64,
-        /// The total at the end.
-        now: u64,
+        /// What shows it: a total that fell, or a record that came twice.
+        evidence: String,
     },
     /// Paging is off, and the answer speaks of more.
     NotPaged {
@@ -145,6 +143,11 @@ pub enum Shortfall {
     ParameterIgnored {
         /// The parameter that carries the position, where there is one.
         parameter: Option<String>,
+    },
+    /// A later page gave the records of an earlier one, after others that were new.
+    PageRepeated {
+        /// Which page, from 1.
+        page: u64,
     },
     /// Pages in a row held no records, each of them speaking of more.
     EmptyPages {
@@ -171,6 +174,7 @@ impl Shortfall {
             Shortfall::NotPaged { .. } => "NotPaged",
             Shortfall::PaginationLoop { .. } => "PaginationLoop",
             Shortfall::ParameterIgnored { .. } => "ParameterIgnored",
+            Shortfall::PageRepeated { .. } => "PageRepeated",
             Shortfall::EmptyPages { .. } => "EmptyPages",
             Shortfall::MaxPages { .. } => "MaxPages",
             Shortfall::Other(_) => "Other",
@@ -192,14 +196,14 @@ impl fmt::Display for Shortfall {
                 "the API speaks of {expected} {unit} and {got} were read: check `start` (`startPage`), `data_path` and limits of \
                  the API; if that total counts something else, set `totalPath` to the right one, or to `none`"
             ),
-            Shortfall::RowsShifted { before, now } => write!(
+            Shortfall::RowsShifted { evidence } => write!(
                 f,
-                "the total fell from {before} to {now} while pages were read, so rows moved and some may have been passed over: read \
-                 again, or page by `cursor` where the API can"
+                "{evidence}, so rows moved while pages were read and some may have been passed over: the next read may do better; a \
+                 fixed order (a `sort` parameter in `query_params`) or `cursor` paging prevents it"
             ),
             Shortfall::NotPaged { evidence, line } => write!(
                 f,
-                "only the first page was read, and {evidence} says that there is more: add `{line}` to the selector"
+                "only the first page was read, and {evidence} says that there is more: add `{line}` to the settings of this list"
             ),
             Shortfall::PaginationLoop { parameter: Some(name) } => write!(
                 f,
@@ -213,11 +217,16 @@ impl fmt::Display for Shortfall {
             Shortfall::ParameterIgnored { parameter: Some(name) } => write!(
                 f,
                 "the API ignores the parameter `{name}`: another position gave the same page. Set `param` to the name that the API \
-                 knows, or, if this endpoint has no pages, add `pagination: {{type: none}}` to the selector"
+                 knows, or, if this endpoint has no pages, add `pagination: {{type: none}}` to the settings of this list"
             ),
             Shortfall::ParameterIgnored { parameter: None } => f.write_str(
                 "the next link gave the same page again: check `nextLinkPath` and `headerLinkRel`, or, if this endpoint has no \
-                 pages, add `pagination: {type: none}` to the selector",
+                 pages, add `pagination: {type: none}` to the settings of this list",
+            ),
+            Shortfall::PageRepeated { page } => write!(
+                f,
+                "page {page} gave the records of an earlier page, after others that were new: an API that repeats its last page for \
+                 positions behind it needs `hasMorePath`, `lastPagePath`, `totalPath` or `stopWhen` to say which page is the last"
             ),
             Shortfall::EmptyPages { pages } => write!(
                 f,

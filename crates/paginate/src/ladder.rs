@@ -24,6 +24,8 @@ pub(crate) struct Signs {
     pub(crate) total: Option<Total>,
     /// The largest total of records that an earlier answer gave.
     pub(crate) total_before: Option<u64>,
+    /// A record of an earlier page came again.
+    pub(crate) repeated: bool,
     /// Pages in all.
     pub(crate) page_total: Option<Total>,
     /// Records on this page.
@@ -85,7 +87,7 @@ pub(crate) fn decide(signs: Signs) -> Next {
         // Nobody knows: one more request decides.
         .unwrap_or(Verdict::More(Why::NotOver));
     match verdict {
-        Verdict::End(reason) => match rows_went_away(&signs) {
+        Verdict::End(reason) => match rows_moved(&signs) {
             None => Next::Complete(reason),
             Some(shortfall) => Next::Incomplete(shortfall),
         },
@@ -259,19 +261,27 @@ fn go_on(signs: Signs, why: Why) -> Next {
     }
 }
 
-/// A total that falls while positions are counted: what stood behind the rows that went away moved up, perhaps past the page that
-/// was to show it. A total below what was read before counts something else, and a configured one may be another than the one before.
-fn rows_went_away(signs: &Signs) -> Option<Shortfall> {
+/// Rows that move while positions are counted: what a page did not show yet may have moved to one that was read before. It shows
+/// in a record that comes again, or in a total that falls. (A total below what was read before counts something else, and a
+/// configured one may be another than the one before.)
+fn rows_moved(signs: &Signs) -> Option<Shortfall> {
     let Onward::Counted(_) = signs.onward else {
         return None;
     };
-    let now = signs
-        .total
-        .as_ref()
-        .filter(|total| !total.configured)?
-        .count;
-    let before = signs.total_before?;
-    (before > now && before >= signs.read).then_some(Shortfall::RowsShifted { before, now })
+    let fell = || {
+        let now = signs.total.as_ref().filter(|total| !total.configured)?;
+        let before = signs.total_before?;
+        (before > now.count && before >= signs.read)
+            .then(|| format!("the total fell from {before} to {}", now.count))
+    };
+    // Offsets overlap on purpose where the server gives more than was asked for.
+    let largest = signs.largest_before.max(signs.records);
+    let overlapping = signs.asked.is_some_and(|asked| largest > asked);
+    let evidence = match signs.repeated && !overlapping {
+        true => Some("a record of an earlier page came again".to_owned()),
+        false => fell(),
+    };
+    evidence.map(|evidence| Shortfall::RowsShifted { evidence })
 }
 
 /// An end that the user did not name is not believed below a known total.

@@ -114,4 +114,8 @@ pub struct Progress {
     /// The largest total of records that an answer gave under a well-known name. Some APIs give it on the first page only, and one that
     /// falls tells that rows went away.
     pub total: Option<u64>,
+    /// Whether a flag of the last answer, under a well-known name, said that there is more.
+    pub said_more: bool,
+    /// Whether an object of an earlier page came again, on the page that is judged or before it: rows moved while they were read.
+    pub repeated: bool,
 }

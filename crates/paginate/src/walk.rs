@@ -28,7 +28,7 @@ pub const EMPTY_PAGES: u64 = 3;
 /// The guards live here, for every paginator alike:
 ///
 /// - a request that was made before is not made again ([`Shortfall::PaginationLoop`]);
-/// - a page that came before, at another position, ends the read ([`Shortfall::ParameterIgnored`]);
+/// - a page that came before, at another position, ends the read ([`Shortfall::ParameterIgnored`], [`Shortfall::PageRepeated`]);
 /// - [`EMPTY_PAGES`] empty pages in a row that all speak of more end it ([`Shortfall::EmptyPages`]);
 /// - so does the cap on pages ([`Shortfall::MaxPages`]).
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Walk {
     progress: Progress,
     requests: HashSet<Fingerprint>,
     pages: HashSet<Fingerprint>,
+    /// Of the objects of all pages so far, 8 bytes each. Not part of a checkpoint: after a resume, only what comes then is compared.
+    records: HashSet<Fingerprint>,
     empty_in_row: u64,
     max_pages: u64,
     done: bool,
@@ -117,6 +119,7 @@ impl Walk {
             progress: checkpoint.progress,
             requests: checkpoint.requests.into_iter().collect(),
             pages: checkpoint.pages.into_iter().collect(),
+            records: HashSet::new(),
             empty_in_row: checkpoint.empty_in_row,
             max_pages,
             done: checkpoint.done,
@@ -155,17 +158,30 @@ impl Walk {
         records: &[Val],
     ) -> Result<Step, Error> {
         let request = self.request()?;
+        let marks: Vec<Fingerprint> = records.iter().map(Fingerprint::of_record).collect();
+        let objects = records
+            .iter()
+            .zip(&marks)
+            .filter(|(record, _)| record.is_object());
+        let objects: Vec<Fingerprint> = objects.map(|(_, mark)| *mark).collect();
+        self.progress.repeated |= objects.iter().any(|mark| self.records.contains(mark));
+        self.records.extend(objects);
         let page = Page::new(&request, headers, body, records, &self.progress);
         // First of all, because a page that came before says nothing new, not even about the end.
-        let next = if !records.is_empty() && !self.pages.insert(Fingerprint::of_records(records)) {
-            Next::Incomplete(Shortfall::ParameterIgnored {
-                parameter: self.position_parameter(&request),
+        let next = if !records.is_empty() && !self.pages.insert(Fingerprint::of_page(&marks)) {
+            Next::Incomplete(match self.progress.pages {
+                1 => Shortfall::ParameterIgnored {
+                    parameter: self.position_parameter(&request),
+                },
+                pages => Shortfall::PageRepeated { page: pages + 1 },
             })
         } else {
             self.paginator.next(self.token.as_ref(), &page)?
         };
         let total = signs::record_total(&page, None).map(|total| total.count);
+        let said_more = signs::flag(&page).is_some_and(|flag| flag.more);
         self.count(records.len() as u64, total);
+        self.progress.said_more = said_more;
         let result = match next {
             Next::Continue(token) => match self.go_on(token, records.is_empty())? {
                 None => return Ok(Step::Continue),

@@ -244,7 +244,7 @@ fn a_resumed_walk_remembers_what_was_read_before() {
     let Step::Done(ending) = accept(&mut walk, "c", 1) else {
         panic!("the page that came before the checkpoint is not known")
     };
-    assert_eq!(ending.result.unwrap_err().name(), "ParameterIgnored");
+    assert_eq!(ending.result.unwrap_err().name(), "PageRepeated");
 }
 
 /// The guards hold for paginators that know nothing of them.
@@ -339,4 +339,29 @@ fn a_total_that_grows_or_counts_the_page_is_no_sign_of_rows_that_went_away() {
             read.end()
         );
     }
+}
+
+#[test]
+fn a_record_that_comes_again_among_new_ones_shows_that_rows_moved() {
+    for more in [json!({"total": 24}), json!({"total": 25}), json!({})] {
+        let replies = vec![
+            items(1..=10, more.clone()),
+            items(10..=19, more.clone()),
+            items(20..=24, more.clone()),
+        ];
+        let read = read(Offset::new().page_size(10), script(replies));
+        assert_eq!(read.end(), "RowsShifted", "{more}");
+    }
+}
+
+#[test]
+fn a_last_page_that_repeats_itself_is_not_taken_for_an_ignored_parameter() {
+    let replies = vec![
+        items(1..=10, json!({})),
+        items(11..=20, json!({})),
+        items(11..=20, json!({})),
+    ];
+    let read = read(PageNumber::new().page_size(10), script(replies));
+    assert_eq!(read.end(), "PageRepeated");
+    assert!(!read.told().contains("none"), "{}", read.told());
 }
