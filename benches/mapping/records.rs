@@ -9,7 +9,7 @@ pub(crate) fn record(n: u64) -> Value {
         "id": 100_000 + n,
         "key": format!("INC-{n}"),
         "name": format!("Checkout latency above its objective in region {}", n % 17),
-        "type": if n % 10 == 0 { "drill" } else { "incident" },
+        "type": if n.is_multiple_of(10) { "drill" } else { "incident" },
         "status": { "name": "In Progress", "category": { "key": "indeterminate", "colour": "yellow" } },
         "severity": severity,
         "score": (n % 1000) as f64 / 8.0 + 0.0625,
@@ -17,7 +17,7 @@ pub(crate) fn record(n: u64) -> Value {
         "url": format!("https://tracker.example.com/browse/INC-{n}"),
         "created_at": "2024-03-05T10:11:12.123Z",
         "updated_at": "2024-03-06T08:00:00Z",
-        "resolved": n % 3 == 0,
+        "resolved": n.is_multiple_of(3),
         "resolved_at": null,
         "owner": { "id": n % 50, "email": format!("Owner{}@Example.com", n % 50), "name": "A. Person" },
         "service": { "id": format!("svc-{}", n % 200), "slug": "checkout", "tier": 1 },
@@ -25,12 +25,4 @@ pub(crate) fn record(n: u64) -> Value {
         "watchers": [ "u1", "u2", "u3" ],
         "custom": { "a": "b", "c": [1, 2, 3], "d": { "e": "f" } }
     })
-}
-
-/// A page of `count` records below `items`, as bytes.
-pub(crate) fn page(count: u64) -> Vec<u8> {
-    let items: Vec<Value> = (0..count).map(record).collect();
-    json!({ "items": items, "next": null })
-        .to_string()
-        .into_bytes()
 }

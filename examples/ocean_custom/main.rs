@@ -177,17 +177,14 @@ fn refused(error: &ConfigError) -> Stop {
 /// Listeners that this version cannot serve are refused instead of ignored.
 fn refuse_listener(listener: &Listener, arguments: &Arguments) -> Result<(), Stop> {
     let one_pass = arguments.once || arguments.dry_run || arguments.validate;
-    let refusal = match listener {
-        Listener::Kafka => "eventListener: KAFKA is not supported",
-        Listener::Webhook => "eventListener: WEBHOOK is not supported",
-        Listener::Polling { .. } if !one_pass => {
-            "eventListener: POLLING, the default, is not there yet: add --once"
-        }
-        _ => return Ok(()),
-    };
-    Err(Stop::Refused(format!(
-        "{refusal}; for a single pass, which a scheduler may repeat, set OCEAN__EVENT_LISTENER='{{\"type\": \"ONCE\"}}'"
-    )))
+    match listener {
+        Listener::Polling { .. } if !one_pass => Err(Stop::Refused(
+            "eventListener: POLLING, the default, is not there yet: add --once; for a single pass, which a scheduler may repeat, \
+             set OCEAN__EVENT_LISTENER='{\"type\": \"ONCE\"}'"
+                .to_owned(),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn check_kinds(config: &Config, wanted: &[String]) -> Result<(), Stop> {

@@ -119,7 +119,7 @@ impl Progress {
             Event::RecordFailed { kind, error } if self.count_failure(kind) <= NAMED_FAILURES => {
                 bars.line(&error.to_string());
             }
-            Event::Request { attempt, .. } if attempt.wait.is_some() => {
+            Event::Request { attempt, .. } if attempt.wait.is_some_and(|wait| !wait.is_zero()) => {
                 bars.line(&retry_line(attempt));
             }
             _ => {}
@@ -132,7 +132,7 @@ impl Progress {
             Event::Parents { kind, count } => {
                 tracing::info!("{kind}: for {}", counted(*count, "parent", "parents"));
             }
-            Event::Request { attempt, .. } if attempt.wait.is_some() => {
+            Event::Request { attempt, .. } if attempt.wait.is_some_and(|wait| !wait.is_zero()) => {
                 tracing::warn!("{}", retry_line(attempt));
             }
             Event::Page {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use longshore_jq::Val;
 use longshore_mapping::Found;
-use longshore_paginate::{PageRequest, Progress, Step, Style, Walk};
+use longshore_paginate::{PageRequest, Step, Style, Walk};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 

@@ -60,10 +60,6 @@ pub enum Listener {
     },
     /// One sync, then the end.
     Once,
-    /// Changes come by Kafka. No configuration loads with it: this version cannot serve it.
-    Kafka,
-    /// Changes come by HTTP. No configuration loads with it: this version cannot serve it.
-    Webhook,
 }
 
 const LISTENERS: Words = Words {
