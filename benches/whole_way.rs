@@ -15,7 +15,7 @@ use std::sync::Arc;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use futures::StreamExt;
-use longshore_engine::paginate::PageNumber;
+use longshore_engine::paginate::{PageNumber, SinglePage};
 use longshore_engine::port_client::PortClient;
 use longshore_engine::transport::{Client, HttpTransport};
 use longshore_engine::{Engine, ParameterSource, PortSink, Resource};
@@ -43,6 +43,7 @@ fn pages_to_entities(bencher: Bencher<'_, '_>) {
 fn children_to_entities(bencher: Bencher<'_, '_>) {
     let bench = Bench::new();
     let children = Resource::builder("/parents/{id}/children")
+        .pagination(SinglePage::new().explicit())
         .parameter("id", ParameterSource::new("/parents", ".id"))
         .identifier(".key + \"-\" + .__id")
         .blueprint("child")
@@ -84,10 +85,7 @@ impl Bench {
                 "/some-incidents",
                 Pages::page(some).total("total").under("items"),
             )
-            .pages(
-                "/parents",
-                Pages::page(parents).total("total").under("items"),
-            )
+            .pages("/parents", Pages::page(parents))
             .on("/parents/{id}/children", |_| {
                 Answer::json(vec![records::record(1)])
             });

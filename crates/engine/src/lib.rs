@@ -73,3 +73,8 @@ pub use resource::{
 pub use sink::{Evidence, Mark, Reconciled, Rejection, Seen, Sink, WithheldDelete, Written};
 pub use stream::EntityStream;
 pub use sync::{Report, ResourceReport};
+
+/// The examples of the project's page compile.
+#[cfg(doctest)]
+#[doc = include_str!("../project.md")]
+struct ProjectPage;

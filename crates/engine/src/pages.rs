@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use longshore_jq::Val;
 use longshore_mapping::Found;
-use longshore_paginate::{PageRequest, Step, Style, Walk};
+use longshore_paginate::{
+    Next, Page, PageRequest, Paginator, Progress, SinglePage, Step, Style, Walk,
+};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
@@ -42,15 +44,11 @@ enum State {
 type UnderWay = AbortOnDropHandle<Result<Answer, Error>>;
 
 /// The records of one page.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RecordPage {
     pub(crate) records: Vec<Val>,
     pub(crate) warnings: Vec<String>,
 }
-
-/// Ends that an answer spells out. What they say does not rest on a page's having no records: a page without the list (an error in
-/// disguise, it may be) is no proof of its own (R7).
-const SPOKEN_ENDS: [&str; 4] = ["StopWhen", "Flag", "TotalReached", "LastPage"];
 
 /// `data_path` found nothing in a body.
 struct NothingFound {
@@ -151,132 +149,168 @@ impl Pages {
     }
 
     async fn advance(&mut self) -> Result<RecordPage, Error> {
-        let fresh = State::Ended(End::Short(Cause::new(
-            "Interrupted",
-            "the read was interrupted",
-        )));
-        let (walk, ahead) = match std::mem::replace(&mut self.state, fresh) {
-            State::Reading { walk, ahead } => (walk, ahead),
-            State::Fresh { path } => {
-                let paginator = self.api.paginator(&self.list)?;
-                let base = self
-                    .api
-                    .request(&self.list, &path)
-                    .map_err(|error| self.place(error, None))?;
-                (Box::new(Walk::new(paginator, base)), None)
-            }
-            State::Ended(end) => {
-                self.state = State::Ended(end);
-                return Ok(RecordPage {
-                    records: Vec::new(),
-                    warnings: Vec::new(),
-                });
-            }
-        };
+        let interrupted = Cause::new("Interrupted", "the read was interrupted");
+        let (walk, ahead) =
+            match std::mem::replace(&mut self.state, State::Ended(End::Short(interrupted))) {
+                State::Reading { walk, ahead } => (walk, ahead),
+                State::Fresh { path } => (self.begin(&path)?, None),
+                State::Ended(end) => {
+                    self.state = State::Ended(end);
+                    return Ok(RecordPage::default());
+                }
+            };
         let number = walk.progress().pages + 1;
         let under_way = match ahead {
             Some(ahead) => ahead,
-            None => self.send(
-                walk.request()
-                    .map_err(|error| self.paginate_error(&error, number))?,
-            ),
+            None => self.send(self.request(&walk, number)?),
         };
-        let answer =
-            under_way
-                .await
-                .unwrap_or_else(|error| match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(error) => Err(Error::new(ErrorKind::Fetch, "the runtime is shutting down")
-                        .with_source(error)),
-                })
-                .map_err(|error| self.place(error, Some(number)))?;
-        let (headers, body, no_content) = match answer {
-            Answer::Nothing(status) if number == 1 => {
-                self.state = State::Ended(End::Stop(status_stop(status)));
-                return Ok(RecordPage {
-                    records: Vec::new(),
-                    warnings: Vec::new(),
-                });
-            }
-            // Some APIs answer so for a position behind the end: an empty page, which the paginator judges as any other.
-            Answer::Nothing(_) if self.counts_positions() && !walk.progress().said_more => {
-                (HeaderMap::new(), Val::null(), true)
-            }
+        let answer = arrival(under_way)
+            .await
+            .and_then(|answer| self.check(answer, &walk))
+            .map_err(|error| self.place(error, Some(number)))?;
+        match answer {
             Answer::Nothing(status) => {
-                return Err(self.place(
-                    Error::new(
-                        ErrorKind::Fetch,
-                        format!(
-                            "the server answered {status} where an earlier answer said to go on; onStatus holds for a list as a whole, \
-                             not for the rest of one that has begun"
-                        ),
-                    ),
-                    Some(number),
-                ));
-            }
-            Answer::Page {
-                no_content: true, ..
-            } if walk.progress().said_more => {
-                let what = "the server answered 204 No Content where the page before said that there is more";
-                return Err(self.place(Error::new(ErrorKind::Extract, what), Some(number)));
+                self.state = State::Ended(End::Stop(format!("Status{}", status.as_u16())));
+                Ok(RecordPage::default())
             }
             Answer::Page {
                 headers,
                 body,
                 no_content,
-            } => (headers, body, no_content),
-        };
-        let mut warnings = Vec::new();
-        let said_more = walk.progress().said_more;
-        let (records, nothing) = if no_content {
-            (Vec::new(), None)
-        } else {
-            self.records(&body, number, &mut warnings)?
-        };
-        let total_reached = self.step(walk, &headers, &body, &records, &mut warnings)?;
-        if let Some(nothing) = nothing {
-            let fine = number > 1
-                && match &self.state {
-                    State::Ended(End::Stop(stop)) => {
-                        total_reached
-                            || SPOKEN_ENDS.contains(&stop.as_str())
-                            || (nothing.is_null && !said_more)
-                    }
-                    _ => false,
-                };
-            if !fine {
-                let error = Error::new(ErrorKind::Extract, nothing.message);
-                return Err(self.place(error, Some(number)));
+            } => self.take(walk, &headers, &body, no_content),
+        }
+    }
+
+    fn begin(&self, path: &str) -> Result<Box<Walk>, Error> {
+        let paginator = self.api.paginator(&self.list)?;
+        let base = self
+            .api
+            .request(&self.list, path)
+            .map_err(|error| self.place(error, None))?;
+        Ok(Box::new(Walk::new(paginator, base)))
+    }
+
+    fn request(&self, walk: &Walk, number: u64) -> Result<PageRequest, Error> {
+        walk.request()
+            .map_err(|error| self.paginate_error(&error, number))
+    }
+
+    /// Holds an answer without a body against what came before: where a page said that there is more, it cannot mean the end.
+    fn check(&self, answer: Answer, walk: &Walk) -> Result<Answer, Error> {
+        let progress = walk.progress();
+        match answer {
+            Answer::Nothing(status) if progress.pages == 0 => Ok(Answer::Nothing(status)),
+            // Some APIs answer so for a position behind the end: an empty page, which the paginator judges as any other.
+            Answer::Nothing(_) if self.counts_positions() && !progress.said_more => {
+                Ok(Answer::Page {
+                    headers: HeaderMap::new(),
+                    body: Val::null(),
+                    no_content: true,
+                })
             }
+            Answer::Nothing(status) => Err(Error::new(
+                ErrorKind::Fetch,
+                format!(
+                    "the server answered {status} where an earlier answer said to go on; onStatus holds for a list as a whole, \
+                     not for the rest of one that has begun"
+                ),
+            )),
+            Answer::Page {
+                no_content: true, ..
+            } if progress.said_more => Err(Error::new(
+                ErrorKind::Extract,
+                "the server answered 204 No Content where the page before said that there is more",
+            )),
+            page => Ok(page),
+        }
+    }
+
+    fn take(
+        &mut self,
+        walk: Box<Walk>,
+        headers: &HeaderMap,
+        body: &Val,
+        no_content: bool,
+    ) -> Result<RecordPage, Error> {
+        let number = walk.progress().pages + 1;
+        let said_more = walk.progress().said_more;
+        let mut warnings = Vec::new();
+        let (records, nothing) = match no_content {
+            true => (Vec::new(), None),
+            false => self.records(body, number, &mut warnings)?,
+        };
+        let total_reached = self.step(walk, headers, body, &records, &mut warnings)?;
+        if let Some(nothing) = nothing
+            && (number == 1
+                || !self.ended_all_the_same(total_reached || nothing.is_null && !said_more))
+        {
+            let error = Error::new(ErrorKind::Extract, nothing.message);
+            return Err(self.place(error, Some(number)));
         }
         if number == 1 && self.list.data_path.is_none() && body.is_object() {
-            self.end_of_one_object(&body, &mut warnings);
+            self.end_of_one_object(headers, body, &records, &mut warnings)?;
         }
         Ok(RecordPage { records, warnings })
     }
 
-    /// A body that is one record is no page of a list, so asking on would go on for ever, with one record a page. The read ends
-    /// here: short where a list in it is what was meant.
-    fn end_of_one_object(&mut self, body: &Val, warnings: &mut Vec<String>) {
-        let State::Reading { walk, .. } = &self.state else {
-            return;
-        };
-        if !self.counts_positions() || walk.progress().said_more {
-            return;
+    /// Whether the read is over for a reason that does not rest on this page's having no records: a page without the list (an error
+    /// in disguise, it may be) is no proof of its own (R7).
+    fn ended_all_the_same(&self, emptiness_is_fine: bool) -> bool {
+        const SPOKEN: [&str; 4] = ["StopWhen", "Flag", "TotalReached", "LastPage"];
+        match &self.state {
+            State::Ended(End::Stop(stop)) => emptiness_is_fine || SPOKEN.contains(&stop.as_str()),
+            _ => false,
         }
-        self.state = State::Ended(match lists_in(body) {
-            Some(lists) => End::Short(Cause::new(
-                "NoRecordsFound",
-                format!(
-                    "the body is an object, and it is read page by page: set selector.data_path to the list in it ({lists}), \
-                     or to '.' if each page is one record"
-                ),
-            )),
-            None => {
-                warnings.push("only the first page was asked for, because its body is one record; if each page is one, set selector.data_path to '.'".to_owned());
-                End::Stop("SinglePage".to_owned())
-            }
-        });
+    }
+
+    /// A body that is one record is no page of a list, so asking on would go on for ever, with one record a page. Unless something
+    /// in it speaks of more, the read ends here: short where a list in it is what was meant.
+    fn end_of_one_object(
+        &mut self,
+        headers: &HeaderMap,
+        body: &Val,
+        records: &[Val],
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        let State::Reading { walk, .. } = &self.state else {
+            return Ok(());
+        };
+        if !self.counts_positions() {
+            return Ok(());
+        }
+        if let Some(lists) = lists_in(body) {
+            let what = format!(
+                "the body is an object, and it is read page by page: set selector.data_path to the list in it ({lists}), \
+                 or to '.' if each page is one record"
+            );
+            self.state = State::Ended(End::Short(Cause::new("NoRecordsFound", what)));
+            return Ok(());
+        }
+        let asked = self.request(walk, 1)?;
+        let unread = Progress::default();
+        let page = Page::new(&asked, headers, body, records, &unread);
+        let alone = SinglePage::new().next(None, &page);
+        if self.ends_by_setting() || !matches!(alone, Ok(Next::Complete(_))) {
+            return Ok(());
+        }
+        warnings.push(
+            "only the first page was asked for, because its body is one record; if each page is one, set selector.data_path to '.'"
+                .to_owned(),
+        );
+        self.state = State::Ended(End::Stop("SinglePage".to_owned()));
+        Ok(())
+    }
+
+    /// Whether a setting says how to tell the last page.
+    fn ends_by_setting(&self) -> bool {
+        [&self.list.pagination, &self.api.pagination]
+            .iter()
+            .any(|settings| {
+                settings.has_more_path.is_some()
+                    || settings.last_page_path.is_some()
+                    || settings.total_path.is_some()
+                    || settings.stop_when.is_some()
+            })
     }
 
     /// Asks for a page in a task of its own: one that is under way comes to its end, and gives its permit back, even if nobody polls
@@ -355,10 +389,7 @@ impl Pages {
         self.state = match step {
             Step::Continue => {
                 let ahead = if self.read_ahead {
-                    let request = walk
-                        .request()
-                        .map_err(|error| self.paginate_error(&error, number + 1))?;
-                    Some(self.send(request))
+                    Some(self.send(self.request(&walk, number + 1)?))
                 } else {
                     None
                 };
@@ -431,8 +462,15 @@ fn lists_in(body: &Val) -> Option<String> {
     (!lists.is_empty()).then(|| lists.join(", "))
 }
 
-fn status_stop(status: StatusCode) -> String {
-    format!("Status{}", status.as_u16())
+async fn arrival(under_way: UnderWay) -> Result<Answer, Error> {
+    under_way
+        .await
+        .unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Fetch, "the runtime is shutting down").with_source(error))
+            }
+        })
 }
 
 /// The name of the cause that an error makes a read incomplete by.

@@ -167,7 +167,7 @@ impl Read {
             tally.pages += 1;
             tally.records += records.len() as u64;
             tally.take(mapped, &failures);
-            tally.warnings.extend(page.warnings);
+            tally.warn(page.warnings);
             if let Some(End::Stop(stop)) = pages.end() {
                 tally.stops.insert(stop.clone());
             }
@@ -245,7 +245,7 @@ impl Read {
             if children.is_empty() {
                 tally.stops.insert("NoParents".to_owned());
             }
-            tally.warnings.extend(parents.warnings.iter().cloned());
+            tally.warn(parents.warnings.iter().cloned());
             if children.is_empty() && errors.is_empty() && !parents.records.is_empty() {
                 tally.warnings.insert(format!(
                     "parents at {}: none of {} gave a value for {{{}}}; check its field and filter",
@@ -347,6 +347,15 @@ impl Tally {
                 "{field} hit the limit of an expression {RUNAWAY_LIMIT} times, so the resource is not read further"
             );
             self.cause(Cause::new("ExpressionLimit", message));
+        }
+    }
+
+    /// Children may each have something to say; the first few say it for all.
+    fn warn(&mut self, warnings: impl IntoIterator<Item = String>) {
+        for warning in warnings {
+            if self.warnings.len() < KEPT_CAUSES {
+                self.warnings.insert(warning);
+            }
         }
     }
 
