@@ -12,7 +12,7 @@ use longshore_engine::{EngineBuilder, PortSink, PortSinkOptions, Report};
 use longshore_testkit::{Answer, Pages, PortCall, PortDouble, PortEvent, ScriptedApi, numbered};
 use serde_json::{Value, json};
 
-use crate::rig::{API, PORT, Rig, config};
+use crate::rig::{API, PORT, Rig, config, items};
 
 const USERS: &str = r#"
 resources:
@@ -740,4 +740,23 @@ async fn equal_syncs_leave_equal_logs_at_port() {
         logs.push(rig.port.events());
     }
     assert_eq!(logs[0], logs[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn entities_that_an_answer_of_port_does_not_mention_hold_all_deletes_back() {
+    let silent = Answer::json(json!({"ok": true, "entities": [], "errors": []}));
+    let rig = Rig::with_port(
+        ScriptedApi::new().json("/items", json!([{"id": "1"}, {"id": "2"}])),
+        PortDouble::new()
+            .stale_entity("item", "gone")
+            .fault(PortCall::UpsertMany, 1, silent),
+    );
+    let report = rig
+        .sync(
+            "",
+            &format!("entityDeletionThreshold: 1{}", items("/items", "{}")),
+        )
+        .await;
+    assert_eq!((report.upserted, report.rejected), (0, 2), "{report}");
+    assert_eq!(rig.port.deleted(), []);
 }

@@ -183,13 +183,20 @@ impl Sink for PortSink {
                 }
             };
             written.upserted += answer.upserted;
-            written
-                .rejected
-                .extend(answer.rejected.into_iter().map(|rejected| Rejection {
-                    blueprint: blueprint.clone(),
-                    identifier: rejected.identifier,
-                    message: rejected.message,
-                }));
+            for rejected in answer.rejected {
+                if rejected.unanswered {
+                    // It may be stored or not, so the upserts are not all acknowledged (R12).
+                    written.failure.get_or_insert_with(|| {
+                        Error::new(ErrorKind::Sink, "Port's answer does not mention them")
+                    });
+                } else {
+                    written.rejected.push(Rejection {
+                        blueprint: blueprint.clone(),
+                        identifier: rejected.identifier,
+                        message: rejected.message,
+                    });
+                }
+            }
         }
         Ok(written)
     }

@@ -69,6 +69,8 @@ pub struct Rejected {
     pub status: Option<u16>,
     /// Why, in one line.
     pub message: String,
+    /// It was sent and Port's answer does not mention it: whether it is stored is not known.
+    pub unanswered: bool,
 }
 
 impl PortClient {
@@ -176,6 +178,7 @@ impl PortClient {
                         identifier: item.identifier,
                         status: Some(status.as_u16()),
                         message: message.clone(),
+                        unanswered: false,
                     }));
                 }
             }
@@ -200,7 +203,9 @@ impl Upserted {
             .map(|failed| (failed.index, failed))
             .collect();
         for (position, item) in sent.into_iter().enumerate() {
-            let (status, message) = match errors.remove(&position) {
+            let failed = errors.remove(&position);
+            let unanswered = failed.is_none();
+            let (status, message) = match failed {
                 Some(failed) => (failed.status_code, said(failed.message.or(failed.error))),
                 None if acknowledged[position] => {
                     self.upserted += 1;
@@ -216,6 +221,7 @@ impl Upserted {
                 identifier: item.identifier,
                 status,
                 message,
+                unanswered,
             });
         }
     }
@@ -387,6 +393,7 @@ impl<'a> Batches<'a> {
                 identifier,
                 status: None,
                 message,
+                unanswered: false,
             })
         };
         if let Some(problem) = entity.identifier.as_str().and_then(identifier_problem) {

@@ -203,13 +203,17 @@ impl HttpTransportBuilder {
 }
 
 fn connect_message(error: &reqwest::Error) -> String {
-    let mut untrusted = false;
+    let (mut untrusted, mut not_tls) = (false, false);
     let mut cause = error.source();
     while let Some(error) = cause {
-        untrusted |= error.to_string().contains("certificate");
+        let text = error.to_string();
+        untrusted |= text.contains("certificate");
+        not_tls |= text.contains("InvalidContentType") || text.contains("corrupt message");
         cause = error.source();
     }
-    if untrusted {
+    if not_tls {
+        "the server does not answer in TLS; if it is meant to be plain HTTP, begin baseUrl with http://".to_owned()
+    } else if untrusted {
         "the server's certificate is not trusted; install its authority, \
          or set verifySsl to false if you accept the risk"
             .to_owned()

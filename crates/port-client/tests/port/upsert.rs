@@ -190,6 +190,7 @@ async fn an_entity_that_the_answer_does_not_mention_is_not_taken_as_written() {
         assert_eq!(done.upserted, upserted, "{answer}");
         assert_eq!(done.rejected.len() as u64, 2 - upserted, "{answer}");
         assert!(done.rejected[0].message.contains("does not mention"));
+        assert!(done.rejected[0].unanswered);
     }
 }
 

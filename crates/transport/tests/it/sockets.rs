@@ -183,6 +183,25 @@ async fn a_body_of_unknown_length_that_is_cut_is_found_by_its_json() {
 }
 
 #[tokio::test]
+async fn a_plain_server_behind_an_https_url_is_told_as_such() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream
+                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                .await
+                .unwrap();
+            open.push(stream);
+        }
+    });
+    let error = fetch(&url).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.to_string().contains("http://"), "{error:?}");
+}
+
+#[tokio::test]
 async fn no_connection_and_no_answer_are_told_apart() {
     let closed = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
