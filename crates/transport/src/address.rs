@@ -34,6 +34,43 @@ impl Origin {
         }
     }
 
+    /// Reads an origin as people write it: `https://api.example.com`, with a port where it is not the scheme's own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for anything else, and for a URL that says more than an origin.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let url = parse_url(text)?;
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            let message = "only scheme, host and port count; write it without a path, as in https://api.example.com";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        Self::of(&url)
+    }
+
+    /// `url` with this origin in place of its own: for links of an API behind a proxy that name the host behind it.
+    ///
+    /// ```
+    /// use longshore_transport::{Origin, parse_url};
+    ///
+    /// # fn main() -> Result<(), longshore_transport::Error> {
+    /// let origin = Origin::parse("https://api.example.com")?;
+    /// let link = parse_url("http://10.0.0.7:8080/users?page=2")?;
+    /// assert_eq!(origin.rebase(&link).as_str(), "https://api.example.com/users?page=2");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rebase(&self, url: &Url) -> Url {
+        let mut rebased = url.clone();
+        // None of these fails between http and https URLs with a host, and an origin is made of nothing else.
+        let _ = rebased.set_scheme(&self.scheme);
+        let _ = rebased.set_host(Some(&self.host));
+        let _ = rebased.set_port(Some(self.port));
+        let _ = rebased.set_username("");
+        let _ = rebased.set_password(None);
+        rebased
+    }
+
     /// Whether the scheme is `https`.
     pub fn is_secure(&self) -> bool {
         self.scheme == "https"
@@ -55,7 +92,8 @@ impl Origin {
                 ErrorKind::ForeignOrigin,
                 format!(
                     "another origin than {self} of baseUrl; nothing was sent there. \
-                     If it is the API that is meant, set baseUrl to it"
+                     If it is the same API behind a proxy, set baseUrl to it, or nextLinkOrigin to rebase for links; \
+                     if it may be asked without credentials, add it to allowedOrigins"
                 ),
             ),
         };
@@ -317,6 +355,53 @@ mod tests {
         );
         assert!(refusal("https://a.example", "https://b.example:8443").contains("baseUrl"));
         assert!(refusal("https://a.example", "http://a.example").contains("encryption"));
+    }
+
+    #[test]
+    fn an_origin_is_written_without_path() {
+        assert_eq!(
+            Origin::parse("https://A.example:443/").unwrap().to_string(),
+            "https://a.example"
+        );
+        for text in [
+            "https://a.example/v1",
+            "https://a.example?x",
+            "a.example",
+            "ftp://a.example",
+        ] {
+            assert!(Origin::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rebased_url_keeps_path_and_query_alone() {
+        for (origin, link, url) in [
+            (
+                "https://a.example",
+                "http://b:81/x?y=1",
+                "https://a.example/x?y=1",
+            ),
+            (
+                "http://a.example:8080",
+                "https://b/x",
+                "http://a.example:8080/x",
+            ),
+            (
+                "https://[::1]:8443",
+                "https://u:p@b/",
+                "https://[::1]:8443/",
+            ),
+            ("http://a.example", "http://b:81/", "http://a.example/"),
+        ] {
+            let rebased = Origin::parse(origin)
+                .unwrap()
+                .rebase(&Url::parse(link).unwrap());
+            assert_eq!(rebased.as_str(), url);
+            assert_eq!(
+                Origin::of(&rebased).unwrap(),
+                Origin::parse(origin).unwrap()
+            );
+        }
     }
 
     #[test]

@@ -8,10 +8,12 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::address::refuse_userinfo;
+use crate::budget::{Budgets, Spent};
 use crate::gate::Gate;
+use crate::quota::Quotas;
 use crate::{
-    Clock, Error, ErrorKind, Generation, Origin, Prepare, Renewal, Request, Response, RetryPolicy,
-    SafeUrl, TokioClock, Transport,
+    Clock, Error, ErrorKind, Generation, Origin, Prepare, Quota, Renewal, Request, Response,
+    RetryPolicy, SafeUrl, TokioClock, Transport,
 };
 
 /// Redirects that are followed in a row.
@@ -27,10 +29,13 @@ pub const DEFAULT_MAX_CONCURRENT_REQUESTS: usize = 10;
 ///
 /// - The unit of retry is the whole exchange: credentials, send, whole body, reading. See
 ///   [`ErrorKind`] for what is retried and [`RetryPolicy`] for when.
-/// - An answer that says that a rate limit is reached pauses its origin for every exchange.
+/// - Retries are paid for from a [`RetryBudget`](crate::RetryBudget) of their origin.
+/// - An answer that says that a rate limit is reached pauses its origin for every exchange, and a
+///   [`Quota`] keeps requests apart before it comes to that.
 /// - A 401 leads to one renewal and one repeat.
 /// - Redirects of GET and HEAD are followed inside the origin, at most five in a row.
-/// - No request goes to another origin than the exchange's.
+/// - No request goes to another origin than the exchange's, but for those that it
+///   [allows](Exchange::allowed_origins), which get nothing of ours.
 /// - A permit is held from the first byte sent to the last byte received, and at no other time:
 ///   neither while credentials are fetched nor while waiting.
 ///
@@ -45,6 +50,8 @@ struct Inner {
     random: Mutex<fastrand::Rng>,
     permits: Semaphore,
     gate: Gate,
+    budgets: Option<Budgets>,
+    quotas: Option<Quotas>,
 }
 
 /// How one exchange is done.
@@ -53,6 +60,7 @@ pub struct Exchange<'a> {
     prepare: &'a dyn Prepare,
     scope: RetryScope,
     origin: Option<Origin>,
+    allowed_origins: &'a [Origin],
     label: Option<&'a str>,
     on_attempt: Option<&'a (dyn Fn(&Attempt) + Send + Sync)>,
 }
@@ -99,6 +107,7 @@ impl Client {
             clock: None,
             seed: None,
             max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
+            quota: None,
         }
     }
 
@@ -124,7 +133,7 @@ impl Client {
     ) -> Result<T, Error> {
         let mut run = Run::new(&self.0, request, how)?;
         let result = run.finish(read).await;
-        result.map_err(|error| error.at(|| run.target(), run.number))
+        result.map_err(|error| error.at(|| run.asked_for(), run.number))
     }
 }
 
@@ -135,6 +144,7 @@ impl<'a> Exchange<'a> {
             prepare,
             scope: RetryScope::default(),
             origin: None,
+            allowed_origins: &[],
             label: None,
             on_attempt: None,
         }
@@ -152,6 +162,16 @@ impl<'a> Exchange<'a> {
     #[must_use]
     pub fn origin(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
+        self
+    }
+
+    /// Other origins that a redirect or a link may lead to.
+    ///
+    /// They are asked by GET and HEAD only, with nothing of ours: no credentials, no header, no body, and of the query only what the
+    /// link or redirect itself says. What they redirect to gets as little, even where that is the exchange's own origin again.
+    #[must_use]
+    pub fn allowed_origins(mut self, origins: &'a [Origin]) -> Self {
+        self.allowed_origins = origins;
         self
     }
 
@@ -181,12 +201,22 @@ struct Run<'a> {
     number: u32,
     /// Starts from the beginning after a temporary failure.
     retries: u32,
+    spent: Spent,
     renewed: bool,
+}
+
+/// Where one request of an exchange goes.
+struct Target {
+    url: Url,
+    origin: Origin,
+    /// Outside the exchange's origin, or led to from there: gets nothing of ours.
+    stranger: bool,
 }
 
 /// One request and its result.
 struct Asked {
-    generation: Generation,
+    /// Of the credentials on it; none went to a stranger.
+    generation: Option<Generation>,
     elapsed: Duration,
     result: Result<Response, Error>,
 }
@@ -212,10 +242,11 @@ impl<'a> Run<'a> {
             request,
             number: 0,
             retries: 0,
+            spent: Spent::default(),
             renewed: false,
         };
-        run.check(&run.request.url, "the URL")
-            .map_err(|error| error.at(|| run.target(), 0))?;
+        run.target(run.request.url.clone(), false, "the URL")
+            .map_err(|error| error.at(|| run.asked_for(), 0))?;
         Ok(run)
     }
 
@@ -224,29 +255,32 @@ impl<'a> Run<'a> {
         read: impl Fn(Response) -> Result<T, Error> + Send + Sync,
     ) -> Result<T, Error> {
         'exchange: loop {
-            let mut url = self.request.url.clone();
+            let mut target = self.target(self.request.url.clone(), false, "the URL")?;
             let mut hops = 0;
             let (seen, mut error) = loop {
-                let asked = self.ask(url.clone()).await?;
+                let asked = self.ask(&target).await?;
                 let seen = asked.seen();
                 let response = match asked.result {
                     Ok(response) => response,
                     Err(error) => break (seen, error),
                 };
                 if is_redirect(response.status) {
-                    match self.next_hop(&url, &response, hops) {
-                        Ok(target) => {
+                    match self.next_hop(&target, &response, hops) {
+                        Ok(next) => {
                             self.report(seen, Some(Duration::ZERO), None);
                             hops += 1;
-                            url = target;
+                            target = next;
                             continue;
                         }
                         Err(error) => break (seen, error),
                     }
                 }
-                if response.status == StatusCode::UNAUTHORIZED && !self.renewed {
+                if let Some(generation) = asked.generation
+                    && response.status == StatusCode::UNAUTHORIZED
+                    && !self.renewed
+                {
                     self.renewed = true;
-                    match self.how.prepare.renew(asked.generation).await {
+                    match self.how.prepare.renew(generation).await {
                         Ok(Renewal::Renewed) => {
                             let wait = Some(Duration::ZERO);
                             self.report(seen, wait, Some(ErrorKind::Unauthorized));
@@ -261,6 +295,9 @@ impl<'a> Run<'a> {
                 }
                 match read(response) {
                     Ok(value) => {
+                        if let Some(budgets) = &self.client.budgets {
+                            budgets.succeeded(&target.origin, self.spent);
+                        }
                         self.report(seen, None, None);
                         return Ok(value);
                     }
@@ -268,7 +305,7 @@ impl<'a> Run<'a> {
                 }
             };
 
-            let wait = self.decide(&mut error);
+            let wait = self.decide(&target.origin, &mut error);
             self.report(seen, wait, Some(error.kind()));
             match wait {
                 None => return Err(error),
@@ -280,26 +317,30 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Sends one request as soon as its origin, the credentials and the permits allow.
+    /// Sends one request as soon as its origin, the credentials, the permits and the quota allow.
     ///
     /// `Err` ends the exchange; what went wrong with the request itself is in [`Asked`].
-    async fn ask(&mut self, url: Url) -> Result<Asked, Error> {
+    async fn ask(&mut self, target: &Target) -> Result<Asked, Error> {
+        let origin = &target.origin;
         loop {
-            self.wait_for_gate().await?;
-            let mut request = self.request.clone();
-            request.url = url.clone();
-            let generation = self.how.prepare.prepare(&mut request).await?;
-            // Credentials may go into the query, but not elsewhere.
-            self.check(&request.url, "the prepared URL")?;
-            hide_secrets(&mut request.headers, &self.request.headers);
+            self.wait_for_gate(origin).await?;
+            let (request, generation) = self.prepared(target).await?;
 
             // Never held while credentials are fetched: that takes a request, too, and with one
             // permit it would wait for itself.
             let permit = self.client.permits.acquire().await.map_err(|error| {
                 Error::new(ErrorKind::Other, "the client is closed").with_source(error)
             })?;
-            if self.pause().is_some() {
+            if self.pause(origin).is_some() {
                 // Another exchange was told to wait while this one stood in line.
+                continue;
+            }
+            if let Some(quotas) = &self.client.quotas
+                && let Err(wait) = quotas.take(origin)
+            {
+                // After the wait everything is made anew: credentials may have expired.
+                drop(permit);
+                self.client.clock.sleep(wait).await;
                 continue;
             }
             self.number += 1;
@@ -310,7 +351,10 @@ impl<'a> Run<'a> {
 
             let result = result.and_then(|response| {
                 // A transport that follows redirects by itself would get around the rule.
-                self.check(&response.url, "the answer's URL")?;
+                let answered = Origin::of(&response.url)?;
+                if answered != *origin {
+                    return Err(origin.refuse("the answer's URL", &answered));
+                }
                 Ok(response)
             });
             return Ok(Asked {
@@ -321,8 +365,27 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The request as it goes out, with credentials unless a stranger gets it.
+    async fn prepared(&self, target: &Target) -> Result<(Request, Option<Generation>), Error> {
+        if target.stranger {
+            let request = Request::new(self.request.method.clone(), target.url.clone());
+            return Ok((request, None));
+        }
+        let mut request = self.request.clone();
+        request.url = target.url.clone();
+        let generation = self.how.prepare.prepare(&mut request).await?;
+        // Credentials may go into the query, but not elsewhere.
+        let origin = Origin::of(&request.url)?;
+        if origin != self.origin {
+            return Err(self.origin.refuse("the prepared URL", &origin));
+        }
+        refuse_userinfo(&request.url)?;
+        hide_secrets(&mut request.headers, &self.request.headers);
+        Ok((request, Some(generation)))
+    }
+
     /// What to do about `error`: the wait before the next try, or `None` to give up.
-    fn decide(&self, error: &mut Error) -> Option<Duration> {
+    fn decide(&mut self, origin: &Origin, error: &mut Error) -> Option<Duration> {
         let policy = &self.client.retry;
         let clock = &self.client.clock;
         let told = error.settle_told(|| clock.wall());
@@ -337,7 +400,7 @@ impl<'a> Run<'a> {
         let too_long = told.is_some_and(|told| told > policy.told_cap);
         if error.kind() == ErrorKind::RateLimited {
             // Also for those who do not ask again: others shall not ask earlier than was told.
-            self.client.gate.pause(&self.origin, clock.now() + wait);
+            self.client.gate.pause(origin, clock.now() + wait);
         }
         if !self.how.scope.allows(error) {
             return None;
@@ -346,17 +409,27 @@ impl<'a> Run<'a> {
             error.add_advice(&too_long_a_wait(told.unwrap_or(wait), policy));
             return None;
         }
-        (self.retries + 1 < policy.attempts).then_some(wait)
+        if self.retries + 1 >= policy.attempts {
+            return None;
+        }
+        if let Some(budgets) = &self.client.budgets
+            && !budgets.take(origin, error, &mut self.spent)
+        {
+            error.add_advice(&format!(
+                "it is not asked again, because the retry budget of {origin} is spent (retry.budget)"
+            ));
+            return None;
+        }
+        Some(wait)
     }
 
-    async fn wait_for_gate(&self) -> Result<(), Error> {
+    async fn wait_for_gate(&self, origin: &Origin) -> Result<(), Error> {
         // A pause may be prolonged while it is slept through.
-        while let Some(pause) = self.pause() {
+        while let Some(pause) = self.pause(origin) {
             let policy = &self.client.retry;
             if pause > policy.longest_pause() {
                 let message = format!(
-                    "the rate limit of {} is reached; {}",
-                    self.origin,
+                    "the rate limit of {origin} is reached; {}",
                     too_long_a_wait(pause, policy)
                 );
                 return Err(Error::new(ErrorKind::RateLimited, message));
@@ -366,12 +439,17 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn pause(&self) -> Option<Duration> {
+    fn pause(&self, origin: &Origin) -> Option<Duration> {
         let now = self.client.clock.now();
-        self.client.gate.remaining(&self.origin, now)
+        self.client.gate.remaining(origin, now)
     }
 
-    fn next_hop(&self, current: &Url, response: &Response, hops: usize) -> Result<Url, Error> {
+    fn next_hop(
+        &self,
+        current: &Target,
+        response: &Response,
+        hops: usize,
+    ) -> Result<Target, Error> {
         let refuse = |message: String| {
             Err(Error::new(ErrorKind::Redirect, message).with_status(response.status))
         };
@@ -389,22 +467,40 @@ impl<'a> Run<'a> {
             .headers
             .get(LOCATION)
             .and_then(|location| std::str::from_utf8(location.as_bytes()).ok())
-            .and_then(|location| current.join(location).ok());
-        let Some(mut target) = location else {
+            .and_then(|location| current.url.join(location).ok());
+        let Some(mut url) = location else {
             return refuse(format!("a redirect ({status}) without a usable Location"));
         };
-        self.check(&target, "a redirect")
-            .map_err(|error| error.with_status(response.status))?;
-        target.set_fragment(None);
-        Ok(target)
+        url.set_fragment(None);
+        if current.origin.is_secure() && url.scheme() == "http" {
+            let plain = Origin::of(&url)?;
+            return Err(current
+                .origin
+                .refuse("a redirect", &plain)
+                .with_status(response.status));
+        }
+        self.target(url, current.stranger, "a redirect")
+            .map_err(|error| error.with_status(response.status))
     }
 
-    fn check(&self, url: &Url, what: &str) -> Result<(), Error> {
-        let origin = Origin::of(url)?;
-        if origin != self.origin {
-            return Err(self.origin.refuse(what, &origin));
+    /// Where `url` leads, if this exchange may go there. What strangers lead to stays strange.
+    fn target(&self, url: Url, led_by_stranger: bool, what: &str) -> Result<Target, Error> {
+        let origin = Origin::of(&url)?;
+        let home = origin == self.origin;
+        if !home {
+            let gives_up_encryption = self.origin.is_secure() && !origin.is_secure();
+            let reads = matches!(self.request.method, Method::GET | Method::HEAD)
+                && self.request.body.is_none();
+            if gives_up_encryption || !reads || !self.how.allowed_origins.contains(&origin) {
+                return Err(self.origin.refuse(what, &origin));
+            }
         }
-        refuse_userinfo(url)
+        refuse_userinfo(&url)?;
+        Ok(Target {
+            url,
+            origin,
+            stranger: led_by_stranger || !home,
+        })
     }
 
     fn report(&self, seen: Seen, wait: Option<Duration>, error: Option<ErrorKind>) {
@@ -434,7 +530,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn target(&self) -> String {
+    fn asked_for(&self) -> String {
         format!("{} {}", self.request.method, self.shown_url())
     }
 
@@ -507,6 +603,7 @@ pub struct ClientBuilder {
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
     max_concurrent_requests: usize,
+    quota: Option<Quota>,
 }
 
 impl ClientBuilder {
@@ -539,14 +636,24 @@ impl ClientBuilder {
         self
     }
 
+    /// How many requests each origin may get in a time; as many as it answers unless set.
+    #[must_use]
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.quota = Some(quota);
+        self
+    }
+
     /// The client.
     pub fn build(self) -> Client {
         let permits = self
             .max_concurrent_requests
             .clamp(1, Semaphore::MAX_PERMITS);
+        let clock = self.clock.unwrap_or_else(|| Arc::new(TokioClock::new()));
         Client(Arc::new(Inner {
+            budgets: self.retry.budget.map(Budgets::new),
+            quotas: self.quota.map(|quota| Quotas::new(quota, clock.clone())),
             transport: self.transport,
-            clock: self.clock.unwrap_or_else(|| Arc::new(TokioClock::new())),
+            clock,
             retry: self.retry,
             random: Mutex::new(match self.seed {
                 Some(seed) => fastrand::Rng::with_seed(seed),

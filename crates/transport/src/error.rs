@@ -51,6 +51,9 @@ pub enum ErrorKind {
     Shape,
     /// JSON nested too deeply. Not retried.
     TooDeep,
+    /// The status is a success and the body says that the request failed, by a rule of the caller. Not retried, unless the rule says
+    /// so.
+    Rejected,
     /// A status that is no success. Retried when the status is a temporary one.
     Status,
     /// 429, or a 403 that says that a limit is reached. Retried after the wait that was told.

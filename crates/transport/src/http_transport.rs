@@ -1,9 +1,14 @@
 use std::error::Error as StdError;
+use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
 
+use crate::private::is_private;
 use crate::{Error, ErrorKind, Request, Response, Transport};
 
 /// A connection attempt that takes longer has failed.
@@ -12,8 +17,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Many servers close idle connections after 20 s and more: ours are given up before.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Enough for a page of a thousand large records; a compressed bomb stops here.
-const MAX_BODY_BYTES: u64 = 64 << 20;
+/// The largest body that is read, in bytes, unless set: enough for a page of a thousand large records, and a compressed bomb stops
+/// here.
+pub const DEFAULT_MAX_BODY_BYTES: u64 = 64 << 20;
 /// A length that is only announced reserves no more memory than this.
 const LARGEST_GUESS: u64 = 1 << 20;
 
@@ -23,7 +29,8 @@ const USER_AGENT: &str = concat!("longshore/", env!("CARGO_PKG_VERSION"));
 /// deflate.
 ///
 /// Redirects are not followed, no `Referer` is sent, and a request without `User-Agent` gets
-/// `longshore/<version>`. Connections are kept for 15 s of idleness. Clones share them.
+/// `longshore/<version>`. Connections are kept for 15 s of idleness. Clones share them. The proxy that
+/// the variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment name is used, unless the builder says otherwise.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -42,6 +49,7 @@ pub struct HttpTransport {
     client: reqwest::Client,
     timeout: Duration,
     max_body_bytes: u64,
+    deny_private_addresses: bool,
 }
 
 impl HttpTransport {
@@ -52,7 +60,11 @@ impl HttpTransport {
             timeout: DEFAULT_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
             verify_tls: true,
-            max_body_bytes: MAX_BODY_BYTES,
+            max_body_bytes: DEFAULT_MAX_BODY_BYTES,
+            proxy: None,
+            root_certificates: Vec::new(),
+            client_certificate: None,
+            deny_private_addresses: false,
         }
     }
 
@@ -89,7 +101,10 @@ impl HttpTransport {
     fn explain(&self, error: reqwest::Error) -> Error {
         let error = error.without_url();
         let (kind, message) = if error.is_connect() {
-            (ErrorKind::Connect, connect_message(&error))
+            let (message, passes) = why_no_connection(&error);
+            return Error::new(ErrorKind::Connect, message)
+                .retryable(passes)
+                .with_source(error);
         } else if error.is_timeout() {
             let message = format!("no whole answer within {:?}; raise timeout", self.timeout);
             (ErrorKind::Timeout, message)
@@ -116,6 +131,9 @@ impl Transport for HttpTransport {
             headers,
             body,
         } = request;
+        if self.deny_private_addresses && is_private_literal(&url) {
+            return Err(Error::new(ErrorKind::Connect, PrivateAddress.to_string()).retryable(false));
+        }
         let mut builder = self.client.request(method, url.clone()).headers(headers);
         if let Some(body) = body {
             builder = builder.body(body);
@@ -134,12 +152,30 @@ impl Transport for HttpTransport {
 }
 
 /// Settings of an [`HttpTransport`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpTransportBuilder {
     timeout: Duration,
     connect_timeout: Duration,
     verify_tls: bool,
     max_body_bytes: u64,
+    proxy: Option<String>,
+    root_certificates: Vec<u8>,
+    /// The certificate and its key, one after the other.
+    client_certificate: Option<Vec<u8>>,
+    deny_private_addresses: bool,
+}
+
+impl fmt::Debug for HttpTransportBuilder {
+    /// Shows neither the proxy, whose URL may hold a password, nor the client's key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpTransportBuilder")
+            .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("verify_tls", &self.verify_tls)
+            .field("max_body_bytes", &self.max_body_bytes)
+            .field("deny_private_addresses", &self.deny_private_addresses)
+            .finish_non_exhaustive()
+    }
 }
 
 impl HttpTransportBuilder {
@@ -172,14 +208,74 @@ impl HttpTransportBuilder {
         self
     }
 
+    /// Sends everything through this proxy, whatever the environment says: an `http` or `https` URL, which may hold a user name and
+    /// a password.
+    #[must_use]
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = Some(url.into());
+        self
+    }
+
+    /// Certificate authorities that are trusted beside the system's, as PEM.
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.root_certificates.extend_from_slice(pem.as_ref());
+        self.root_certificates.push(b'\n');
+        self
+    }
+
+    /// The certificate, with its chain, and the private key that the client shows to servers that ask for one (mutual TLS), as PEM.
+    /// The key is PKCS #8, PKCS #1 or SEC 1, and not encrypted.
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        certificate: impl AsRef<[u8]>,
+        key: impl AsRef<[u8]>,
+    ) -> Self {
+        self.client_certificate = Some([certificate.as_ref(), b"\n", key.as_ref()].concat());
+        self
+    }
+
+    /// Connects to public addresses only: for services whose URLs come from people that shall not reach the network around the
+    /// service, such as a cloud's metadata. A host name is checked by the addresses that it resolves to, and only those are connected
+    /// to. Proxies of the environment are not used, because they would resolve names by themselves.
+    #[must_use]
+    pub fn deny_private_addresses(mut self, deny: bool) -> Self {
+        self.deny_private_addresses = deny;
+        self
+    }
+
     /// Builds the transport; opens no connection.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Config`] when TLS cannot be set up, for example because the system has no
-    /// certificate authorities.
+    /// certificate authorities; for certificates and keys that cannot be read; for a proxy that is no URL, or that would have to
+    /// resolve names whose private addresses are denied.
     pub fn build(self) -> Result<HttpTransport, Error> {
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder();
+        if self.deny_private_addresses {
+            if self.proxy.is_some() {
+                let message = "denyPrivateAddresses cannot hold behind a proxy, which resolves names by itself; set one of the two";
+                return Err(Error::new(ErrorKind::Config, message));
+            }
+            client = client.no_proxy().dns_resolver(PublicOnly);
+        }
+        if let Some(proxy) = &self.proxy {
+            client = client.proxy(read_proxy(proxy)?);
+        }
+        if !self.root_certificates.is_empty() {
+            client = client.tls_certs_merge(read_roots(&self.root_certificates)?);
+        }
+        if let Some(pem) = &self.client_certificate {
+            let identity = reqwest::Identity::from_pem(pem).map_err(|error| {
+                let message = "clientCert and clientKey cannot be read: write a certificate and its private key as PEM, the key not encrypted";
+                Error::new(ErrorKind::Config, message).with_source(error.without_url())
+            })?;
+            client = client.identity(identity);
+        }
+        let has_identity = self.client_certificate.is_some();
+        let client = client
             .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
@@ -191,33 +287,116 @@ impl HttpTransportBuilder {
             .tls_danger_accept_invalid_certs(!self.verify_tls)
             .build()
             .map_err(|error| {
-                let message = "TLS cannot be set up; are the system's CA certificates installed?";
+                let message = match has_identity {
+                    true => "TLS cannot be set up; does clientKey belong to clientCert, and are the system's CA certificates installed?",
+                    false => "TLS cannot be set up; are the system's CA certificates installed?",
+                };
                 Error::new(ErrorKind::Config, message).with_source(error.without_url())
             })?;
         Ok(HttpTransport {
             client,
             timeout: self.timeout,
             max_body_bytes: self.max_body_bytes,
+            deny_private_addresses: self.deny_private_addresses,
         })
     }
 }
 
-fn connect_message(error: &reqwest::Error) -> String {
-    let (mut untrusted, mut not_tls) = (false, false);
+fn read_proxy(text: &str) -> Result<reqwest::Proxy, Error> {
+    let refuse = || {
+        let message = "proxy must be an http:// or https:// URL, as in http://proxy.example:3128";
+        Error::new(ErrorKind::Config, message)
+    };
+    let url = Url::parse(text).map_err(|error| refuse().with_source(error))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(refuse());
+    }
+    // Its error may hold the text.
+    reqwest::Proxy::all(url).map_err(|error| refuse().with_source(error.without_url()))
+}
+
+fn read_roots(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, Error> {
+    let refuse = || {
+        let message = "caFile holds no certificate; write one or more as PEM";
+        Error::new(ErrorKind::Config, message)
+    };
+    let roots = reqwest::Certificate::from_pem_bundle(pem)
+        .map_err(|error| refuse().with_source(error.without_url()))?;
+    if roots.is_empty() {
+        return Err(refuse());
+    }
+    Ok(roots)
+}
+
+/// The host is an address, which no resolver ever sees, and a private one.
+fn is_private_literal(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_private(address.into()),
+        Some(Host::Ipv6(address)) => is_private(address.into()),
+        Some(Host::Domain(_)) | None => false,
+    }
+}
+
+/// Resolves names as the system does and keeps public addresses only, so that what is connected to is what was checked.
+struct PublicOnly;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let public: Vec<SocketAddr> =
+                found.filter(|address| !is_private(address.ip())).collect();
+            if public.is_empty() {
+                return Err(PrivateAddress.into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct PrivateAddress;
+
+impl fmt::Display for PrivateAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the host has a private address, and denyPrivateAddresses is set")
+    }
+}
+
+impl StdError for PrivateAddress {}
+
+/// Why there is no connection, and whether that may pass. What a certificate says and what a setting forbids does not.
+fn why_no_connection(error: &reqwest::Error) -> (String, bool) {
+    let (mut untrusted, mut not_tls, mut refused_ours) = (false, false, false);
     let mut cause = error.source();
     while let Some(error) = cause {
+        if error.is::<PrivateAddress>() {
+            return (error.to_string(), false);
+        }
         let text = error.to_string();
-        untrusted |= text.contains("certificate");
+        untrusted |= text.contains("invalid peer certificate");
+        refused_ours |= text.contains("received fatal alert") && text.contains("ertificate");
         not_tls |= text.contains("InvalidContentType") || text.contains("corrupt message");
         cause = error.source();
     }
-    if not_tls {
-        "the server does not answer in TLS; if it is meant to be plain HTTP, begin baseUrl with http://".to_owned()
+    let (message, passes) = if not_tls {
+        (
+            "the server does not answer in TLS; if it is meant to be plain HTTP, begin baseUrl with http://",
+            false,
+        )
     } else if untrusted {
-        "the server's certificate is not trusted; install its authority, \
-         or set verifySsl to false if you accept the risk"
-            .to_owned()
+        (
+            "the server's certificate is not trusted; name the authority that signed it in caFile, \
+             or set verifySsl to false if you accept the risk",
+            false,
+        )
+    } else if refused_ours {
+        (
+            "the server refused our certificate; set clientCert and clientKey to those that it expects",
+            false,
+        )
     } else {
-        "no connection; check the host and port of baseUrl".to_owned()
-    }
+        ("no connection; check the host and port of baseUrl", true)
+    };
+    (message.to_owned(), passes)
 }

@@ -60,6 +60,7 @@
 //! ```
 
 mod address;
+mod budget;
 mod client;
 mod clock;
 mod error;
@@ -69,21 +70,27 @@ mod http_transport;
 pub mod json;
 mod message;
 mod prepare;
+mod private;
+mod quota;
 mod retry;
 mod status;
 mod told;
 mod transport;
 
 pub use self::address::{Origin, SafeUrl, join, parse_url};
+pub use self::budget::RetryBudget;
 pub use self::client::{
     Attempt, Client, ClientBuilder, DEFAULT_MAX_CONCURRENT_REQUESTS, Exchange, RetryScope,
 };
 pub use self::clock::{Clock, TokioClock};
 pub use self::error::{Error, ErrorKind};
 pub use self::header::header;
-pub use self::http_transport::{DEFAULT_TIMEOUT, HttpTransport, HttpTransportBuilder};
+pub use self::http_transport::{
+    DEFAULT_MAX_BODY_BYTES, DEFAULT_TIMEOUT, HttpTransport, HttpTransportBuilder,
+};
 pub use self::message::{Request, Response};
 pub use self::prepare::{Generation, Prepare, Renewal, Unauthenticated};
+pub use self::quota::Quota;
 pub use self::retry::RetryPolicy;
 pub use self::status::StatusRules;
 pub use self::told::ResetUnit;

@@ -1,34 +1,77 @@
 use std::time::Duration;
 
+use crate::RetryBudget;
+
 /// How often and after which waits an exchange is tried again.
 ///
 /// Where the server told how long to wait, that is waited plus up to a tenth; else a random part
 /// of a bound that doubles ("full jitter", from the AWS Architecture Blog's "Exponential Backoff
 /// And Jitter").
+///
+/// ```
+/// use std::time::Duration;
+/// use longshore_transport::RetryPolicy;
+///
+/// let patient = RetryPolicy::default().attempts(10).cap(Duration::from_secs(60));
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RetryPolicy {
-    /// Tries of an exchange in all, the first included. 0 counts as 1.
-    pub attempts: u32,
-    /// Bound of the first wait, and the least wait where the server told one.
-    pub base: Duration,
-    /// Largest bound that doubling leads to.
-    pub cap: Duration,
-    /// Longest told wait that is waited for; a longer one ends the exchange at once.
-    pub told_cap: Duration,
+    pub(crate) attempts: u32,
+    base: Duration,
+    cap: Duration,
+    pub(crate) told_cap: Duration,
+    pub(crate) budget: Option<RetryBudget>,
 }
 
 impl Default for RetryPolicy {
+    /// Six tries, waits from 200 ms doubling to 20 s, told waits up to 300 s, and the default [`RetryBudget`].
     fn default() -> Self {
         Self {
             attempts: 6,
             base: Duration::from_millis(200),
             cap: Duration::from_secs(20),
             told_cap: Duration::from_secs(300),
+            budget: Some(RetryBudget::default()),
         }
     }
 }
 
 impl RetryPolicy {
+    /// Tries of an exchange in all, the first included. 0 counts as 1.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// Bound of the first wait, and the least wait where the server told one.
+    #[must_use]
+    pub fn base(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Largest bound that doubling leads to.
+    #[must_use]
+    pub fn cap(mut self, cap: Duration) -> Self {
+        self.cap = cap;
+        self
+    }
+
+    /// Longest told wait that is waited for; a longer one ends the exchange at once.
+    #[must_use]
+    pub fn told_cap(mut self, cap: Duration) -> Self {
+        self.told_cap = cap;
+        self
+    }
+
+    /// Retries that each origin gets over all exchanges; `None` is without end.
+    #[must_use]
+    pub fn budget(mut self, budget: Option<RetryBudget>) -> Self {
+        self.budget = budget;
+        self
+    }
+
     /// The wait before retry number `retry` (from 1).
     ///
     /// A server that tells a wait shorter than `base`, none that makes sense, or one in the past
@@ -121,6 +164,7 @@ mod tests {
             base: Duration::MAX / 2,
             cap: Duration::MAX / 2,
             told_cap: Duration::MAX / 2,
+            budget: None,
         };
         let random = &mut fastrand::Rng::with_seed(1);
         policy.wait(9, None, random);

@@ -4,9 +4,21 @@ use crate::told::{Limits, ResetUnit};
 use crate::{Error, ErrorKind, Response};
 
 /// What the status of an answer means, see [`Response::success`].
-#[derive(Clone, Copy, Debug, Default)]
+///
+/// ```
+/// use http::StatusCode;
+/// use longshore_transport::StatusRules;
+///
+/// // An API that answers 409 while it is busy, and 503 for accounts that are closed.
+/// let rules = StatusRules::default()
+///     .retry(StatusCode::CONFLICT)
+///     .fail(StatusCode::SERVICE_UNAVAILABLE);
+/// ```
+#[derive(Clone, Debug, Default)]
 pub struct StatusRules {
     reset_unit: ResetUnit,
+    /// The few that mean something else than usual, and whether they are retried.
+    exceptions: Vec<(StatusCode, bool)>,
 }
 
 impl StatusRules {
@@ -14,6 +26,24 @@ impl StatusRules {
     #[must_use]
     pub fn reset_unit(mut self, unit: ResetUnit) -> Self {
         self.reset_unit = unit;
+        self
+    }
+
+    /// This status is a failure that passes: it is asked again.
+    #[must_use]
+    pub fn retry(self, status: StatusCode) -> Self {
+        self.except(status, true)
+    }
+
+    /// This status is a failure that stays: it is not asked again, not even where it says that a limit is reached.
+    #[must_use]
+    pub fn fail(self, status: StatusCode) -> Self {
+        self.except(status, false)
+    }
+
+    fn except(mut self, status: StatusCode, retried: bool) -> Self {
+        self.exceptions.retain(|(known, _)| *known != status);
+        self.exceptions.push((status, retried));
         self
     }
 
@@ -45,6 +75,11 @@ impl StatusRules {
                 format!("the server answered {}", name(status)),
             )
             .retryable(is_temporary(status))
+        };
+        let exception = self.exceptions.iter().find(|(known, _)| *known == status);
+        let error = match exception {
+            Some((_, retried)) => error.retryable(*retried),
+            None => error,
         };
         let told = if error.is_retryable() {
             limits.told(status)

@@ -300,10 +300,7 @@ async fn the_same_seed_gives_the_same_waits() {
 async fn the_policy_says_how_often() {
     for (attempts, requests) in [(0, 1), (1, 1), (3, 3)] {
         let api = Fake::sequence(vec![(500, &[])]);
-        let retry = RetryPolicy {
-            attempts,
-            ..RetryPolicy::default()
-        };
+        let retry = RetryPolicy::default().attempts(attempts);
         let client = Client::builder(api.clone()).retry(retry).build();
         read(&client, &Unauthenticated).await.unwrap_err();
         assert_eq!(api.count(), requests);

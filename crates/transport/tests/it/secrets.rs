@@ -135,11 +135,9 @@ async fn no_canary_is_in_errors_chains_debug_or_trace_logs() {
         .timeout(Duration::from_millis(500))
         .build()
         .unwrap();
-    let retry = RetryPolicy {
-        attempts: 2,
-        base: Duration::from_millis(1),
-        ..RetryPolicy::default()
-    };
+    let retry = RetryPolicy::default()
+        .attempts(2)
+        .base(Duration::from_millis(1));
     let client = Client::builder(Arc::new(transport)).retry(retry).build();
     let mut errors = 0;
     for answer in answers {
