@@ -19,7 +19,7 @@ use std::sync::Arc;
 use clap::Parser;
 use longshore_engine::config::{Config, ConfigError, Listener};
 use longshore_engine::port_client::PortClient;
-use longshore_engine::transport::{Client, HttpTransport};
+use longshore_engine::transport::Client;
 use longshore_engine::{Engine, EngineBuilder, PortSink, PortSinkOptions, Report, Sink};
 
 use crate::dry_run::DryRun;
@@ -243,7 +243,7 @@ fn port_client(config: &Config) -> Result<PortClient, Stop> {
             missing.join(", ")
         )));
     };
-    let mut transport = HttpTransport::builder();
+    let mut transport = config.connection.way_out();
     if let Some(timeout) = config.run.client_timeout {
         transport = transport.timeout(timeout);
     }

@@ -383,9 +383,21 @@ async fn what_a_childs_status_means_does_not_hold_for_the_parents_list() {
     assert_eq!(read.end(), "ParentsIncomplete");
     let error = read.errors[0].to_string();
     assert!(
-        !error.contains("onStatus"),
-        "proposes what would change nothing: {error}"
+        error.contains("add to selector.path_parameters.ticket_id: onStatus: {404: empty}"),
+        "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parents_list_may_have_rules_of_its_own() {
+    let rig = Rig::new(ScriptedApi::new().answer("/tickets", Answer::status(404)));
+    let mapping = comments(
+        "{endpoint: /tickets, field: .id, onStatus: {404: empty}}",
+        "",
+    );
+    let read = rig.read("", &mapping).await;
+    assert!(read.outcome.is_complete(), "{:?}", read.errors);
+    assert_eq!(rig.api.count("/tickets"), 1);
 }
 
 #[tokio::test(start_paused = true)]

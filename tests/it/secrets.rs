@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use futures::StreamExt;
 use longshore_engine::auth::BearerToken;
 use longshore_engine::config::Config;
-use longshore_engine::transport::{Client, ErrorKind as Broken};
+use longshore_engine::transport::{Client, ErrorKind as Broken, HttpTransport};
 use longshore_engine::{Engine, EngineBuilder, PortSink, PortSinkOptions};
 use longshore_testkit::{Answer, Network, Pages, PortCall, PortDouble, ScriptedApi, numbered};
 use serde_json::json;
@@ -502,7 +502,7 @@ async fn no_secret_is_said_by_the_http_client_either() {
         let config = configuration(&base_url, &auth);
         let engine = EngineBuilder::from_config(&config)
             .unwrap()
-            .timeout(Duration::from_secs(5))
+            .http(HttpTransport::builder().timeout(Duration::from_secs(5)))
             .build()
             .unwrap();
         say_engine(&said, &config, &engine).await;

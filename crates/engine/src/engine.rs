@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderMap;
 use longshore_auth::{Authenticator, NoAuth, OriginBound};
 use longshore_paginate::{Paginator, Settings};
 use longshore_transport::{
-    Client, Clock, DEFAULT_MAX_CONCURRENT_REQUESTS, DEFAULT_TIMEOUT, HttpTransport, Origin,
-    RetryPolicy, TokioClock, Transport, parse_url,
+    Client, Clock, DEFAULT_MAX_CONCURRENT_REQUESTS, HttpTransport, HttpTransportBuilder, Origin,
+    Quota, RetryPolicy, TokioClock, Transport, parse_url,
 };
 use url::Url;
 
@@ -18,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Observer, Unobserved};
 use crate::fetch::Api;
 use crate::resource::Resource;
+use crate::rules::AnswerRules;
 use crate::session::Session;
 use crate::sink::Sink;
 use crate::stream::EntityStream;
@@ -105,6 +105,17 @@ impl fmt::Debug for Engine {
     }
 }
 
+/// What becomes of a link, in a body or a `Link` header, to another origin than the base URL.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum NextLinkOrigin {
+    /// It is an error, unless the origin is [allowed](EngineBuilder::allowed_origins).
+    #[default]
+    Strict,
+    /// Its path and query are asked for at the base URL's origin: for APIs behind a proxy whose links name the host behind it.
+    Rebase,
+}
+
 /// Collects the parts of an [`Engine`].
 pub struct EngineBuilder {
     base_url: Option<String>,
@@ -116,8 +127,11 @@ pub struct EngineBuilder {
     clock: Arc<dyn Clock>,
     retry: RetryPolicy,
     seed: Option<u64>,
-    timeout: Duration,
-    verify_tls: bool,
+    http: HttpTransportBuilder,
+    quota: Option<Quota>,
+    allowed_origins: Vec<Origin>,
+    next_link_origin: NextLinkOrigin,
+    answer_rules: AnswerRules,
     max_concurrent_requests: usize,
     observer: Arc<dyn Observer>,
     resources: Vec<Resource>,
@@ -135,8 +149,11 @@ impl Default for EngineBuilder {
             clock: Arc::new(TokioClock::default()),
             retry: RetryPolicy::default(),
             seed: None,
-            timeout: DEFAULT_TIMEOUT,
-            verify_tls: true,
+            http: HttpTransport::builder(),
+            quota: None,
+            allowed_origins: Vec::new(),
+            next_link_origin: NextLinkOrigin::default(),
+            answer_rules: AnswerRules::default(),
             max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
             observer: Arc::new(Unobserved),
             resources: Vec::new(),
@@ -159,8 +176,12 @@ impl EngineBuilder {
             authenticator,
             headers: connection.custom_headers.clone(),
             pagination: connection.pagination.clone(),
-            timeout: connection.timeout,
-            verify_tls: connection.verify_tls,
+            retry: connection.retry.clone(),
+            http: connection.http(),
+            quota: connection.quota,
+            allowed_origins: connection.allowed_origins.clone(),
+            next_link_origin: connection.next_link_origin,
+            answer_rules: connection.answer_rules.clone(),
             max_concurrent_requests: connection.max_concurrent_requests,
             resources: config
                 .mapping
@@ -201,7 +222,14 @@ impl EngineBuilder {
         self
     }
 
-    /// Sends requests by other means than the built-in HTTP client: your own client, a recorder, a double.
+    /// Settings of the built-in HTTP client: timeout, size of bodies, proxy, certificates.
+    pub fn http(mut self, settings: HttpTransportBuilder) -> Self {
+        self.http = settings;
+        self
+    }
+
+    /// Sends requests by other means than the built-in HTTP client, whose [settings](EngineBuilder::http) then do not count: your own
+    /// client, a recorder, a double.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
         self
@@ -225,15 +253,27 @@ impl EngineBuilder {
         self
     }
 
-    /// Time for one try of a request, its whole body included; 30 s unless said.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    /// How many requests the API may get in a time; as many as it answers unless said.
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.quota = Some(quota);
         self
     }
 
-    /// Whether certificates are checked; `true` unless said.
-    pub fn verify_tls(mut self, verify: bool) -> Self {
-        self.verify_tls = verify;
+    /// Other origins that links and redirects of the API may lead to. They get no credentials, no headers and no query of ours.
+    pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
+        self.allowed_origins = origins.into_iter().collect();
+        self
+    }
+
+    /// What becomes of links that name another origin than the base URL; they are refused unless said.
+    pub fn next_link_origin(mut self, rule: NextLinkOrigin) -> Self {
+        self.next_link_origin = rule;
+        self
+    }
+
+    /// What answers mean, for all resources that say nothing else.
+    pub fn answer_rules(mut self, rules: AnswerRules) -> Self {
+        self.answer_rules = rules;
         self
     }
 
@@ -273,23 +313,25 @@ impl EngineBuilder {
                 "maxConcurrentRequests is 0; set it to 1 or more",
             ));
         }
+        let mut problems = Vec::new();
+        let rules = self.answer_rules.compile("", &mut problems);
+        if !problems.is_empty() {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            return Err(Error::new(ErrorKind::Config, all.join("; ")));
+        }
         let transport = match self.transport {
             Some(transport) => transport,
-            None => Arc::new(
-                HttpTransport::builder()
-                    .timeout(self.timeout)
-                    .verify_tls(self.verify_tls)
-                    .build()
-                    .map_err(|error| {
-                        Error::new(ErrorKind::Config, "the HTTP client cannot be set up")
-                            .with_source(error)
-                    })?,
-            ),
+            None => Arc::new(self.http.build().map_err(|error| {
+                Error::new(ErrorKind::Config, "the HTTP client cannot be set up").with_source(error)
+            })?),
         };
         let mut client = Client::builder(transport)
             .retry(self.retry)
             .clock(self.clock)
             .max_concurrent_requests(self.max_concurrent_requests);
+        if let Some(quota) = self.quota {
+            client = client.quota(quota);
+        }
         if let Some(seed) = self.seed {
             client = client.seed(seed);
         }
@@ -302,6 +344,9 @@ impl EngineBuilder {
                 headers: self.headers,
                 pagination: self.pagination,
                 paginator: self.paginator,
+                allowed_origins: self.allowed_origins,
+                next_link_origin: self.next_link_origin,
+                rules,
                 max_concurrent_requests: self.max_concurrent_requests,
                 observer: self.observer,
             }),

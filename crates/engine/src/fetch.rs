@@ -13,9 +13,11 @@ use longshore_transport::{Attempt, Client, Exchange, Origin, Request, Response, 
 use tracing::Instrument;
 use url::Url;
 
+use crate::engine::NextLinkOrigin;
 use crate::error::{Error, ErrorKind, chain};
 use crate::event::{Event, Observer};
-use crate::resource::{ListRequest, StatusAction};
+use crate::resource::ListRequest;
+use crate::rules::{CompiledRules, Judged, Rules};
 
 /// Everything that the reads of one API share.
 pub(crate) struct Api {
@@ -26,6 +28,9 @@ pub(crate) struct Api {
     pub(crate) headers: HeaderMap,
     pub(crate) pagination: Settings,
     pub(crate) paginator: Option<Arc<dyn Paginator>>,
+    pub(crate) allowed_origins: Vec<Origin>,
+    pub(crate) next_link_origin: NextLinkOrigin,
+    pub(crate) rules: CompiledRules,
     pub(crate) max_concurrent_requests: usize,
     pub(crate) observer: Arc<dyn Observer>,
 }
@@ -52,8 +57,8 @@ pub(crate) struct Purpose {
     pub(crate) label: String,
     /// Where the settings of the list stand in a mapping.
     pub(crate) settings_place: String,
-    /// Which statuses are not errors. `None` where the mapping cannot say: for lists of parents.
-    pub(crate) on_status: Option<BTreeMap<u16, StatusAction>>,
+    /// The list that is read.
+    pub(crate) list: Arc<ListRequest>,
 }
 
 impl Api {
@@ -105,6 +110,10 @@ impl Api {
         purpose: &Purpose,
     ) -> Result<Answer, Error> {
         let request = self.wire_request(page);
+        let rules = Rules {
+            list: &purpose.list.rules,
+            connection: &self.rules,
+        };
         let encoded_slash = request.url.path().contains("%2F");
         let note = |attempt: &Attempt| {
             self.observer.event(&Event::Request {
@@ -114,12 +123,11 @@ impl Api {
         };
         let exchange = Exchange::new(&*self.prepare)
             .origin(self.origin.clone())
+            .allowed_origins(&self.allowed_origins)
             .label(&purpose.label)
             .on_attempt(&note);
         self.client
-            .send(request, &exchange, |response| {
-                read(response, purpose.on_status.as_ref())
-            })
+            .send(request, &exchange, |response| read(response, rules))
             .instrument(
                 tracing::debug_span!("page", resource = %purpose.kind, path = %purpose.label),
             )
@@ -130,6 +138,13 @@ impl Api {
     /// The request as it leaves us, but for credentials.
     fn wire_request(&self, page: PageRequest) -> Request {
         let mut page = page;
+        if self.is_foreign(&page.url) {
+            match self.next_link_origin {
+                NextLinkOrigin::Rebase => page.url = self.origin.rebase(&page.url),
+                // The transport refuses it, or sends it without anything of ours.
+                NextLinkOrigin::Strict => return Request::new(page.method, page.url),
+            }
+        }
         self.restore_base_query(&mut page);
         let mut request = Request::new(page.method, page.url);
         request.headers = page.headers;
@@ -150,6 +165,10 @@ impl Api {
             request.body = Some(body.to_string().into());
         }
         request
+    }
+
+    fn is_foreign(&self, url: &Url) -> bool {
+        Origin::of(url).is_ok_and(|origin| origin != self.origin)
     }
 
     /// Sets what the base URL's query says, which may be a key: links drop it, or carry one that is no longer good.
@@ -185,23 +204,12 @@ impl fmt::Debug for Api {
 }
 
 /// What an answer means. The transport repeats the exchange when the error is one that time may heal.
-fn read(
-    response: Response,
-    on_status: Option<&BTreeMap<u16, StatusAction>>,
-) -> Result<Answer, longshore_transport::Error> {
-    let status = response.status;
-    let may_mean_empty = matches!(
-        on_status.and_then(|rules| rules.get(&status.as_u16())),
-        Some(StatusAction::Empty)
-    );
-    let response = match response.success() {
-        Ok(response) => response,
-        // What time may heal (a limit told as a 403) is asked again, whatever the status means otherwise.
-        Err(error) if may_mean_empty && !error.is_retryable() => {
-            return Ok(Answer::Nothing(status));
-        }
-        Err(error) => return Err(error),
+fn read(response: Response, rules: Rules<'_>) -> Result<Answer, longshore_transport::Error> {
+    let response = match rules.status(response)? {
+        Judged::Success(response) => response,
+        Judged::Nothing(status) => return Ok(Answer::Nothing(status)),
     };
+    let status = response.status;
     if status == StatusCode::PARTIAL_CONTENT {
         return Err(longshore_transport::Error::new(
             longshore_transport::ErrorKind::Status,
@@ -216,6 +224,7 @@ fn read(
         });
     }
     let body = json::read(&response.body)?;
+    rules.body(&response, &body)?;
     Ok(Answer::Page {
         headers: response.headers,
         body,
@@ -225,18 +234,18 @@ fn read(
 
 /// Turns a failed exchange into an error that says what to change.
 fn explain(error: longshore_transport::Error, purpose: &Purpose, encoded_slash: bool) -> Error {
-    let can_be_empty = purpose.on_status.is_some();
+    let place = &purpose.settings_place;
     let advice = match error.status().map(|status| status.as_u16()) {
         Some(404) if encoded_slash => {
-            "; the path holds an encoded slash: write the parameter as {+name} in the kind to keep slashes as they are"
+            "; the path holds an encoded slash: write the parameter as {+name} in the kind to keep slashes as they are".to_owned()
         }
-        Some(404) if can_be_empty => {
-            "; if 404 means that there is nothing here, add to its selector: onStatus: {404: empty}"
+        Some(404) => {
+            format!("; if 404 means that there is nothing here, add to {place}: onStatus: {{404: empty}}")
         }
-        Some(403) if can_be_empty => {
-            "; if 403 means that there is nothing to see here, add to its selector: onStatus: {403: empty}"
+        Some(403) => {
+            format!("; if 403 means that there is nothing to see here, add to {place}: onStatus: {{403: empty}}")
         }
-        _ => "",
+        _ => String::new(),
     };
     let retryable = error.is_retryable();
     let error = match error.kind() {

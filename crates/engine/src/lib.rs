@@ -46,6 +46,7 @@ mod outcome;
 mod pages;
 mod port;
 mod resource;
+mod rules;
 mod session;
 mod sink;
 mod stream;
@@ -61,15 +62,14 @@ pub use longshore_port_client as port_client;
 pub use longshore_transport as transport;
 
 pub use config::Config;
-pub use engine::{Engine, EngineBuilder};
+pub use engine::{Engine, EngineBuilder, NextLinkOrigin};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};
 pub use longshore_mapping::Expression;
 pub use outcome::{Cause, Complete, Outcome, Verdict};
 pub use port::{AllowEmpty, PortSink, PortSinkOptions};
-pub use resource::{
-    InvalidResource, ParameterSource, Problem, Resource, ResourceBuilder, StatusAction,
-};
+pub use resource::{InvalidResource, ParameterSource, Problem, Resource, ResourceBuilder};
+pub use rules::{AnswerRules, StatusAction};
 pub use sink::{Evidence, Mark, Reconciled, Rejection, Seen, Sink, WithheldDelete, Written};
 pub use stream::EntityStream;
 pub use sync::{Report, ResourceReport};

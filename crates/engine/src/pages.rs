@@ -1,6 +1,5 @@
 //! The pages of one list, in order, with the next one on its way while this one is mapped.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -15,7 +14,7 @@ use tracing::Instrument;
 use crate::error::{Error, ErrorKind, chain};
 use crate::fetch::{Answer, Api, Purpose};
 use crate::outcome::Cause;
-use crate::resource::{ListRequest, ParentList, StatusAction};
+use crate::resource::{ListRequest, ParentList};
 
 /// Reads one list from its first page to its end. Whoever stops asking before [`Pages::end`] has not read it.
 #[derive(Debug)]
@@ -75,23 +74,20 @@ impl Pages {
         path: String,
         read_ahead: bool,
     ) -> Self {
-        let on_status = Some(list.on_status.clone());
-        let settings = "its selector".to_owned();
-        Pages::new(api, kind, settings, on_status, list, path, read_ahead)
+        Pages::new(api, kind, "its selector".to_owned(), list, path, read_ahead)
     }
 
     /// The pages of a parents' list.
     pub(crate) fn of_parents(api: Arc<Api>, kind: &str, parents: &ParentList) -> Self {
         let path = parents.list.template.as_str().to_owned();
         let settings = format!("selector.path_parameters.{}", parents.parameter.name());
-        Pages::new(api, kind, settings, None, &parents.list, path, true)
+        Pages::new(api, kind, settings, &parents.list, path, true)
     }
 
     fn new(
         api: Arc<Api>,
         kind: &str,
         settings_place: String,
-        on_status: Option<BTreeMap<u16, StatusAction>>,
         list: &Arc<ListRequest>,
         path: String,
         read_ahead: bool,
@@ -100,7 +96,7 @@ impl Pages {
             kind: kind.to_owned(),
             label: api.label(list.template.as_str()),
             settings_place,
-            on_status,
+            list: list.clone(),
         });
         Pages {
             api,

@@ -1,6 +1,5 @@
 //! One configured thing to pull: an endpoint, how it is read, and how its records become entities.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +8,8 @@ use longshore_mapping::{Expression, JqMapper, JqMapperBuilder, Mapper, RecordPat
 use longshore_nested::{Parameter, PathTemplate};
 use longshore_paginate::{Paginator, Settings};
 use serde_json::Value;
+
+use crate::rules::{AnswerRules, CompiledRules};
 
 /// Something in a resource that cannot work, found before any request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -108,7 +109,7 @@ pub(crate) struct ListRequest {
     pub(crate) records: RecordPath,
     pub(crate) pagination: Settings,
     pub(crate) paginator: Option<Arc<dyn Paginator>>,
-    pub(crate) on_status: BTreeMap<u16, StatusAction>,
+    pub(crate) rules: CompiledRules,
 }
 
 /// The list that the children of a resource come from.
@@ -122,17 +123,6 @@ pub(crate) struct ParentList {
 /// Equal for two lists that are fed by one read.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub(crate) struct ReadIdentity(String);
-
-/// What an answer of a certain status means for a resource.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum StatusAction {
-    /// There is nothing here: an empty list, read completely. After the first page it is an empty page where positions are counted
-    /// by the settings (some APIs answer so behind the end), else an error: the API gave the position itself.
-    Empty,
-    /// An error that leaves the read incomplete (what every unlisted status does).
-    Fail,
-}
 
 /// Where the values of one path parameter come from: a list endpoint and a field of its records.
 ///
@@ -157,6 +147,8 @@ pub struct ParameterSource {
     pub filter: Option<String>,
     /// Paging of the parents' list where it differs from the connection's.
     pub pagination: Settings,
+    /// What the answers of the parents' list mean where it differs from the connection's.
+    pub answer_rules: AnswerRules,
 }
 
 impl ParameterSource {
@@ -172,6 +164,7 @@ impl ParameterSource {
             field: field.into(),
             filter: None,
             pagination: Settings::default(),
+            answer_rules: AnswerRules::default(),
         }
     }
 }
@@ -301,7 +294,7 @@ struct ListSpec {
     data_path: Option<String>,
     pagination: Settings,
     paginator: Option<Arc<dyn Paginator>>,
-    on_status: BTreeMap<u16, StatusAction>,
+    answer_rules: AnswerRules,
 }
 
 impl ResourceBuilder {
@@ -427,9 +420,9 @@ impl ResourceBuilder {
         self
     }
 
-    /// What an answer of this status means: `on_status(404, StatusAction::Empty)` for endpoints that answer 404 for "none".
-    pub fn on_status(mut self, status: u16, action: StatusAction) -> Self {
-        self.list.on_status.insert(status, action);
+    /// What the answers of the list mean where it differs from the connection's; for endpoints that answer 404 for "none", say.
+    pub fn answer_rules(mut self, rules: AnswerRules) -> Self {
+        self.list.answer_rules = rules;
         self
     }
 
@@ -515,14 +508,7 @@ impl ListSpec {
                 }
             },
         };
-        for (status, action) in &self.on_status {
-            if *action == StatusAction::Empty && !may_mean_empty(*status) {
-                problems.push(Problem::new(
-                    format!("{place}.onStatus.{status}"),
-                    "cannot mean that there is nothing here; `empty` is for statuses such as 403, 404 and 410",
-                ));
-            }
-        }
+        let rules = self.answer_rules.compile(place, problems);
         if self.pagination.style.is_some()
             && let Err(found) = self.pagination.clone().build()
         {
@@ -545,7 +531,7 @@ impl ListSpec {
             records: records?,
             pagination: self.pagination,
             paginator: self.paginator,
-            on_status: self.on_status,
+            rules,
         })
     }
 }
@@ -587,6 +573,7 @@ fn compile_parameters(
             body: source.body,
             data_path: source.data_path,
             pagination: source.pagination,
+            answer_rules: source.answer_rules,
             ..ListSpec::default()
         }
         .compile(template, &place, problems);
@@ -654,21 +641,17 @@ fn check_parameters(
 impl ReadIdentity {
     fn of(source: &ParameterSource) -> Self {
         ReadIdentity(format!(
-            "{} {} {:?} {:?} {:?} {:?} {:?}",
+            "{} {} {:?} {:?} {:?} {:?} {:?} {:?}",
             source.method,
             source.endpoint,
             source.query_params,
             source.headers,
             source.body,
             source.data_path,
-            source.pagination
+            source.pagination,
+            source.answer_rules
         ))
     }
-}
-
-/// Refused credentials, time-outs and limits say nothing about what is there, and successes say what they hold.
-fn may_mean_empty(status: u16) -> bool {
-    (400..500).contains(&status) && ![401, 407, 408, 425, 429].contains(&status)
 }
 
 /// Where a part of the mapping stands in a mapping file.

@@ -547,10 +547,12 @@ fn selectors_that_cannot_work() {
                 ],
             ),
             (
-                "onStatus: {404: retry, teapot: empty, 200: empty}",
+                "onStatus: {404: repeat, 401: retry, 500: empty, teapot: empty, 200: empty}",
                 &[
                     "m.yml:4: resources[0].selector.onStatus.200: must be a status from 400 to 599, as in `404: empty`",
-                    "m.yml:4: resources[0].selector.onStatus.404: `retry` is not known (one of: empty, fail)",
+                    "m.yml:4: resources[0].selector.onStatus.401: cannot be repeated: credentials are renewed once, and what is refused then stays refused",
+                    "m.yml:4: resources[0].selector.onStatus.404: `repeat` is not known; did you mean `retry`? (one of: empty, fail, retry)",
+                    "m.yml:4: resources[0].selector.onStatus.500: cannot mean that there is nothing here; `empty` is for statuses such as 403, 404 and 410",
                     "m.yml:4: resources[0].selector.onStatus.teapot: must be a status from 400 to 599, as in `404: empty`",
                 ],
             ),

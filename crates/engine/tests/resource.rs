@@ -1,6 +1,6 @@
 //! Resources built by code: everything that is wrong is said at once, and nothing secret is printed.
 
-use longshore_engine::{ParameterSource, Resource, StatusAction};
+use longshore_engine::{AnswerRules, ParameterSource, Resource, StatusAction};
 use serde_json::json;
 
 #[test]
@@ -59,7 +59,7 @@ fn debug_output_holds_no_value_of_query_headers_or_body() {
         .query_param("key", "CANARY")
         .header("x-key", "CANARY")
         .body(json!({"key": "CANARY"}))
-        .on_status(404, StatusAction::Empty)
+        .answer_rules(AnswerRules::default().on_status(404, StatusAction::Empty))
         .identifier(".id")
         .blueprint("user")
         .parameter("team", source.clone());

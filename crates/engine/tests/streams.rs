@@ -12,7 +12,8 @@ use longshore_engine::auth::{self, Authenticator};
 use longshore_engine::paginate::{Cursor, PageNumber, Settings};
 use longshore_engine::transport::{self, Generation, Renewal, Request, Transport, async_trait};
 use longshore_engine::{
-    Engine, EngineBuilder, Error, ErrorKind, Outcome, Resource, ResourceBuilder, StatusAction,
+    AnswerRules, Engine, EngineBuilder, Error, ErrorKind, Outcome, Resource, ResourceBuilder,
+    StatusAction,
 };
 use longshore_testkit::{Answer, Network, ScriptedApi};
 use serde_json::{Value, json};
@@ -53,7 +54,7 @@ async fn a_page_and_then_404(
     let api = ScriptedApi::new().answers("/users", [Answer::json(page), Answer::status(404)]);
     let users = users()
         .data_path(".users")
-        .on_status(404, StatusAction::Empty);
+        .answer_rules(AnswerRules::default().on_status(404, StatusAction::Empty));
     read(engine(&api).pagination(pagination), users).await
 }
 

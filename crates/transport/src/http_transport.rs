@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
 
 use crate::private::is_private;
@@ -158,10 +159,10 @@ pub struct HttpTransportBuilder {
     connect_timeout: Duration,
     verify_tls: bool,
     max_body_bytes: u64,
-    proxy: Option<String>,
+    proxy: Option<SecretString>,
     root_certificates: Vec<u8>,
     /// The certificate and its key, one after the other.
-    client_certificate: Option<Vec<u8>>,
+    client_certificate: Option<SecretString>,
     deny_private_addresses: bool,
 }
 
@@ -211,7 +212,7 @@ impl HttpTransportBuilder {
     /// Sends everything through this proxy, whatever the environment says: an `http` or `https` URL, which may hold a user name and
     /// a password.
     #[must_use]
-    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+    pub fn proxy(mut self, url: impl Into<SecretString>) -> Self {
         self.proxy = Some(url.into());
         self
     }
@@ -227,12 +228,9 @@ impl HttpTransportBuilder {
     /// The certificate, with its chain, and the private key that the client shows to servers that ask for one (mutual TLS), as PEM.
     /// The key is PKCS #8, PKCS #1 or SEC 1, and not encrypted.
     #[must_use]
-    pub fn client_certificate(
-        mut self,
-        certificate: impl AsRef<[u8]>,
-        key: impl AsRef<[u8]>,
-    ) -> Self {
-        self.client_certificate = Some([certificate.as_ref(), b"\n", key.as_ref()].concat());
+    pub fn client_certificate(mut self, certificate: &str, key: &SecretString) -> Self {
+        let both = format!("{certificate}\n{}", key.expose_secret());
+        self.client_certificate = Some(both.into());
         self
     }
 
@@ -262,13 +260,13 @@ impl HttpTransportBuilder {
             client = client.no_proxy().dns_resolver(PublicOnly);
         }
         if let Some(proxy) = &self.proxy {
-            client = client.proxy(read_proxy(proxy)?);
+            client = client.proxy(read_proxy(proxy.expose_secret())?);
         }
         if !self.root_certificates.is_empty() {
             client = client.tls_certs_merge(read_roots(&self.root_certificates)?);
         }
         if let Some(pem) = &self.client_certificate {
-            let identity = reqwest::Identity::from_pem(pem).map_err(|error| {
+            let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes()).map_err(|error| {
                 let message = "clientCert and clientKey cannot be read: write a certificate and its private key as PEM, the key not encrypted";
                 Error::new(ErrorKind::Config, message).with_source(error.without_url())
             })?;

@@ -41,6 +41,15 @@ impl StatusRules {
         self.except(status, false)
     }
 
+    /// The error for an answer that is a success by its status and says in its body that the request failed: of kind
+    /// [`ErrorKind::Rejected`], with the wait that its headers tell. `message` must be free of what the body says.
+    pub fn rejection(&self, response: &Response, message: impl Into<String>) -> Error {
+        let limits = Limits::of(&response.headers, self.reset_unit);
+        Error::new(ErrorKind::Rejected, message)
+            .with_status(response.status)
+            .with_told(limits.told(response.status))
+    }
+
     fn except(mut self, status: StatusCode, retried: bool) -> Self {
         self.exceptions.retain(|(known, _)| *known != status);
         self.exceptions.push((status, retried));

@@ -6,14 +6,21 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use longshore_paginate::Settings;
-use longshore_transport::{DEFAULT_MAX_CONCURRENT_REQUESTS, DEFAULT_TIMEOUT, SafeUrl, parse_url};
+use longshore_transport::{
+    DEFAULT_MAX_BODY_BYTES, DEFAULT_MAX_CONCURRENT_REQUESTS, DEFAULT_TIMEOUT, HttpTransport,
+    HttpTransportBuilder, Origin, Quota, RetryPolicy, SafeUrl, parse_url,
+};
+use secrecy::SecretString;
 use url::Url;
 
 use super::auth::{self, AuthSettings};
 use super::fields::Fields;
 use super::notice::{Findings, Place};
+use super::reach::{self, ClientCertificate};
 use super::tree::Node;
-use super::{headers, pagination, values};
+use super::{answers, headers, pagination, values};
+use crate::engine::NextLinkOrigin;
+use crate::rules::AnswerRules;
 
 /// How the API is reached.
 #[derive(Clone)]
@@ -33,6 +40,55 @@ pub struct Connection {
     pub verify_tls: bool,
     /// Requests in flight at once; 10 unless set.
     pub max_concurrent_requests: usize,
+    /// How often and when a failed request is repeated.
+    pub retry: RetryPolicy,
+    /// Requests in a time; as many as the API answers unless set.
+    pub quota: Option<Quota>,
+    /// The largest body that is read, in bytes, decompressed; 64 MiB unless set.
+    pub max_body_bytes: u64,
+    /// Other origins that links and redirects may lead to, without anything of ours.
+    pub allowed_origins: Vec<Origin>,
+    /// What becomes of links to other origins.
+    pub next_link_origin: NextLinkOrigin,
+    /// True connects to public addresses only.
+    pub deny_private_addresses: bool,
+    /// The proxy for everything; it may hold a password.
+    pub proxy: Option<SecretString>,
+    /// Certificate authorities that are trusted beside the system's, as PEM.
+    pub root_certificates: Option<String>,
+    /// What is shown to servers that ask for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
+    /// What answers mean, where a resource says nothing else.
+    pub answer_rules: AnswerRules,
+}
+
+impl Connection {
+    /// The HTTP client that these settings describe.
+    pub fn http(&self) -> HttpTransportBuilder {
+        let mut http = self
+            .way_out()
+            .timeout(self.timeout)
+            .max_body_bytes(self.max_body_bytes)
+            .verify_tls(self.verify_tls)
+            .deny_private_addresses(self.deny_private_addresses);
+        if let Some(client) = &self.client_certificate {
+            http = http.client_certificate(&client.certificate, &client.key);
+        }
+        http
+    }
+
+    /// An HTTP client for other servers than the API, Port for one: with the proxy and the authorities of the network around us, and
+    /// nothing that is about the API.
+    pub fn way_out(&self) -> HttpTransportBuilder {
+        let mut http = HttpTransport::builder();
+        if let Some(proxy) = &self.proxy {
+            http = http.proxy(proxy.clone());
+        }
+        if let Some(pem) = &self.root_certificates {
+            http = http.root_certificates(pem);
+        }
+        http
+    }
 }
 
 impl fmt::Debug for Connection {
@@ -45,7 +101,16 @@ impl fmt::Debug for Connection {
             .field("timeout", &self.timeout)
             .field("verify_tls", &self.verify_tls)
             .field("max_concurrent_requests", &self.max_concurrent_requests)
-            .finish()
+            .field("retry", &self.retry)
+            .field("quota", &self.quota)
+            .field("max_body_bytes", &self.max_body_bytes)
+            .field("allowed_origins", &self.allowed_origins)
+            .field("next_link_origin", &self.next_link_origin)
+            .field("deny_private_addresses", &self.deny_private_addresses)
+            .field("proxy", &self.proxy)
+            .field("client_certificate", &self.client_certificate)
+            .field("answer_rules", &self.answer_rules)
+            .finish_non_exhaustive()
     }
 }
 
@@ -153,10 +218,43 @@ pub(super) fn read(
             .map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
         None => Some(DEFAULT_MAX_CONCURRENT_REQUESTS),
     };
+    let max_body_bytes = match levels.take(&["maxBodyBytes"], findings) {
+        Some(node) => values::whole_number(&node, 1, findings),
+        None => Some(DEFAULT_MAX_BODY_BYTES),
+    };
+    let retry = reach::retry(levels, findings);
+    let quota = reach::quota(levels, findings);
+    let allowed_origins = reach::allowed_origins(levels, findings);
+    let next_link_origin = reach::next_link_origin(levels, findings);
+    let denied = levels.take(&["denyPrivateAddresses"], findings);
+    let deny_private_addresses = match &denied {
+        Some(node) => values::boolean(node, findings),
+        None => Some(false),
+    };
+    let proxy = reach::proxy(levels, findings);
+    if let (Some(node), Some(true), Some(_)) = (&denied, deny_private_addresses, &proxy) {
+        findings.problem(
+            &node.place,
+            "cannot hold behind a proxy, which resolves names by itself; set this or proxy",
+        );
+    }
+    let root_certificates = reach::ca_file(levels, findings);
+    let client_certificate = reach::client_certificate(levels, findings);
+    let answer_rules = answers::of_connection(levels, findings);
     if findings.problem_count() > before {
         return None;
     }
     Some(Connection {
+        max_body_bytes: max_body_bytes?,
+        retry,
+        quota,
+        allowed_origins,
+        next_link_origin,
+        deny_private_addresses: deny_private_addresses?,
+        proxy,
+        root_certificates,
+        client_certificate,
+        answer_rules,
         base_url: base_url?,
         auth: auth?,
         custom_headers,

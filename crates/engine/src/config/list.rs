@@ -10,7 +10,8 @@ use super::notice::{Findings, Place};
 use super::resource::{Written, jq};
 use super::spelling::Words;
 use super::tree::{Node, Shape};
-use super::{pagination, values, yaml};
+use super::{answers, pagination, values, yaml};
+use crate::rules::AnswerRules;
 
 const METHODS: Words = Words {
     known: &["GET", "POST", "PUT", "PATCH", "DELETE"],
@@ -25,6 +26,7 @@ pub(super) struct List {
     pub(super) body: Option<Value>,
     pub(super) data_path: Option<String>,
     pub(super) pagination: Settings,
+    pub(super) answer_rules: AnswerRules,
 }
 
 /// Reads what is written at `path` inside the resource.
@@ -54,6 +56,7 @@ pub(super) fn read(
         }
         None => Settings::default(),
     };
+    let answer_rules = answers::of_list(fields, path, written, findings);
     List {
         method: method
             .and_then(|node| read_method(&node, findings))
@@ -67,6 +70,7 @@ pub(super) fn read(
         body: body.and_then(|node| read_body(node, findings)),
         data_path: data_path.and_then(|node| jq(&node, findings)),
         pagination,
+        answer_rules,
     }
 }
 

@@ -43,6 +43,7 @@
 //! The environment wins over the file. Inside one of them a setting that is given twice with different values, under an alias or as
 //! both `config` and `secrets`, is a problem.
 
+mod answers;
 mod auth;
 mod connection;
 mod environment;
@@ -53,6 +54,7 @@ mod loader;
 mod mapping;
 mod notice;
 mod pagination;
+mod reach;
 mod resource;
 mod runtime;
 mod spelling;
@@ -67,6 +69,7 @@ pub use self::connection::Connection;
 pub use self::loader::Loader;
 pub use self::mapping::Mapping;
 pub use self::notice::{ConfigError, Notice};
+pub use self::reach::ClientCertificate;
 pub use self::runtime::{Listener, PortSettings, RunSettings};
 
 /// Everything that a run needs to know, checked.

@@ -6,19 +6,14 @@ use super::fields::Fields;
 use super::list::{self, List};
 use super::mapping::Against;
 use super::notice::{Findings, Place};
-use super::spelling::{Keys, Words};
+use super::spelling::Keys;
 use super::tree::{Node, Shape};
 use super::values;
 use crate::resource::ResourceBuilder;
-use crate::{Expression, ParameterSource, Problem, Resource, StatusAction};
+use crate::{Expression, ParameterSource, Problem, Resource};
 
 /// The kind of the older form, which has its endpoint in the selector.
 const OLD_KIND: &str = "api_resource";
-
-const STATUS_ACTIONS: Words = Words {
-    known: &["empty", "fail"],
-    meant: &[("ignore", "empty"), ("skip", "empty"), ("error", "fail")],
-};
 
 /// Reads a resource. `None` when anything in it is a problem.
 pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) -> Option<Resource> {
@@ -179,7 +174,10 @@ fn read_selector(
         None => builder = builder.selector("true"),
     }
     let list = list::read(&mut selector, "selector", against, written, findings);
-    builder = builder.method(list.method).pagination(list.pagination);
+    builder = builder
+        .method(list.method)
+        .pagination(list.pagination)
+        .answer_rules(list.answer_rules);
     for (name, value) in list.query_params {
         builder = builder.query_param(name, value);
     }
@@ -192,13 +190,6 @@ fn read_selector(
     if let Some(data_path) = list.data_path {
         builder = builder.data_path(data_path);
     }
-    if let Some(rules) = selector.take_fields(&["onStatus"], findings) {
-        for entry in rules.into_entries() {
-            if let Some((status, action)) = status_rule(&entry.key, &entry.node, findings) {
-                builder = builder.on_status(status, action);
-            }
-        }
-    }
     if let Some(parameters) = selector.take_fields(&["pathParameters"], findings) {
         for entry in parameters.into_entries() {
             let name = entry.key;
@@ -209,32 +200,6 @@ fn read_selector(
     }
     selector.finish(findings);
     builder
-}
-
-fn status_rule(
-    status: &str,
-    action: &Node,
-    findings: &mut Findings,
-) -> Option<(u16, StatusAction)> {
-    let status = status
-        .parse()
-        .ok()
-        .filter(|status| (400..600).contains(status));
-    if status.is_none() {
-        findings.problem(
-            &action.place,
-            "must be a status from 400 to 599, as in `404: empty`",
-        );
-    }
-    let action = match values::text(action, findings)?.trim() {
-        "empty" => StatusAction::Empty,
-        "fail" => StatusAction::Fail,
-        other => {
-            findings.problem(&action.place, STATUS_ACTIONS.refusal(other));
-            return None;
-        }
-    };
-    Some((status?, action))
 }
 
 /// A path parameter. What is missing is reported and filled up, so that the parameter counts as defined.
@@ -287,6 +252,7 @@ fn parameter(
         body,
         data_path,
         pagination,
+        answer_rules,
     } = list;
     ParameterSource {
         method,
@@ -295,6 +261,7 @@ fn parameter(
         body,
         data_path,
         pagination,
+        answer_rules,
         ..source
     }
 }
