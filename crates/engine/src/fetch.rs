@@ -17,7 +17,7 @@ use crate::engine::NextLinkOrigin;
 use crate::error::{Error, ErrorKind, chain};
 use crate::event::{Event, Observer};
 use crate::resource::ListRequest;
-use crate::rules::{CompiledRules, Judged, Rules};
+use crate::rules::{CompiledRules, Rules};
 
 /// Everything that the reads of one API share.
 pub(crate) struct Api {
@@ -205,11 +205,10 @@ impl fmt::Debug for Api {
 
 /// What an answer means. The transport repeats the exchange when the error is one that time may heal.
 fn read(response: Response, rules: Rules<'_>) -> Result<Answer, longshore_transport::Error> {
-    let response = match rules.status(response)? {
-        Judged::Success(response) => response,
-        Judged::Nothing(status) => return Ok(Answer::Nothing(status)),
-    };
     let status = response.status;
+    let Some(response) = rules.status(response)? else {
+        return Ok(Answer::Nothing(status));
+    };
     if status == StatusCode::PARTIAL_CONTENT {
         return Err(longshore_transport::Error::new(
             longshore_transport::ErrorKind::Status,

@@ -132,19 +132,12 @@ pub(crate) struct Rules<'a> {
     pub(crate) connection: &'a CompiledRules,
 }
 
-/// An answer whose status was judged.
-pub(crate) enum Judged {
-    Success(Response),
-    /// There is nothing here.
-    Nothing(StatusCode),
-}
-
 impl Rules<'_> {
-    /// Judges an answer by its status.
-    pub(crate) fn status(&self, response: Response) -> Result<Judged, Error> {
+    /// Judges an answer by its status; `None` says that there is nothing here.
+    pub(crate) fn status(&self, response: Response) -> Result<Option<Response>, Error> {
         let status = response.status;
         if status.is_success() {
-            return Ok(Judged::Success(response));
+            return Ok(Some(response));
         }
         let of = |rules: &CompiledRules| rules.on_status.get(&status.as_u16()).copied();
         let action = of(self.list).or_else(|| of(self.connection));
@@ -159,7 +152,7 @@ impl Rules<'_> {
             },
             None => rules.check(response),
         };
-        judged.map(Judged::Success)
+        judged.map(Some)
     }
 
     /// Judges a success by its body.
