@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use http::StatusCode;
 use longshore_jq::{Filter, Val};
 use longshore_transport::{Error, Response, StatusRules};
 
@@ -147,7 +146,7 @@ impl Rules<'_> {
             Some(StatusAction::Retry) => rules.retry(status).check(response),
             Some(StatusAction::Empty) => match rules.check(response) {
                 // What time may heal (a limit told as a 403) is asked again, whatever the status means otherwise.
-                Err(error) if !error.is_retryable() => return Ok(Judged::Nothing(status)),
+                Err(error) if !error.is_retryable() => return Ok(None),
                 judged => judged,
             },
             None => rules.check(response),
