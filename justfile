@@ -19,3 +19,7 @@ step *names:
 # the runner against recorded GitHub answers and a Docker registry
 real:
     bash .ci/run real
+
+# every fuzz target for some seconds each (needs cargo-fuzz)
+fuzz seconds="300":
+    bash fuzz/run {{seconds}}

@@ -1,0 +1,26 @@
+//! The reader of bodies takes strict JSON and nothing else (R36): whatever it takes serde_json takes with the same value, and what it
+//! refuses serde_json refuses, but for nesting, an empty body and a byte order mark.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use longshore_engine::jq::Val;
+use longshore_engine::transport::{ErrorKind, json};
+use serde_json::Value;
+
+fuzz_target!(|body: &[u8]| {
+    let ours = json::read::<Value>(body);
+    let bare = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let theirs = serde_json::from_slice::<Value>(bare);
+    match (&ours, &theirs) {
+        (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs),
+        (Err(_), Err(_)) => {}
+        (Err(error), Ok(_)) => assert_eq!(error.kind(), ErrorKind::TooDeep, "{error}"),
+        (Ok(_), Err(error)) => panic!("takes what is no JSON: {error}"),
+    }
+    // The engine reads into its own values: the same answers.
+    match (json::read::<Val>(body), ours) {
+        (Ok(value), Ok(ours)) => assert_eq!(value.to_json(), ours),
+        (Err(_), Err(_)) => {}
+        (value, ours) => panic!("{value:?} is not {ours:?}"),
+    }
+});
