@@ -45,7 +45,8 @@ enum Program {
 /// The stack of the thread that compiles. Programs may nest, and jaq compiles them recursively.
 const COMPILER_STACK: usize = 64 << 20;
 
-/// What the program is called inside.
+/// What the program is called inside, with as many underscores behind it as it takes to be no part of the program: it would call
+/// itself past all limits.
 const MAIN: &str = "longshore_main";
 
 impl Filter {
@@ -241,13 +242,17 @@ fn compile(text: &str) -> Result<Program, CompileError> {
     }
     let library = parse::definitions(builtins::DEFS, &arena)?;
     let mut defs = needed(library, &term);
+    let mut main = MAIN.to_owned();
+    while text.contains(&main) {
+        main.push('_');
+    }
     defs.push(Def {
-        name: MAIN,
+        name: main.as_str(),
         args: Vec::new(),
         body: term,
     });
     let main = File {
-        code: MAIN,
+        code: main.as_str(),
         path: (),
     };
     let loader_arena = Arena::default();

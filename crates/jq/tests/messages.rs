@@ -74,6 +74,14 @@ fn what_is_no_jq_is_refused_with_its_place() {
             ".a | split(1; 2; 3)",
             "function `split` with 3 arguments is not defined (at character 6)",
         ),
+        (
+            "longshore_main",
+            "function `longshore_main` is not defined (at character 1)",
+        ),
+        (
+            "longshore_main | longshore_main_",
+            "function `longshore_main` is not defined (at character 1)",
+        ),
         ("$x", "variable `$x` is not defined (at character 1)"),
         ("break $out", "label `$out` is not defined (at character 7)"),
         (
