@@ -5,6 +5,7 @@
 //! - [`PortDouble`] is Port in memory, for whole syncs: it knows what was live and remembers what was deleted.
 //! - [`Network`] puts services behind origins and is a [`Transport`](longshore_transport::Transport). Nothing leaves the process, so
 //!   tests run in paused tokio time; what was sent where is on record. [`serve`] puts a service behind a real socket instead.
+//! - [`FaultPlan`] says which answers go wrong and how; [`Faulty`] does so in process, [`serve_faulty`] byte by byte on a real socket.
 //! - [`conformance`] holds the checks that every paginator and every authenticator must pass, the built-in ones and yours.
 //!
 //! All of it is test code: it panics where a test is written wrongly.
@@ -32,6 +33,7 @@
 // Panicking is how test code reports a test that is written wrongly.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod chaos;
 pub mod conformance;
 mod faults;
 mod network;
@@ -41,6 +43,7 @@ mod seen;
 mod server;
 mod service;
 
+pub use self::chaos::{Fault, FaultPlan, FaultServer, Faulty, serve_faulty};
 pub use self::network::Network;
 pub use self::port::{PortCall, PortDouble, PortEvent};
 pub use self::scripted::{Call, Pages, ScriptedApi, numbered};
