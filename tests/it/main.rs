@@ -8,6 +8,7 @@
 
 mod connection;
 mod deletion;
+mod matrix;
 mod nested;
 mod page;
 mod paging;
