@@ -76,13 +76,24 @@ impl Origin {
         self.scheme == "https"
     }
 
-    /// The error for an attempt to reach `other` where only this origin may be reached.
-    pub(crate) fn refuse(&self, what: &str, other: &Origin) -> Error {
+    /// Whether `url` is of this origin.
+    pub(crate) fn is_of(&self, url: &Url) -> bool {
+        url.scheme() == self.scheme
+            && url.host_str() == Some(&self.host)
+            && url.port_or_known_default() == Some(self.port)
+    }
+
+    /// The error for an attempt to reach `other` from here.
+    pub(crate) fn refuse(&self, lead: Lead, other: &Origin) -> Error {
         let same_host = self.host == other.host;
         let (kind, why) = match (self.is_secure(), other.is_secure()) {
-            (true, false) if same_host => (
+            (true, false) if lead == Lead::Redirect => (
                 ErrorKind::Redirect,
                 "which gives up encryption; it is not followed".to_owned(),
+            ),
+            (true, false) if same_host || lead == Lead::Link => (
+                ErrorKind::ForeignOrigin,
+                format!("which gives up encryption{}", lead.advice()),
             ),
             (false, true) if same_host => (
                 ErrorKind::ForeignOrigin,
@@ -90,14 +101,56 @@ impl Origin {
             ),
             _ => (
                 ErrorKind::ForeignOrigin,
-                format!(
-                    "another origin than {self} of baseUrl; nothing was sent there. \
-                     If it is the same API behind a proxy, set baseUrl to it, or nextLinkOrigin to rebase for links; \
-                     if it may be asked without credentials, add it to allowedOrigins"
-                ),
+                format!("another origin than {self} of baseUrl{}", lead.advice()),
             ),
         };
-        Error::new(kind, format!("{what} leads to {other}, {why}"))
+        Error::new(kind, format!("{lead} leads to {other}, {why}"))
+    }
+}
+
+/// What named a URL that may be of another origin.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Lead {
+    /// A configured path.
+    Path,
+    /// The URL that an exchange began with, which has to be of a given origin.
+    Link,
+    /// The `Location` of an answer.
+    Redirect,
+    /// Whoever puts credentials on requests.
+    Credentials,
+    /// The transport, when it had its answer.
+    Answer,
+}
+
+impl Lead {
+    fn advice(self) -> &'static str {
+        match self {
+            Lead::Path | Lead::Credentials => {
+                "; nothing was sent there. If it is the API that is meant, set baseUrl to it"
+            }
+            Lead::Link => {
+                "; nothing was sent there. If it is the same API by another name, as behind a proxy, set nextLinkOrigin: rebase, \
+                 or baseUrl to it; if it may be asked without credentials, add it to allowedOrigins"
+            }
+            Lead::Redirect => {
+                "; nothing was sent there. If it is the API that is meant, set baseUrl to it; \
+                 if it may be asked without credentials, add it to allowedOrigins"
+            }
+            Lead::Answer => "; the transport must not follow redirects by itself",
+        }
+    }
+}
+
+impl fmt::Display for Lead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Lead::Path => "the path",
+            Lead::Link => "the link",
+            Lead::Redirect => "a redirect",
+            Lead::Credentials => "the URL with credentials",
+            Lead::Answer => "the answer's URL",
+        })
     }
 }
 
@@ -210,7 +263,7 @@ pub fn join(base: &Url, path: &str) -> Result<Url, Error> {
         let target = parse_url(path)?;
         let foreign = Origin::of(&target)?;
         if foreign != origin {
-            return Err(origin.refuse("the path", &foreign));
+            return Err(origin.refuse(Lead::Path, &foreign));
         }
         url.set_path(target.path());
     } else if path.starts_with(is_slash) && path[1..].starts_with(is_slash) {
@@ -347,60 +400,52 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_set() {
-        let of = |text: &str| Origin::of(&Url::parse(text).unwrap()).unwrap();
-        let refusal = |from: &str, to: &str| of(from).refuse("the link", &of(to)).to_string();
+        let of = |text: &str| Origin::parse(text).unwrap();
+        let refusal = |lead, from: &str, to: &str| of(from).refuse(lead, &of(to)).to_string();
+        for lead in [Lead::Path, Lead::Link, Lead::Redirect] {
+            let text = refusal(lead, "http://a.example", "https://a.example");
+            assert!(text.ends_with("set baseUrl to https://a.example"), "{text}");
+            let text = refusal(lead, "https://a.example", "http://a.example");
+            assert!(text.contains("encryption"), "{text}");
+            let text = refusal(lead, "https://a.example", "https://b.example:8443");
+            assert!(text.contains("https://b.example:8443"), "{text}");
+            assert!(text.contains("baseUrl"), "{text}");
+            assert_eq!(text.contains("allowedOrigins"), lead != Lead::Path);
+        }
+        // Servers behind a proxy name themselves as they are asked: by another host, or without TLS.
+        for other in ["https://b.example", "http://b.example", "http://a.example"] {
+            let text = refusal(Lead::Link, "https://a.example", other);
+            assert!(text.contains("nextLinkOrigin: rebase"), "{text}");
+        }
+        let text = refusal(Lead::Redirect, "https://a.example", "http://b.example");
         assert!(
-            refusal("http://a.example", "https://a.example")
-                .ends_with("set baseUrl to https://a.example")
+            !text.contains("allowedOrigins"),
+            "it would not help: {text}"
         );
-        assert!(refusal("https://a.example", "https://b.example:8443").contains("baseUrl"));
-        assert!(refusal("https://a.example", "http://a.example").contains("encryption"));
     }
 
     #[test]
-    fn an_origin_is_written_without_path() {
-        assert_eq!(
-            Origin::parse("https://A.example:443/").unwrap().to_string(),
-            "https://a.example"
-        );
+    fn an_origin_is_written_without_more() {
+        for (text, origin) in [
+            ("https://A.example", "https://a.example"),
+            ("https://a.example:443/", "https://a.example"),
+            ("http://a.example:8080", "http://a.example:8080"),
+            ("http://[::1]:80", "http://[::1]"),
+        ] {
+            assert_eq!(Origin::parse(text).unwrap().to_string(), origin);
+        }
         for text in [
+            "a.example",
             "https://a.example/v1",
             "https://a.example?x",
-            "a.example",
+            "https://a.example/#x",
+            "https://user@a.example",
             "ftp://a.example",
+            "*",
+            "",
         ] {
-            assert!(Origin::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_rebased_url_keeps_path_and_query_alone() {
-        for (origin, link, url) in [
-            (
-                "https://a.example",
-                "http://b:81/x?y=1",
-                "https://a.example/x?y=1",
-            ),
-            (
-                "http://a.example:8080",
-                "https://b/x",
-                "http://a.example:8080/x",
-            ),
-            (
-                "https://[::1]:8443",
-                "https://u:p@b/",
-                "https://[::1]:8443/",
-            ),
-            ("http://a.example", "http://b:81/", "http://a.example/"),
-        ] {
-            let rebased = Origin::parse(origin)
-                .unwrap()
-                .rebase(&Url::parse(link).unwrap());
-            assert_eq!(rebased.as_str(), url);
-            assert_eq!(
-                Origin::of(&rebased).unwrap(),
-                Origin::parse(origin).unwrap()
-            );
+            let error = Origin::parse(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{text}");
         }
     }
 
@@ -424,15 +469,35 @@ mod tests {
     }
 
     proptest! {
+        // R31
         #[test]
         fn no_path_leaves_the_origin(path in r"[\t\n\r a-z/\\:@.?#%+-]{0,24}|\PC{0,24}") {
             let base = Url::parse("https://good.example/v1?k=v").unwrap();
             if let Ok(url) = join(&base, &path) {
                 prop_assert_eq!(Origin::of(&url).unwrap(), Origin::of(&base).unwrap());
+                prop_assert!(Origin::of(&base).unwrap().is_of(&url));
                 prop_assert!(url.username().is_empty() && url.password().is_none());
                 // What is sent is what was checked.
                 prop_assert_eq!(&Url::parse(url.as_str()).unwrap(), &url);
                 prop_assert!(url.query().unwrap().starts_with("k=v"));
+            }
+        }
+
+        // R31, nextLinkOrigin: rebase
+        #[test]
+        fn what_is_rebased_is_of_the_origin(
+            link in r"(https?|HTTP):[/\\]{2}[a-z.@:0-9\[\]]{1,16}[/?#\\]?[ -~]{0,16}",
+            origin in "https?://(a\\.example|\\[::1\\]|10\\.0\\.0\\.1)(:80|:443|:8080)?",
+        ) {
+            let origin = Origin::parse(&origin).unwrap();
+            if let Ok(url) = Url::parse(&link) {
+                let rebased = origin.rebase(&url);
+                prop_assert_eq!(&Origin::of(&rebased).unwrap(), &origin);
+                prop_assert!(origin.is_of(&rebased));
+                prop_assert!(rebased.username().is_empty() && rebased.password().is_none());
+                prop_assert_eq!(rebased.path(), url.path());
+                prop_assert_eq!(rebased.query(), url.query());
+                prop_assert_eq!(&Url::parse(rebased.as_str()).unwrap(), &rebased);
             }
         }
     }

@@ -16,9 +16,9 @@ const FIRST_SUCCESS_GAIN: u32 = 1;
 /// How many retries an origin gets before it counts as down.
 ///
 /// Each origin has a bucket of tokens, full at first. A retry takes 5, after a timeout 10; an exchange that succeeds at the first
-/// request puts 1 in, and one that succeeds after retries puts back what these took. An empty bucket ends exchanges at their first
-/// failure, so that a server that is down is not asked six times for every page. (The rule is that of the AWS SDKs' standard
-/// retry mode.)
+/// request puts 1 in, and one that succeeds after retries puts back what the last of them took. An empty bucket ends exchanges at
+/// their first failure, so that a server that is down is not asked six times for every page. (The rule is that of the AWS SDKs'
+/// standard retry mode.)
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RetryBudget {
     capacity: u32,
@@ -37,9 +37,9 @@ impl Default for RetryBudget {
     }
 }
 
-/// What the retries of one exchange took from its origin's bucket.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Spent(u32);
+/// What the last retry of one exchange took, and from which bucket; nothing while there was none.
+#[derive(Debug, Default)]
+pub(crate) struct Spent(Option<(Origin, u32)>);
 
 /// The buckets of all origins.
 #[derive(Debug)]
@@ -71,20 +71,20 @@ impl Budgets {
         let enough = *tokens >= price;
         if enough {
             *tokens -= price;
-            spent.0 += price;
+            spent.0 = Some((origin.clone(), price));
         }
         self.open.store(buckets.len(), Ordering::Relaxed);
         enough
     }
 
-    /// Puts in what a success is worth.
-    pub(crate) fn succeeded(&self, origin: &Origin, spent: Spent) {
+    /// Puts in what a success at `origin` is worth.
+    pub(crate) fn succeeded(&self, origin: &Origin, spent: &Spent) {
         if self.open.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let gain = match spent.0 {
-            0 => FIRST_SUCCESS_GAIN,
-            taken => taken,
+        let (origin, gain) = match &spent.0 {
+            None => (origin, FIRST_SUCCESS_GAIN),
+            Some((charged, price)) => (charged, *price),
         };
         let mut buckets = self.lock();
         if let Some(tokens) = buckets.get_mut(origin) {

@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::address::refuse_userinfo;
+use crate::address::{Lead, refuse_userinfo};
 use crate::budget::{Budgets, Spent};
 use crate::gate::Gate;
 use crate::quota::Quotas;
@@ -82,7 +82,8 @@ pub enum RetryScope {
 pub struct Attempt {
     /// The method.
     pub method: Method,
-    /// The URL without query; with the exchange's label as path, where it has one.
+    /// The URL without query; with the exchange's label as path, where it has one. Of an
+    /// [allowed](Exchange::allowed_origins) origin, the origin alone.
     pub url: SafeUrl,
     /// Which request of the exchange this is, counted from 1. Redirects and repeats count.
     pub number: u32,
@@ -168,7 +169,9 @@ impl<'a> Exchange<'a> {
     /// Other origins that a redirect or a link may lead to.
     ///
     /// They are asked by GET and HEAD only, with nothing of ours: no credentials, no header, no body, and of the query only what the
-    /// link or redirect itself says. What they redirect to gets as little, even where that is the exchange's own origin again.
+    /// link or redirect itself says. What they redirect to must be listed as well or be the exchange's own origin, and gets as little
+    /// even then: who leads back home could choose what is asked for there in our name. Leaving TLS is refused whatever is listed, and
+    /// a 401 from there renews nothing.
     #[must_use]
     pub fn allowed_origins(mut self, origins: &'a [Origin]) -> Self {
         self.allowed_origins = origins;
@@ -208,9 +211,16 @@ struct Run<'a> {
 /// Where one request of an exchange goes.
 struct Target {
     url: Url,
-    origin: Origin,
+    /// The origin, where it is not the exchange's own.
+    away: Option<Origin>,
     /// Outside the exchange's origin, or led to from there: gets nothing of ours.
     stranger: bool,
+}
+
+impl Target {
+    fn origin<'t>(&'t self, home: &'t Origin) -> &'t Origin {
+        self.away.as_ref().unwrap_or(home)
+    }
 }
 
 /// One request and its result.
@@ -245,7 +255,7 @@ impl<'a> Run<'a> {
             spent: Spent::default(),
             renewed: false,
         };
-        run.target(run.request.url.clone(), false, "the URL")
+        run.away(&run.request.url, &run.origin, Lead::Link)
             .map_err(|error| error.at(|| run.asked_for(), 0))?;
         Ok(run)
     }
@@ -255,7 +265,13 @@ impl<'a> Run<'a> {
         read: impl Fn(Response) -> Result<T, Error> + Send + Sync,
     ) -> Result<T, Error> {
         'exchange: loop {
-            let mut target = self.target(self.request.url.clone(), false, "the URL")?;
+            let url = self.request.url.clone();
+            let away = self.away(&url, &self.origin, Lead::Link)?;
+            let mut target = Target {
+                stranger: away.is_some(),
+                away,
+                url,
+            };
             let mut hops = 0;
             let (seen, mut error) = loop {
                 let asked = self.ask(&target).await?;
@@ -267,7 +283,7 @@ impl<'a> Run<'a> {
                 if is_redirect(response.status) {
                     match self.next_hop(&target, &response, hops) {
                         Ok(next) => {
-                            self.report(seen, Some(Duration::ZERO), None);
+                            self.report(&target, seen, Some(Duration::ZERO), None);
                             hops += 1;
                             target = next;
                             continue;
@@ -283,12 +299,12 @@ impl<'a> Run<'a> {
                     match self.how.prepare.renew(generation).await {
                         Ok(Renewal::Renewed) => {
                             let wait = Some(Duration::ZERO);
-                            self.report(seen, wait, Some(ErrorKind::Unauthorized));
+                            self.report(&target, seen, wait, Some(ErrorKind::Unauthorized));
                             continue 'exchange;
                         }
                         Ok(Renewal::Unchanged) => {}
                         Err(error) => {
-                            self.report(seen, None, Some(error.kind()));
+                            self.report(&target, seen, None, Some(error.kind()));
                             return Err(error);
                         }
                     }
@@ -296,17 +312,17 @@ impl<'a> Run<'a> {
                 match read(response) {
                     Ok(value) => {
                         if let Some(budgets) = &self.client.budgets {
-                            budgets.succeeded(&target.origin, self.spent);
+                            budgets.succeeded(target.origin(&self.origin), &self.spent);
                         }
-                        self.report(seen, None, None);
+                        self.report(&target, seen, None, None);
                         return Ok(value);
                     }
                     Err(error) => break (seen, error),
                 }
             };
 
-            let wait = self.decide(&target.origin, &mut error);
-            self.report(seen, wait, Some(error.kind()));
+            let wait = self.decide(&target, &mut error);
+            self.report(&target, seen, wait, Some(error.kind()));
             match wait {
                 None => return Err(error),
                 Some(wait) => {
@@ -321,7 +337,7 @@ impl<'a> Run<'a> {
     ///
     /// `Err` ends the exchange; what went wrong with the request itself is in [`Asked`].
     async fn ask(&mut self, target: &Target) -> Result<Asked, Error> {
-        let origin = &target.origin;
+        let origin = target.origin(&self.origin);
         loop {
             self.wait_for_gate(origin).await?;
             let (request, generation) = self.prepared(target).await?;
@@ -351,9 +367,8 @@ impl<'a> Run<'a> {
 
             let result = result.and_then(|response| {
                 // A transport that follows redirects by itself would get around the rule.
-                let answered = Origin::of(&response.url)?;
-                if answered != *origin {
-                    return Err(origin.refuse("the answer's URL", &answered));
+                if !origin.is_of(&response.url) {
+                    return Err(origin.refuse(Lead::Answer, &Origin::of(&response.url)?));
                 }
                 Ok(response)
             });
@@ -375,9 +390,9 @@ impl<'a> Run<'a> {
         request.url = target.url.clone();
         let generation = self.how.prepare.prepare(&mut request).await?;
         // Credentials may go into the query, but not elsewhere.
-        let origin = Origin::of(&request.url)?;
-        if origin != self.origin {
-            return Err(self.origin.refuse("the prepared URL", &origin));
+        if !self.origin.is_of(&request.url) {
+            let elsewhere = Origin::of(&request.url)?;
+            return Err(self.origin.refuse(Lead::Credentials, &elsewhere));
         }
         refuse_userinfo(&request.url)?;
         hide_secrets(&mut request.headers, &self.request.headers);
@@ -385,7 +400,15 @@ impl<'a> Run<'a> {
     }
 
     /// What to do about `error`: the wait before the next try, or `None` to give up.
-    fn decide(&mut self, origin: &Origin, error: &mut Error) -> Option<Duration> {
+    fn decide(&mut self, target: &Target, error: &mut Error) -> Option<Duration> {
+        let origin = target.origin(&self.origin);
+        if let Some(away) = &target.away {
+            error.add_advice(&format!(
+                "that was {away} of allowedOrigins, which gets no credentials and no headers"
+            ));
+        } else if target.stranger {
+            error.add_advice("another origin led there, so it was asked without credentials");
+        }
         let policy = &self.client.retry;
         let clock = &self.client.clock;
         let told = error.settle_told(|| clock.wall());
@@ -472,41 +495,64 @@ impl<'a> Run<'a> {
             return refuse(format!("a redirect ({status}) without a usable Location"));
         };
         url.set_fragment(None);
-        if current.origin.is_secure() && url.scheme() == "http" {
-            let plain = Origin::of(&url)?;
-            return Err(current
-                .origin
-                .refuse("a redirect", &plain)
-                .with_status(response.status));
-        }
-        self.target(url, current.stranger, "a redirect")
-            .map_err(|error| error.with_status(response.status))
-    }
-
-    /// Where `url` leads, if this exchange may go there. What strangers lead to stays strange.
-    fn target(&self, url: Url, led_by_stranger: bool, what: &str) -> Result<Target, Error> {
-        let origin = Origin::of(&url)?;
-        let home = origin == self.origin;
-        if !home {
-            let gives_up_encryption = self.origin.is_secure() && !origin.is_secure();
-            let reads = matches!(self.request.method, Method::GET | Method::HEAD)
-                && self.request.body.is_none();
-            if gives_up_encryption || !reads || !self.how.allowed_origins.contains(&origin) {
-                return Err(self.origin.refuse(what, &origin));
-            }
-        }
-        refuse_userinfo(&url)?;
+        let away = self
+            .away(&url, current.origin(&self.origin), Lead::Redirect)
+            .map_err(|error| error.with_status(response.status))?;
         Ok(Target {
+            stranger: current.stranger || away.is_some(),
+            away,
             url,
-            origin,
-            stranger: led_by_stranger || !home,
         })
     }
 
-    fn report(&self, seen: Seen, wait: Option<Duration>, error: Option<ErrorKind>) {
+    /// The origin of `url` where that is not the exchange's own, if it may be asked; `from` is where it was said.
+    fn away(&self, url: &Url, from: &Origin, lead: Lead) -> Result<Option<Origin>, Error> {
+        let home = self.origin.is_of(url);
+        if !home || from.is_secure() != self.origin.is_secure() {
+            let origin = Origin::of(url)?;
+            if from.is_secure() && !origin.is_secure() {
+                return Err(from.refuse(lead, &origin));
+            }
+            if !home {
+                return self.allowed(origin, lead).and_then(|origin| {
+                    refuse_userinfo(url)?;
+                    Ok(Some(origin))
+                });
+            }
+        }
+        refuse_userinfo(url)?;
+        Ok(None)
+    }
+
+    fn allowed(&self, origin: Origin, lead: Lead) -> Result<Origin, Error> {
+        let gives_up_encryption = self.origin.is_secure() && !origin.is_secure();
+        if gives_up_encryption || !self.how.allowed_origins.contains(&origin) {
+            return Err(self.origin.refuse(lead, &origin));
+        }
+        let is_read = matches!(self.request.method, Method::GET | Method::HEAD);
+        if !is_read || self.request.body.is_some() {
+            let message = format!(
+                "{lead} leads to {origin} of allowedOrigins, which is asked by GET and HEAD without a body only; \
+                 nothing was sent there"
+            );
+            return Err(Error::new(ErrorKind::ForeignOrigin, message));
+        }
+        Ok(origin)
+    }
+
+    fn report(
+        &self,
+        target: &Target,
+        seen: Seen,
+        wait: Option<Duration>,
+        error: Option<ErrorKind>,
+    ) {
         let attempt = Attempt {
             method: self.request.method.clone(),
-            url: self.shown_url(),
+            url: match &target.away {
+                Some(origin) => SafeUrl::labelled(origin, ""),
+                None => self.shown_url(),
+            },
             number: self.number,
             status: seen.status,
             bytes: seen.bytes,

@@ -61,6 +61,7 @@
 
 mod address;
 mod budget;
+pub mod cassette;
 mod client;
 mod clock;
 mod error;

@@ -11,6 +11,11 @@ use governor::state::{InMemoryState, NotKeyed};
 
 use crate::{Clock, Error, ErrorKind, Origin};
 
+/// The slowest quota: one request in this time.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
+/// The limiter reckons in 64 bits of nanoseconds; a burst of this length leaves room for five hundred years of running.
+const LONGEST_BURST: Duration = Duration::from_secs(365 * 86_400);
+
 /// How many requests an origin may get in a time.
 ///
 /// Requests are spaced evenly: 5 a second are one every 200 ms, so that no window of a second holds more, however the server counts.
@@ -24,7 +29,7 @@ impl Quota {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] unless the number is above 0 and at most one request a nanosecond.
+    /// [`ErrorKind::Config`] for less than one request a day, and for more than 10^9 a second.
     pub fn per_second(requests: f64) -> Result<Self, Error> {
         Self::every(1.0 / requests)
     }
@@ -38,22 +43,25 @@ impl Quota {
         Self::every(60.0 / requests)
     }
 
-    /// Requests that may go at once after a pause; 1 unless set.
+    /// Requests that may go at once after a pause; 1 unless set. More than the quota lets through in a year are no more than that.
     #[must_use]
     pub fn burst(self, requests: NonZeroU32) -> Self {
-        Self(self.0.allow_burst(requests))
+        let most = LONGEST_BURST.as_nanos() / self.0.replenish_interval().as_nanos();
+        let most = NonZeroU32::new(u32::try_from(most).unwrap_or(u32::MAX));
+        Self(
+            self.0
+                .allow_burst(most.map_or(requests, |most| requests.min(most))),
+        )
     }
 
     fn every(seconds: f64) -> Result<Self, Error> {
-        // A thousand years and more would not fit the limiter's nanoseconds once a burst is multiplied in.
-        const LONGEST: f64 = 86_400.0;
         Duration::try_from_secs_f64(seconds)
             .ok()
-            .filter(|_| seconds <= LONGEST)
+            .filter(|interval| *interval <= LONGEST_INTERVAL)
             .and_then(governor::Quota::with_period)
             .map(Self)
             .ok_or_else(|| {
-                let message = "a quota must be above 0 and at least one request a day";
+                let message = "a quota must be a number from one request a day to 10^9 a second";
                 Error::new(ErrorKind::Config, message)
             })
     }

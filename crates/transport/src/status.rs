@@ -29,13 +29,14 @@ impl StatusRules {
         self
     }
 
-    /// This status is a failure that passes: it is asked again.
+    /// This status is a failure that passes: it is asked again. Says nothing about a success (2xx).
     #[must_use]
     pub fn retry(self, status: StatusCode) -> Self {
         self.except(status, true)
     }
 
-    /// This status is a failure that stays: it is not asked again, not even where it says that a limit is reached.
+    /// This status is a failure that stays: it is not asked again, a 403 not even where it says that a limit is reached. (After a
+    /// 429 others still wait for as long as was told.) Says nothing about a success (2xx).
     #[must_use]
     pub fn fail(self, status: StatusCode) -> Self {
         self.except(status, false)
@@ -67,8 +68,10 @@ impl StatusRules {
             return Ok(response);
         }
         let limits = Limits::of(&response.headers, self.reset_unit);
+        let exception = self.exceptions.iter().find(|(known, _)| *known == status);
+        let stays = exception.is_some_and(|(_, retried)| !retried);
         let limited = status == StatusCode::TOO_MANY_REQUESTS
-            || (status == StatusCode::FORBIDDEN && limits.reached());
+            || (status == StatusCode::FORBIDDEN && limits.reached() && !stays);
         let error = if limited {
             let message = format!("the rate limit is reached ({})", name(status));
             Error::new(ErrorKind::RateLimited, message)
@@ -85,12 +88,11 @@ impl StatusRules {
             )
             .retryable(is_temporary(status))
         };
-        let exception = self.exceptions.iter().find(|(known, _)| *known == status);
         let error = match exception {
             Some((_, retried)) => error.retryable(*retried),
             None => error,
         };
-        let told = if error.is_retryable() {
+        let told = if limited || error.is_retryable() {
             limits.told(status)
         } else {
             None

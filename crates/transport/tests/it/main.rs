@@ -3,6 +3,7 @@
 // Helpers outside of `#[test]` functions panic as well: that is how they report.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cassettes;
 mod credentials;
 mod gate;
 mod origins;

@@ -1,0 +1,229 @@
+//! Secrets out of what is recorded.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use url::Url;
+
+use crate::Request;
+
+/// Stands in a cassette where a secret was; a player takes anything in its place.
+pub const SECRET: &str = "<secret>";
+
+/// What is found in headers counts from this length on: shorter values, a version for one, occur everywhere.
+const SHORTEST_FOUND: usize = 8;
+
+/// Names whose values are secrets in queries, forms and JSON bodies; compared without case, dashes and underscores.
+const SECRET_NAMES: [&str; 12] = [
+    "accesstoken",
+    "apikey",
+    "apitoken",
+    "appkey",
+    "assertion",
+    "authtoken",
+    "clientassertion",
+    "clientsecret",
+    "idtoken",
+    "password",
+    "refreshtoken",
+    "sessiontoken",
+];
+
+/// Names that are as common for data (the key of an issue, the token of a page): in JSON their values count from
+/// [`SHORTEST_RANDOM`] on, and without blanks.
+const DOUBTFUL_NAMES: [&str; 5] = ["key", "secret", "sig", "signature", "token"];
+const SHORTEST_RANDOM: usize = 16;
+
+/// What a [`Recorder`](super::Recorder) shall not write, beside what it finds by itself.
+#[derive(Clone, Default)]
+pub struct Scrub {
+    secrets: Vec<SecretString>,
+    query_names: Vec<String>,
+}
+
+impl Scrub {
+    /// Only what is found.
+    pub fn new() -> Scrub {
+        Scrub::default()
+    }
+
+    /// This text wherever it occurs, if it is not empty.
+    #[must_use]
+    pub fn secret(mut self, secret: impl Into<SecretString>) -> Scrub {
+        self.secrets.push(secret.into());
+        self
+    }
+
+    /// The values of this query parameter.
+    #[must_use]
+    pub fn query(mut self, name: impl Into<String>) -> Scrub {
+        self.query_names.push(name.into());
+        self
+    }
+}
+
+impl fmt::Debug for Scrub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scrub")
+            .field("query_names", &self.query_names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All secrets that are known so far.
+pub(super) struct Scrubber {
+    /// In every form, the longest first, so that none is left in pieces.
+    forms: BTreeSet<ByLength>,
+    query_names: Vec<String>,
+}
+
+#[derive(Eq, Ord, PartialEq, PartialOrd)]
+struct ByLength(std::cmp::Reverse<usize>, String);
+
+impl Scrubber {
+    pub(super) fn new(scrub: &Scrub) -> Self {
+        let mut scrubber = Scrubber {
+            forms: BTreeSet::new(),
+            query_names: scrub.query_names.clone(),
+        };
+        for secret in &scrub.secrets {
+            scrubber.learn(secret.expose_secret());
+        }
+        scrubber
+    }
+
+    /// Takes the secrets out of a request before anything of it is written.
+    pub(super) fn learn_request(&mut self, request: &Request) {
+        self.learn_headers(&request.headers);
+        for (name, value) in request.url.query_pairs() {
+            if self.query_names.iter().any(|secret| *secret == name) || is_secret_name(&name) {
+                self.learn(&value);
+            }
+        }
+        if let Some(body) = &request.body {
+            self.learn_body(body);
+        }
+    }
+
+    /// The same for the body of an answer: a token, for one.
+    pub(super) fn learn_body(&mut self, body: &[u8]) {
+        if let Ok(json) = serde_json::from_slice::<Value>(body) {
+            self.learn_json(&json);
+        } else if let Ok(text) = std::str::from_utf8(body)
+            && !text.contains(['\n', '<', '{'])
+        {
+            for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+                if is_secret_name(&name) {
+                    self.learn(&value);
+                }
+            }
+        }
+    }
+
+    fn learn_json(&mut self, json: &Value) {
+        match json {
+            Value::Object(object) => {
+                for (name, value) in object {
+                    match value {
+                        Value::String(text) if is_secret_member(name, text) => self.learn(text),
+                        value => self.learn_json(value),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.learn_json(item)),
+            _ => {}
+        }
+    }
+
+    fn learn_headers(&mut self, headers: &HeaderMap) {
+        for (name, value) in headers {
+            let secret = value.is_sensitive()
+                || [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
+                || is_secret_name(name.as_str().trim_start_matches("x-"));
+            let Some(text) = value.to_str().ok().filter(|_| secret) else {
+                continue;
+            };
+            for part in text.split([' ', ';', ',']).chain([text]) {
+                if part.len() >= SHORTEST_FOUND {
+                    self.learn(part);
+                    self.learn_basic(part);
+                }
+            }
+        }
+    }
+
+    /// User name and password, of which the latter is a secret by itself.
+    fn learn_basic(&mut self, credentials: &str) {
+        let pair = BASE64_STANDARD.decode(credentials).ok();
+        let pair = pair.and_then(|bytes| String::from_utf8(bytes).ok());
+        if let Some((_, password)) = pair.as_deref().and_then(|pair| pair.split_once(':'))
+            && password.len() >= SHORTEST_FOUND
+        {
+            self.learn(password);
+        }
+    }
+
+    fn learn(&mut self, secret: &str) {
+        if secret.is_empty() || secret == SECRET {
+            return;
+        }
+        let json = Value::from(secret).to_string();
+        let escaped = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let in_url = Url::parse("http://h/").map(|mut url| {
+            url.set_query(Some(secret));
+            url.query().unwrap_or_default().to_owned()
+        });
+        let forms = [
+            Some(secret.to_owned()),
+            Some(json[1..json.len() - 1].to_owned()),
+            Some(escaped.to_ascii_lowercase()).filter(|_| escaped != secret),
+            Some(escaped),
+            Some(form),
+            in_url.ok(),
+        ];
+        for form in forms.into_iter().flatten().filter(|form| !form.is_empty()) {
+            self.forms
+                .insert(ByLength(std::cmp::Reverse(form.len()), form));
+        }
+    }
+
+    /// `text` without the secrets.
+    pub(super) fn clean(&self, text: &str) -> String {
+        let mut clean = text.to_owned();
+        for ByLength(_, form) in &self.forms {
+            if clean.contains(form.as_str()) {
+                clean = clean.replace(form.as_str(), SECRET);
+            }
+        }
+        clean
+    }
+}
+
+/// In a query or a form both kinds of names count.
+fn is_secret_name(name: &str) -> bool {
+    let name = bare(name);
+    SECRET_NAMES.contains(&name.as_str()) || DOUBTFUL_NAMES.contains(&name.as_str())
+}
+
+fn is_secret_member(name: &str, value: &str) -> bool {
+    let name = bare(name);
+    SECRET_NAMES.contains(&name.as_str())
+        || DOUBTFUL_NAMES.contains(&name.as_str())
+            && value.len() >= SHORTEST_RANDOM
+            && !value.contains(char::is_whitespace)
+}
+
+fn bare(name: &str) -> String {
+    name.chars()
+        .filter(|c| !matches!(c, '-' | '_'))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
