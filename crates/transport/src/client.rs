@@ -507,26 +507,20 @@ impl<'a> Run<'a> {
 
     /// The origin of `url` where that is not the exchange's own, if it may be asked; `from` is where it was said.
     fn away(&self, url: &Url, from: &Origin, lead: Lead) -> Result<Option<Origin>, Error> {
-        let home = self.origin.is_of(url);
-        if !home || from.is_secure() != self.origin.is_secure() {
-            let origin = Origin::of(url)?;
-            if from.is_secure() && !origin.is_secure() {
-                return Err(from.refuse(lead, &origin));
-            }
-            if !home {
-                return self.allowed(origin, lead).and_then(|origin| {
-                    refuse_userinfo(url)?;
-                    Ok(Some(origin))
-                });
-            }
+        if from.is_secure() && url.scheme() == "http" {
+            return Err(from.refuse(lead, &Origin::of(url)?));
         }
+        let away = if self.origin.is_of(url) {
+            None
+        } else {
+            Some(self.allowed(Origin::of(url)?, lead)?)
+        };
         refuse_userinfo(url)?;
-        Ok(None)
+        Ok(away)
     }
 
     fn allowed(&self, origin: Origin, lead: Lead) -> Result<Origin, Error> {
-        let gives_up_encryption = self.origin.is_secure() && !origin.is_secure();
-        if gives_up_encryption || !self.how.allowed_origins.contains(&origin) {
+        if !self.how.allowed_origins.contains(&origin) {
             return Err(self.origin.refuse(lead, &origin));
         }
         let is_read = matches!(self.request.method, Method::GET | Method::HEAD);

@@ -33,7 +33,8 @@ struct Inner {
 pub enum ErrorKind {
     /// A setting or a request that can never work: fix the configuration. Not retried.
     Config,
-    /// No connection: name resolution, refusal, TLS. Nothing was sent. Retried.
+    /// No connection: name resolution, refusal, TLS. Nothing was sent. Retried, unless it is a certificate or a setting that stands
+    /// in the way.
     Connect,
     /// No whole answer within the time allowed. Retried.
     Timeout,

@@ -50,6 +50,7 @@ pub struct HttpTransport {
     client: reqwest::Client,
     timeout: Duration,
     max_body_bytes: u64,
+    has_proxy: bool,
     deny_private_addresses: bool,
 }
 
@@ -101,11 +102,17 @@ impl HttpTransport {
     /// The only way from an error of the HTTP library to ours: its URL is removed here.
     fn explain(&self, error: reqwest::Error) -> Error {
         let error = error.without_url();
-        let (kind, message) = if error.is_connect() {
-            let (message, passes) = why_no_connection(&error);
-            return Error::new(ErrorKind::Connect, message)
-                .retryable(passes)
+        if let Some(reason) = lasting_reason(&error) {
+            return Error::new(ErrorKind::Connect, reason)
+                .retryable(false)
                 .with_source(error);
+        }
+        let (kind, message) = if error.is_connect() {
+            let what = match self.has_proxy {
+                true => "no connection; check proxy, and the host and port of baseUrl",
+                false => "no connection; check the host and port of baseUrl",
+            };
+            (ErrorKind::Connect, what.to_owned())
         } else if error.is_timeout() {
             let message = format!("no whole answer within {:?}; raise timeout", self.timeout);
             (ErrorKind::Timeout, message)
@@ -295,6 +302,7 @@ impl HttpTransportBuilder {
             client,
             timeout: self.timeout,
             max_body_bytes: self.max_body_bytes,
+            has_proxy: self.proxy.is_some(),
             deny_private_addresses: self.deny_private_addresses,
         })
     }
@@ -363,38 +371,58 @@ impl fmt::Display for PrivateAddress {
 
 impl StdError for PrivateAddress {}
 
-/// Why there is no connection, and whether that may pass. What a certificate says and what a setting forbids does not.
-fn why_no_connection(error: &reqwest::Error) -> (String, bool) {
-    let (mut untrusted, mut not_tls, mut refused_ours) = (false, false, false);
+/// Why a connection cannot be had for as long as nobody changes a setting or a certificate. The libraries below say it in words only.
+fn lasting_reason(error: &reqwest::Error) -> Option<String> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.is::<PrivateAddress>() {
-            return (error.to_string(), false);
+            return Some(error.to_string());
         }
         let text = error.to_string();
-        untrusted |= text.contains("invalid peer certificate");
-        refused_ours |= text.contains("received fatal alert") && text.contains("ertificate");
-        not_tls |= text.contains("InvalidContentType") || text.contains("corrupt message");
+        let reason = LASTING_REASONS
+            .iter()
+            .find(|(words, _)| words.iter().all(|word| text.contains(word)));
+        if let Some((_, reason)) = reason {
+            return Some((*reason).to_owned());
+        }
         cause = error.source();
     }
-    let (message, passes) = if not_tls {
-        (
-            "the server does not answer in TLS; if it is meant to be plain HTTP, begin baseUrl with http://",
-            false,
-        )
-    } else if untrusted {
-        (
-            "the server's certificate is not trusted; name the authority that signed it in caFile, \
-             or set verifySsl to false if you accept the risk",
-            false,
-        )
-    } else if refused_ours {
-        (
-            "the server refused our certificate; set clientCert and clientKey to those that it expects",
-            false,
-        )
-    } else {
-        ("no connection; check the host and port of baseUrl", true)
-    };
-    (message.to_owned(), passes)
+    None
 }
+
+/// Words of an error, all of which must be there, and what to do about it. The first that fits counts.
+const LASTING_REASONS: &[(&[&str], &str)] = &[
+    (
+        &["received corrupt message", "InvalidContentType"],
+        "the server does not answer in TLS; if it is meant to be plain HTTP, begin baseUrl with http://",
+    ),
+    (
+        &["invalid peer certificate", "not valid for name"],
+        "the server's certificate is for another host; check the host of baseUrl",
+    ),
+    (
+        &["invalid peer certificate", "expired"],
+        "the server's certificate has expired; it needs a new one (and this machine the right time)",
+    ),
+    (
+        &["invalid peer certificate", "not valid yet"],
+        "the server's certificate is not valid yet; check the time of this machine",
+    ),
+    (
+        &["invalid peer certificate"],
+        "the server's certificate is not trusted; name the authority that signed it in caFile, \
+         or set verifySsl to false if you accept the risk",
+    ),
+    (
+        &["received fatal alert", "ertificate"],
+        "the server refused our certificate; set clientCert and clientKey to those that it expects",
+    ),
+    (
+        &["received fatal alert", "UnknownCA"],
+        "the server refused our certificate; set clientCert and clientKey to those that it expects",
+    ),
+    (
+        &["proxy authorization required"],
+        "the proxy asks for a user name and a password; write them into proxy, as in http://user:password@proxy.example:3128",
+    ),
+];
