@@ -757,3 +757,17 @@ resources:
     assert!(cause.starts_with("NotRead"), "{report}");
     assert_eq!(rig.port.deleted(), []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_object_among_the_pages_of_parents_is_no_parent() {
+    // Five teams on two pages of a bare list; the second page is an error in disguise, and none of its fields is a team.
+    for page in [1, 2] {
+        let disguised = Answer::json(json!({"ok": false, "error": "internal"}));
+        let rig = Rig::with_port(teams().faults("/teams", page.., disguised), live());
+        let report = rig
+            .sync("paginationType: page\npageSize: 3", &users_of(TEAM))
+            .await;
+        assert_eq!(report.resources[0].outcome, "incomplete", "{report}");
+        assert_eq!(rig.port.deleted(), [], "{report}");
+    }
+}

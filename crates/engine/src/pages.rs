@@ -24,6 +24,8 @@ pub(crate) struct Pages {
     list: Arc<ListRequest>,
     state: State,
     read_ahead: bool,
+    /// Whether the body of the first page was taken as one record.
+    begins_with_object: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,8 @@ type UnderWay = AbortOnDropHandle<Result<Answer, Error>>;
 pub(crate) struct RecordPage {
     pub(crate) records: Vec<Val>,
     pub(crate) warnings: Vec<String>,
+    /// The body was no list: it is taken as the one record.
+    pub(crate) is_one_object: bool,
 }
 
 /// `data_path` found nothing in a body.
@@ -104,6 +108,7 @@ impl Pages {
             list: list.clone(),
             state: State::Fresh { path },
             read_ahead,
+            begins_with_object: None,
         }
     }
 
@@ -231,6 +236,12 @@ impl Pages {
         let number = walk.progress().pages + 1;
         let said_more = walk.progress().said_more;
         let mut warnings = Vec::new();
+        let is_one_object = !no_content && self.list.data_path.is_none() && body.is_object();
+        if !no_content && *self.begins_with_object.get_or_insert(is_one_object) != is_one_object {
+            // An error in disguise, it may be: as a record it would be one among many that gives nothing.
+            let what = "the body is an object where the pages before were lists, or the other way round; if both are right, set data_path to the list in it";
+            return Err(self.place(Error::new(ErrorKind::Extract, what), Some(number)));
+        }
         let (records, nothing) = match no_content {
             true => (Vec::new(), None),
             false => self.records(body, number, &mut warnings)?,
@@ -246,7 +257,11 @@ impl Pages {
         if number == 1 && self.list.data_path.is_none() && body.is_object() {
             self.end_of_one_object(headers, body, &records, &mut warnings)?;
         }
-        Ok(RecordPage { records, warnings })
+        Ok(RecordPage {
+            records,
+            warnings,
+            is_one_object,
+        })
     }
 
     /// Whether the read is over for a reason that does not rest on this page's having no records: a page without the list (an error

@@ -26,6 +26,8 @@ type Shared = Arc<OnceCell<Parents>>;
 pub(crate) struct Parents {
     pub(crate) records: Arc<Vec<Val>>,
     pub(crate) warnings: Arc<Vec<String>>,
+    /// Their list was no list but one object.
+    pub(crate) is_one_object: bool,
 }
 
 /// Parent records that may not be all, and why.
@@ -65,12 +67,13 @@ impl Session {
     async fn read_parents(&self, kind: &str, list: &ParentList) -> Result<Parents, SomeParents> {
         let mut pages = Pages::of_parents(self.api.clone(), kind, list);
         let (mut records, mut warnings) = (Vec::new(), Vec::new());
-        let mut failure = None;
+        let (mut failure, mut is_one_object) = (None, false);
         while let Some(page) = pages.next().await {
             match page {
                 Ok(page) => {
                     records.extend(page.records);
                     warnings.extend(page.warnings);
+                    is_one_object |= page.is_one_object;
                 }
                 Err(error) => failure = Some(error),
             }
@@ -83,6 +86,7 @@ impl Session {
         let parents = Parents {
             records: Arc::new(records),
             warnings: Arc::new(warnings),
+            is_one_object,
         };
         match failure.or_else(|| pages.shortfall()) {
             None => Ok(parents),

@@ -221,7 +221,7 @@ impl Read {
             return (Vec::new(), Vec::new());
         };
         let kind = self.resource.kind();
-        let (parents, failure) = match self.session.parents(kind, list).await {
+        let (parents, mut failure) = match self.session.parents(kind, list).await {
             Ok(parents) => (parents, None),
             Err(some) => (some.parents, Some(some.failure)),
         };
@@ -232,6 +232,15 @@ impl Read {
         });
         for error in &errors {
             self.observe(&Event::RecordFailed { kind, error });
+        }
+        if parents.is_one_object && children.is_empty() && failure.is_none() {
+            // Not a list without values, but something else in its place: an error in disguise, it may be.
+            let what = format!(
+                "parents at {}: the body is an object and gives no value for {{{}}}; set its data_path to the list in it",
+                list.list.template.as_str(),
+                list.parameter.name()
+            );
+            failure = Some(Error::new(ErrorKind::Extract, what).of_resource(kind));
         }
         {
             let mut tally = self.tally.lock();
@@ -246,7 +255,11 @@ impl Read {
                 tally.stops.insert("NoParents".to_owned());
             }
             tally.warn(parents.warnings.iter().cloned());
-            if children.is_empty() && errors.is_empty() && !parents.records.is_empty() {
+            if children.is_empty()
+                && errors.is_empty()
+                && failure.is_none()
+                && !parents.records.is_empty()
+            {
                 tally.warnings.insert(format!(
                     "parents at {}: none of {} gave a value for {{{}}}; check its field and filter",
                     list.list.template.as_str(),
