@@ -1,10 +1,10 @@
 //! The runner: two configuration files (or the environment) in, a catalog in step out.
 //!
 //! ```text
-//! ocean_custom [--config FILE] [--mapping FILE] [--dry-run | --validate] [--once] [--kind KIND]…
+//! ocean_custom [--config FILE] [--mapping FILE] [--dry-run | --validate | --replay FILE] [--record FILE] [--once] [--kind KIND]…
 //! ```
 //!
-//! stdout: with `--dry-run` one JSON line for each entity, otherwise the report of the sync as one JSON object.
+//! stdout: with `--dry-run` and `--replay` one JSON line for each entity, otherwise the report of the sync as one JSON object.
 //! stderr: progress on a terminal, log lines elsewhere, then a summary.
 //! Exit code: 0 all well, 1 something is incomplete, rejected or held back, 2 refused before the API was asked anything.
 
@@ -20,6 +20,7 @@ use clap::Parser;
 use longshore_engine::config::{Config, ConfigError, Listener};
 use longshore_engine::port_client::PortClient;
 use longshore_engine::transport::Client;
+use longshore_engine::transport::cassette::{Player, Recorder};
 use longshore_engine::{Engine, EngineBuilder, PortSink, PortSinkOptions, Report, Sink};
 
 use crate::dry_run::DryRun;
@@ -45,6 +46,17 @@ struct Arguments {
     /// Check the configuration and end. Sends nothing.
     #[arg(long)]
     validate: bool,
+    /// Write what the API is asked and answers into this file, without the secrets, for --replay.
+    #[arg(long, value_name = "FILE", conflicts_with = "validate")]
+    record: Option<PathBuf>,
+    /// As --dry-run, with the answers from this file instead of the API: no network, no waiting, any credentials.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["validate", "record", "dry_run"],
+        requires = "mapping"
+    )]
+    replay: Option<PathBuf>,
     /// End after one pass.
     #[arg(long)]
     once: bool,
@@ -88,24 +100,26 @@ async fn run(arguments: &Arguments) -> Result<bool, Stop> {
     refuse_listener(&config.run.listener, arguments)?;
     check_kinds(&config, &arguments.kind)?;
     if arguments.validate {
-        build(&config, &progress)?;
+        build(&config, &Traffic::Live, &progress)?;
         say(describe(&config));
         return Ok(true);
     }
     end_on_signal(progress.clone());
-    if arguments.dry_run {
-        dry_run(&config, arguments, &progress).await
+    let traffic = Traffic::of(arguments)?;
+    if arguments.dry_run || arguments.replay.is_some() {
+        dry_run(&config, arguments, &traffic, &progress).await
     } else {
-        sync_into_port(config, arguments, &progress).await
+        sync_into_port(config, arguments, &traffic, &progress).await
     }
 }
 
 async fn dry_run(
     config: &Config,
     arguments: &Arguments,
+    traffic: &Traffic,
     progress: &Progress,
 ) -> Result<bool, Stop> {
-    let engine = build(config, progress)?;
+    let engine = build(config, traffic, progress)?;
     let sink = DryRun::new(progress.clone());
     let report = tokio::select! {
         report = sync(&engine, &arguments.kind, &sink) => Some(report),
@@ -118,6 +132,15 @@ async fn dry_run(
             "stdout was closed before the last entity".to_owned(),
         ));
     };
+    if let Traffic::Played(player) = traffic
+        && let unplayed = player.unplayed()
+        && let Some(first) = unplayed.first()
+    {
+        let count = counted(unplayed.len() as u64, "request", "requests");
+        progress.warn(&format!(
+            "{count} of the cassette were not made, the first of them {first}"
+        ));
+    }
     let printed = counted(sink.printed(), "entity", "entities");
     summarize(
         &report,
@@ -130,6 +153,7 @@ async fn dry_run(
 async fn sync_into_port(
     config: Config,
     arguments: &Arguments,
+    traffic: &Traffic,
     progress: &Progress,
 ) -> Result<bool, Stop> {
     let port = port_client(&config)?;
@@ -138,7 +162,7 @@ async fn sync_into_port(
         None => mapping_from_port(config, &port, progress).await?,
     };
     check_kinds(&config, &arguments.kind)?;
-    let engine = build(&config, progress)?;
+    let engine = build(&config, traffic, progress)?;
     let options = config.mapping.as_ref().map(PortSinkOptions::from);
     let sink = PortSink::new(port).options(options.unwrap_or_default());
     let report = sync(&engine, &arguments.kind, &sink).await;
@@ -176,7 +200,8 @@ fn refused(error: &ConfigError) -> Stop {
 
 /// Listeners that this version cannot serve are refused instead of ignored.
 fn refuse_listener(listener: &Listener, arguments: &Arguments) -> Result<(), Stop> {
-    let one_pass = arguments.once || arguments.dry_run || arguments.validate;
+    let one_pass =
+        arguments.once || arguments.dry_run || arguments.validate || arguments.replay.is_some();
     match listener {
         Listener::Polling { .. } if !one_pass => Err(Stop::Refused(
             "eventListener: POLLING, the default, is not there yet: add --once; for a single pass, which a scheduler may repeat, \
@@ -212,10 +237,47 @@ fn kinds(config: &Config) -> Vec<&str> {
     kinds
 }
 
-fn build(config: &Config, progress: &Progress) -> Result<Engine, Stop> {
-    EngineBuilder::from_config(config)
-        .and_then(|builder| builder.observer(progress.observer()).build())
-        .map_err(|error| Stop::Refused(chain(&error)))
+/// Where answers come from.
+enum Traffic {
+    Live,
+    /// From the API, and into this file.
+    Recorded(PathBuf),
+    Played(Player),
+}
+
+impl Traffic {
+    fn of(arguments: &Arguments) -> Result<Traffic, Stop> {
+        Ok(match (&arguments.record, &arguments.replay) {
+            (Some(file), _) => Traffic::Recorded(file.clone()),
+            (None, Some(file)) => {
+                let player = Player::open(file).map_err(|error| Stop::Refused(chain(&error)))?;
+                Traffic::Played(player)
+            }
+            (None, None) => Traffic::Live,
+        })
+    }
+}
+
+fn build(config: &Config, traffic: &Traffic, progress: &Progress) -> Result<Engine, Stop> {
+    let refused = |error: &(dyn std::error::Error + 'static)| Stop::Refused(chain(error));
+    let builder = EngineBuilder::from_config(config).map_err(|error| refused(&error))?;
+    let builder = match traffic {
+        Traffic::Live => builder,
+        Traffic::Recorded(file) => {
+            let connection = &config.connection;
+            let http = connection.http().build().map_err(|error| refused(&error))?;
+            let recorder = Recorder::create(file, Arc::new(http), &connection.scrub())
+                .map_err(|error| refused(&error))?;
+            builder.transport(Arc::new(recorder))
+        }
+        Traffic::Played(player) => builder
+            .transport(Arc::new(player.clone()))
+            .clock(player.clock()),
+    };
+    builder
+        .observer(progress.observer())
+        .build()
+        .map_err(|error| refused(&error))
 }
 
 fn port_client(config: &Config) -> Result<PortClient, Stop> {

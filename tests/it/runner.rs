@@ -713,3 +713,78 @@ fn many_kinds(kinds: &[&str]) -> String {
         .collect();
     json!({"resources": resources}).to_string()
 }
+
+// --record and --replay
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_recorded_is_replayed_without_the_api_and_without_its_credentials() {
+    let folder = tempfile::tempdir().unwrap();
+    let cassette = folder.path().join("users.cassette");
+    let cassette = cassette.to_str().unwrap();
+    let api = users().bearer("s3cret-token").fault(
+        "/users",
+        1,
+        Answer::status(429).header("retry-after", "1"),
+    );
+    let server = api.serve().await;
+    let with = |token: &str, mapping: &str| {
+        Program::reading(&server)
+            .variable("OCEAN__INTEGRATION__CONFIG__AUTH_TYPE", "bearer_token")
+            .variable("OCEAN__INTEGRATION__CONFIG__API_TOKEN", token)
+            .mapping(mapping)
+    };
+    let recorded = with("s3cret-token", USERS)
+        .arguments(&["--dry-run", "--record", cassette])
+        .run()
+        .await;
+    assert_eq!(recorded.code, Some(0), "{}", recorded.stderr);
+    let asked = api.count("/users");
+    assert!(
+        !std::fs::read_to_string(cassette)
+            .unwrap()
+            .contains("s3cret-token")
+    );
+
+    let replayed = with("another", USERS)
+        .arguments(&["--replay", cassette])
+        .run()
+        .await;
+    assert_eq!(replayed.code, Some(0), "{}", replayed.stderr);
+    assert_eq!(replayed.lines(), recorded.lines());
+    assert_eq!(api.count("/users"), asked, "the API was asked");
+
+    // A mapping that asks for something else is told to record again.
+    let other = with("another", &USERS.replace("/users", "/people"));
+    let ended = other.arguments(&["--replay", cassette]).run().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains("the cassette has no answer to GET")
+            && ended.stderr.contains("record it again"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("2 requests of the cassette were not made"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_cassette_is_refused() {
+    let server = users().serve().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let ended = Program::reading(&server)
+        .mapping(USERS)
+        .arguments(&["--replay", file.path().to_str().unwrap()])
+        .run()
+        .await;
+    assert_eq!(ended.code, Some(2));
+    assert!(
+        ended.stderr.contains("line 1 is not the head of one"),
+        "{}",
+        ended.stderr
+    );
+}

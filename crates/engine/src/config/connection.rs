@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use longshore_paginate::Settings;
+use longshore_transport::cassette::Scrub;
 use longshore_transport::{
     DEFAULT_MAX_BODY_BYTES, DEFAULT_MAX_CONCURRENT_REQUESTS, DEFAULT_TIMEOUT, HttpTransport,
     HttpTransportBuilder, Origin, Quota, RetryPolicy, SafeUrl, parse_url,
@@ -75,6 +76,13 @@ impl Connection {
             http = http.client_certificate(&client.certificate, &client.key);
         }
         http
+    }
+
+    /// What a recording of this API shall not hold, beside what a recorder finds by itself: the values of the base URL's query.
+    pub fn scrub(&self) -> Scrub {
+        self.base_url
+            .query_pairs()
+            .fold(Scrub::new(), |scrub, (name, _)| scrub.query(name))
     }
 
     /// An HTTP client for other servers than the API, Port for one: with the proxy and the authorities of the network around us, and
