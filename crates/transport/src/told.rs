@@ -405,7 +405,72 @@ mod tests {
         assert_eq!(told(&busy), Some(3000.0), "a 429 has no other reason");
     }
 
+    /// `moment` as RFC 9110 §5.6.7 lets it be written, in this order: IMF-fixdate, RFC 850, asctime.
+    fn written(moment: SystemTime) -> [String; 3] {
+        let imf = httpdate::fmt_http_date(moment);
+        let words: Vec<&str> = imf
+            .split([' ', ','])
+            .filter(|word| !word.is_empty())
+            .collect();
+        let [short, day, month, year, time, _] = words[..] else {
+            panic!("{imf}");
+        };
+        let days = [
+            "Sunday",
+            "Monday",
+            "Tuesday",
+            "Wednesday",
+            "Thursday",
+            "Friday",
+            "Saturday",
+        ];
+        let long = days
+            .into_iter()
+            .find(|long| long.starts_with(short))
+            .unwrap();
+        [
+            imf.clone(),
+            format!("{long}, {day}-{month}-{} {time} GMT", &year[2..]),
+            format!(
+                "{short} {month} {:>2} {time} {year}",
+                day.trim_start_matches('0')
+            ),
+        ]
+    }
+
     proptest! {
+        // R15: in each of its forms a date is reckoned against the answer's own, and one that has passed gives no wait. The years
+        // of RFC 850 have two digits: 1970 to 2069.
+        #[test]
+        fn a_date_in_any_form_gives_the_time_from_the_answers_own(
+            date in 1_000_000_u64..3_000_000_000, wait in -1_000_000_i64..1_000_000,
+        ) {
+            let at = |seconds: u64| UNIX_EPOCH + Duration::from_secs(seconds);
+            let date_of_answer = httpdate::fmt_http_date(at(date));
+            let moment = at(date.saturating_add_signed(wait));
+            let expected = Duration::from_secs(u64::try_from(wait).unwrap_or(0));
+            for text in written(moment) {
+                let headers = headers(&[("date", &date_of_answer), ("retry-after", &text)]);
+                let limits = Limits::of(&headers, ResetUnit::BySize);
+                let told = limits.told(StatusCode::SERVICE_UNAVAILABLE).unwrap();
+                prop_assert_eq!(told.wait(|| panic!("there is a date")), expected, "{}", text);
+            }
+        }
+
+        // R16: of several headers, garbage among them, the largest number counts.
+        #[test]
+        fn the_largest_number_among_garbage_is_told(
+            values in prop::collection::vec((any::<bool>(), 0_u32..1_000_000, "[ -~&&[^0-9]]{0,12}"), 1..6),
+        ) {
+            let texts: Vec<String> = values
+                .iter()
+                .map(|(good, number, garbage)| if *good { number.to_string() } else { garbage.clone() })
+                .collect();
+            let pairs: Vec<(&str, &str)> = texts.iter().map(|text| ("retry-after", text.as_str())).collect();
+            let largest = values.iter().filter(|(good, ..)| *good).map(|(_, number, _)| *number).max();
+            prop_assert_eq!(told(&pairs), Some(f64::from(largest.unwrap_or(0))), "{:?}", texts);
+        }
+
         // R16: whatever a server writes, the wait is a number, and adding to it cannot overflow.
         #[test]
         fn any_header_text_gives_a_bounded_wait(

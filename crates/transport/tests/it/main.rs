@@ -3,10 +3,13 @@
 // Helpers outside of `#[test]` functions panic as well: that is how they report.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod allowed;
+mod budget;
 mod cassettes;
 mod credentials;
 mod gate;
 mod origins;
+mod quota;
 mod retries;
 mod secrets;
 mod sockets;

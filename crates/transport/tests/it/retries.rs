@@ -1,11 +1,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use longshore_transport::{
-    Client, Clock, Error, ErrorKind, Exchange, ResetUnit, Response, RetryPolicy, RetryScope,
-    StatusRules, TokioClock, Unauthenticated, async_trait, json,
+    Client, Clock, Error, ErrorKind, Exchange, Request, ResetUnit, Response, RetryPolicy,
+    RetryScope, StatusRules, TokioClock, Unauthenticated, async_trait, json,
 };
+use proptest::prelude::*;
 
 use crate::support::{Events, Fake, URL, answer, get, read};
 
@@ -353,4 +354,141 @@ async fn every_request_is_told_to_the_listener() {
         assert_eq!(event.elapsed, Duration::from_millis(30));
     }
     assert_eq!(events[3].bytes, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_sent_as_post_is_tried_again_with_its_body() {
+    let api = Fake::sequence(vec![(502, &[]), (200, &[])]);
+    let request =
+        Request::new(Method::POST, get(URL).url).with_json(&serde_json::json!({"page": 2}));
+    let how = Exchange::new(&Unauthenticated);
+    api.client()
+        .send(request, &how, Response::success)
+        .await
+        .unwrap();
+    let sent = api.requests();
+    assert_eq!(sent.len(), 2);
+    for sent in sent {
+        assert_eq!(sent.method, Method::POST);
+        assert_eq!(sent.body.unwrap(), r#"{"page":2}"#);
+        assert_eq!(sent.headers["content-type"], "application/json");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_means_what_the_rules_say() {
+    async fn ask(api: &Arc<Fake>, rules: &StatusRules) -> Result<Response, Error> {
+        let how = Exchange::new(&Unauthenticated);
+        let client = api.client();
+        client
+            .send(get(URL), &how, |response| rules.check(response))
+            .await
+    }
+    let rules = StatusRules::default()
+        .retry(StatusCode::CONFLICT)
+        .fail(StatusCode::SERVICE_UNAVAILABLE)
+        .retry(StatusCode::NOT_FOUND)
+        .fail(StatusCode::NOT_FOUND)
+        .fail(StatusCode::FORBIDDEN)
+        .fail(StatusCode::OK);
+
+    let api = Fake::sequence(vec![(409, &[("retry-after", "7")]), (200, &[])]);
+    ask(&api, &rules).await.unwrap();
+    assert!(
+        (7.0..=7.7).contains(&api.times()[1]),
+        "a told wait counts as ever"
+    );
+    for status in [503, 404] {
+        let api = Fake::sequence(vec![(status, &[])]);
+        let error = ask(&api, &rules).await.unwrap_err();
+        assert_eq!((error.status().unwrap().as_u16(), api.count()), (status, 1));
+        assert!(!error.is_retryable());
+    }
+    let api = Fake::sequence(vec![(500, &[]), (200, &[])]);
+    ask(&api, &rules).await.unwrap();
+
+    // A limit in disguise is none where 403 was said to be final, and pauses nobody.
+    let api = Fake::sequence(vec![(
+        403,
+        &[("x-ratelimit-remaining", "0"), ("retry-after", "60")],
+    )]);
+    let error = ask(&api, &rules).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Status);
+    assert_eq!(error.told_wait(), None);
+    assert_eq!(api.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_that_is_final_pauses_the_others_all_the_same() {
+    let api = Fake::sequence(vec![(429, &[("retry-after", "60")]), (200, &[])]);
+    let client = api.client();
+    let rules = StatusRules::default().fail(StatusCode::TOO_MANY_REQUESTS);
+    let how = Exchange::new(&Unauthenticated);
+    let refused = client
+        .send(get(URL), &how, |response| rules.check(response))
+        .await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::RateLimited);
+    read(&client, &Unauthenticated).await.unwrap();
+    assert!(api.times()[1] >= 60.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_says_no_is_final_unless_the_caller_says_that_it_passes() {
+    for (passes, requests) in [(false, 1), (true, 2)] {
+        let api = Fake::sequence(vec![(200, &[("retry-after", "7")]), (200, &[])]);
+        let first = std::sync::atomic::AtomicBool::new(true);
+        let rules = StatusRules::default();
+        let how = Exchange::new(&Unauthenticated);
+        let client = api.client();
+        let result = client
+            .send(get(URL), &how, |response| {
+                match first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                    true => Err(rules.rejection(&response, "ok is false").retryable(passes)),
+                    false => Ok(()),
+                }
+            })
+            .await;
+        assert_eq!(api.count(), requests);
+        match result {
+            Ok(()) => assert!((7.0..=7.7).contains(&api.times()[1])),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Rejected);
+                assert!(!error.is_retryable());
+                assert_eq!(error.status().unwrap(), StatusCode::OK);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    // R14, R16: whatever is told, in however many headers, the next request comes no earlier than the base and the largest number,
+    // and no later than a tenth after that.
+    #[test]
+    fn any_told_wait_is_kept(
+        values in prop::collection::vec(prop_oneof![
+            3 => (0_u32..300).prop_map(|seconds| seconds.to_string()),
+            1 => "-[0-9]{1,3}|[a-z ;=.]{0,10}|[0-9]{1,3}[a-z]|0x[0-9]{2}|\\+[0-9]{1,3}|NaN|inf|1e[0-9]",
+        ], 1..5),
+        status in prop::sample::select(vec![429_u16, 503, 403]),
+    ) {
+        let largest = values.iter().filter_map(|value| value.trim().parse::<u32>().ok().filter(|_| !value.starts_with('+'))).max();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let sent = values.clone();
+            let api = Fake::new(move |n, request| {
+                let headers: Vec<(&str, &str)> = sent.iter().map(|value| ("retry-after", value.as_str())).collect();
+                Ok(if n == 0 { answer(request, status, &headers) } else { answer(request, 200, &[]) })
+            });
+            read(&api.client(), &Unauthenticated).await.unwrap();
+            let wait = api.times()[1];
+            let least = f64::from(largest.unwrap_or(0)).max(0.2);
+            assert!(wait >= least && wait <= least * 1.1 + 0.002, "{values:?}: {wait}");
+        });
+    }
 }

@@ -13,7 +13,7 @@ use longshore_transport::{
     Unauthenticated, json, parse_url,
 };
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::{body_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -38,7 +38,7 @@ where
     let url = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            if read_head(&mut stream).await {
+            if read_head(&mut stream).await.is_some() {
                 tokio::spawn(serve(stream));
             }
         }
@@ -46,15 +46,13 @@ where
     url
 }
 
-async fn read_head(stream: &mut TcpStream) -> bool {
+/// The head of a request up to its empty line, unless the connection ends before.
+pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return false,
-        }
+        head.push(stream.read_u8().await.ok()?);
     }
-    true
+    Some(head)
 }
 
 /// A server that writes `answer` to each connection and closes it.
