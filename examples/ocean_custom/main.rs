@@ -1,6 +1,7 @@
 //! The runner: two configuration files (or the environment) in, a catalog in step out.
 //!
 //! ```text
+//! ocean_custom --schema connection|mapping
 //! ocean_custom [--config FILE] [--mapping FILE] [--dry-run | --validate | --replay FILE] [--record FILE] [--once] [--kind KIND]…
 //! ```
 //!
@@ -60,9 +61,19 @@ struct Arguments {
     /// End after one pass.
     #[arg(long)]
     once: bool,
+    /// Print the JSON Schema of one of the two files, for editors, and end.
+    #[arg(long, value_name = "FILE", value_enum)]
+    schema: Option<SchemaOf>,
     /// Read only resources of this kind; may be repeated.
     #[arg(long, value_name = "KIND")]
     kind: Vec<String>,
+}
+
+/// The two files.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum SchemaOf {
+    Connection,
+    Mapping,
 }
 
 /// Why the runner ends before or without a report.
@@ -92,6 +103,9 @@ async fn main() -> ExitCode {
 
 /// Whether all is well.
 async fn run(arguments: &Arguments) -> Result<bool, Stop> {
+    if let Some(file) = arguments.schema {
+        return print_schema(file);
+    }
     let config = load(arguments)?;
     let progress = Progress::start(config.run.log_level.as_deref());
     for warning in &config.warnings {
@@ -179,6 +193,16 @@ async fn sync(engine: &Engine, kinds: &[String], sink: &dyn Sink) -> Report {
     } else {
         engine.sync_kinds(kinds, sink).await
     }
+}
+
+fn print_schema(file: SchemaOf) -> Result<bool, Stop> {
+    let schema = match file {
+        SchemaOf::Connection => Config::connection_schema(),
+        SchemaOf::Mapping => Config::mapping_schema(),
+    };
+    writeln!(std::io::stdout(), "{schema:#}")
+        .map_err(|error| Stop::Failed(format!("the schema cannot be printed: {error}")))?;
+    Ok(true)
 }
 
 fn load(arguments: &Arguments) -> Result<Config, Stop> {

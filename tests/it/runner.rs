@@ -788,3 +788,15 @@ async fn a_file_that_is_no_cassette_is_refused() {
         ended.stderr
     );
 }
+
+// --schema
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schemas_of_both_files_are_printed() {
+    for (file, key) in [("connection", "baseUrl"), ("mapping", "resources")] {
+        let ended = Program::new().arguments(&["--schema", file]).run().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let schema: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert!(schema["properties"][key].is_object(), "{file}");
+    }
+}

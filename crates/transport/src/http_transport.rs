@@ -413,16 +413,17 @@ const LASTING_REASONS: &[(&[&str], &str)] = &[
         "the server's certificate is not trusted; name the authority that signed it in caFile, \
          or set verifySsl to false if you accept the risk",
     ),
-    (
-        &["received fatal alert", "ertificate"],
-        "the server refused our certificate; set clientCert and clientKey to those that it expects",
-    ),
-    (
-        &["received fatal alert", "UnknownCA"],
-        "the server refused our certificate; set clientCert and clientKey to those that it expects",
-    ),
+    // "BadCertificate", "CertificateRequired" and their like.
+    (&["received fatal alert", "ertificate"], REFUSED_OURS),
+    (&["received fatal alert", "UnknownCA"], REFUSED_OURS),
+    (&["received fatal alert", "AccessDenied"], REFUSED_OURS),
+    // A signature of the handshake does not hold: signed by an authority that has the right name only.
+    (&["received fatal alert", "DecryptError"], REFUSED_OURS),
     (
         &["proxy authorization required"],
         "the proxy asks for a user name and a password; write them into proxy, as in http://user:password@proxy.example:3128",
     ),
 ];
+
+const REFUSED_OURS: &str =
+    "the server refused our certificate; set clientCert and clientKey to those that it expects";

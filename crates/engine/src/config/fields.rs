@@ -158,6 +158,8 @@ impl Fields {
 
     /// Everything that is left, for objects whose keys are names of the user's.
     pub(super) fn into_entries(self) -> Vec<Entry> {
+        #[cfg(test)]
+        known::note(&self.place.path, &["*"]);
         self.fields
             .into_iter()
             .filter(|field| !field.taken)
@@ -220,6 +222,8 @@ impl Fields {
 
     fn take_each(&mut self, names: &[&'static str]) -> Vec<(Node, Keys, Unknown)> {
         self.asked.extend(names);
+        #[cfg(test)]
+        known::note(&self.place.path, names);
         let mut found = Vec::new();
         for field in &mut self.fields {
             if !field.taken
@@ -244,5 +248,32 @@ pub(super) fn unfold(node: Node, findings: &mut Findings) -> Option<Node> {
             yaml::parse_json_text(text, &node.place, findings)
         }
         _ => Some(node),
+    }
+}
+
+/// Which keys were asked for where, so that a test holds the schemas against them.
+#[cfg(test)]
+pub(super) mod known {
+    use std::cell::RefCell;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    thread_local! {
+        static ASKED: RefCell<BTreeMap<String, BTreeSet<&'static str>>> = RefCell::default();
+    }
+
+    pub(super) fn note(path: &str, names: &[&'static str]) {
+        ASKED.with_borrow_mut(|asked| {
+            asked.entry(path.to_owned()).or_default().extend(names);
+        });
+    }
+
+    /// Begins anew.
+    pub(in crate::config) fn forget() {
+        ASKED.with_borrow_mut(BTreeMap::clear);
+    }
+
+    /// All of this thread so far, by the path of their object.
+    pub(in crate::config) fn keys() -> BTreeMap<String, BTreeSet<&'static str>> {
+        ASKED.with_borrow(Clone::clone)
     }
 }

@@ -57,6 +57,7 @@ mod pagination;
 mod reach;
 mod resource;
 mod runtime;
+mod schema;
 mod spelling;
 mod tree;
 mod values;
@@ -107,6 +108,17 @@ impl Config {
     /// Loads from other places than two files: text, values in memory, any environment.
     pub fn loader() -> Loader {
         Loader::default()
+    }
+
+    /// The JSON Schema (2020-12) of connection files, for editors and for checks before a start. It knows what this page calls usual
+    /// spellings; the loader knows more.
+    pub fn connection_schema() -> serde_json::Value {
+        schema::connection()
+    }
+
+    /// The JSON Schema of mapping files.
+    pub fn mapping_schema() -> serde_json::Value {
+        schema::mapping()
     }
 
     /// Takes the mapping that the integration at Port holds. Keys in it that are unknown are a warning each.

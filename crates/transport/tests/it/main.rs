@@ -14,3 +14,4 @@ mod retries;
 mod secrets;
 mod sockets;
 mod support;
+mod tls;

@@ -1,0 +1,784 @@
+//! JSON Schemas of the two files, for editors and for checks before a start.
+//!
+//! The loader reads files into a tree with places and never into these types: their shape and their sentences are the schemas. A test
+//! holds them against the keys that the loader asks for.
+#![allow(
+    dead_code,
+    reason = "nothing is ever read into these types; their shape is the schema"
+)]
+
+use std::collections::BTreeMap;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value};
+
+use super::spelling::snake_case;
+
+/// The schema of connection files, in the flat shape and in that of Helm values.
+pub(super) fn connection() -> Value {
+    let mut schema = generate::<ConnectionFile>();
+    // In a flat file the connection's settings stand beside those around it.
+    let settings = generate::<Settings>();
+    if let (Some(top), Some(flat)) = (
+        schema.get_mut("properties").and_then(Value::as_object_mut),
+        settings.get("properties").and_then(Value::as_object),
+    ) {
+        top.extend(flat.clone());
+    }
+    add_snake_case(&mut schema);
+    schema
+}
+
+/// The schema of mapping files.
+pub(super) fn mapping() -> Value {
+    let mut schema = generate::<MappingFile>();
+    add_snake_case(&mut schema);
+    schema
+}
+
+fn generate<T: JsonSchema>() -> Value {
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let schema: Schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.to_value()
+}
+
+/// Every key of more than one word is known in snake_case too.
+fn add_snake_case(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::Object(properties)) = object.get_mut("properties") {
+                let twins: Map<String, Value> = properties
+                    .iter()
+                    .map(|(name, property)| (snake_case(name), property.clone()))
+                    .filter(|(name, _)| !properties.contains_key(name))
+                    .collect();
+                properties.extend(twins);
+            }
+            object.values_mut().for_each(add_snake_case);
+        }
+        Value::Array(items) => items.iter_mut().for_each(add_snake_case),
+        _ => {}
+    }
+}
+
+/// Text, or a scalar that is read as its text.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Text {
+    Text(String),
+    Number(f64),
+    Switch(bool),
+}
+
+/// A number, which may be written as text.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Number {
+    Number(f64),
+    Text(String),
+}
+
+/// true, false, yes, no, on, off, 1 or 0.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Switch {
+    Switch(bool),
+    Text(String),
+    Number(u8),
+}
+
+/// An object, or JSON text that holds one.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum OrText<T> {
+    Object(T),
+    Text(String),
+}
+
+/// A list, or one item.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Items<T> {
+    List(Vec<T>),
+    One(T),
+}
+
+type Names<T> = BTreeMap<String, T>;
+
+/// How an API is reached, and what is around it.
+#[derive(JsonSchema)]
+#[schemars(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    title = "Connection of longshore"
+)]
+struct ConnectionFile {
+    /// The settings of the connection in the shape of Helm values.
+    integration: Option<Integration>,
+    /// How Port is reached.
+    port: Option<Port>,
+    /// What starts a sync.
+    event_listener: Option<OrText<Listener>>,
+    /// Minutes between two syncs; 0 is none.
+    scheduled_resync_interval: Option<Number>,
+    /// Seconds for one request to Port.
+    client_timeout: Option<Number>,
+    /// How much is logged.
+    log_level: Option<String>,
+    /// Whether defaults are to be created at Port when the integration is new.
+    initialize_port_resources: Option<Switch>,
+    /// Whether Port is to get masked examples of raw records.
+    send_raw_data_examples: Option<Switch>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Integration {
+    /// Which integration at Port this is.
+    identifier: Option<Text>,
+    /// Its type at Port; `custom` unless set.
+    #[schemars(rename = "type")]
+    kind: Option<Text>,
+    /// The settings of the connection.
+    config: Option<OrText<Settings>>,
+    /// Those that are secret; counts as `config`.
+    secrets: Option<OrText<Settings>>,
+    /// What starts a sync.
+    event_listener: Option<OrText<Listener>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Port {
+    /// Port's client id.
+    client_id: Option<String>,
+    /// Port's client secret.
+    client_secret: Option<String>,
+    /// `https://api.getport.io` unless set; `https://api.us.getport.io` in the US.
+    base_url: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Listener {
+    /// `POLLING`, the default, or `ONCE`.
+    #[schemars(rename = "type")]
+    kind: Option<String>,
+    /// Seconds between two questions for changes; 60 unless set.
+    interval: Option<Number>,
+    /// Whether a sync runs at the start; true unless set.
+    resync_on_start: Option<Switch>,
+}
+
+/// How the API is reached.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Settings {
+    /// Root URL of the API. It may carry a path, and a query that goes out with every request.
+    base_url: Option<String>,
+    /// How the API knows who asks.
+    auth_type: Option<AuthType>,
+    /// The token, for `bearer_token`.
+    api_token: Option<Text>,
+    /// An older name of `apiToken`.
+    #[schemars(extend("deprecated" = true))]
+    auth_value: Option<Text>,
+    /// The key, for `api_key`.
+    api_key: Option<Text>,
+    /// The header that carries it; `X-API-Key` unless set.
+    api_key_header: Option<Text>,
+    /// The user's name, for `basic`.
+    username: Option<Text>,
+    /// The password, for `basic`.
+    password: Option<Text>,
+    /// The request that gives a token, for `custom`.
+    custom_auth_request: Option<OrText<Names<Value>>>,
+    /// How its answer goes into requests.
+    custom_auth_request_template: Option<OrText<Names<Value>>>,
+    /// Another name of `customAuthRequestTemplate`.
+    custom_auth_response: Option<OrText<Names<Value>>>,
+    /// Headers for every request. `${NAME}` is replaced by the variable of that name.
+    custom_headers: Option<OrText<Names<Text>>>,
+    /// How lists are read in pages.
+    pagination_type: Option<Style>,
+    /// Records of a page to ask for; 100 unless set.
+    page_size: Option<Number>,
+    /// The parameter that carries the position.
+    pagination_param: Option<Text>,
+    /// The parameter that carries the size; empty sends none.
+    size_param: Option<Text>,
+    /// The first page's number; 1 unless set.
+    start_page: Option<Number>,
+    /// An older name of `paginationParam`.
+    #[schemars(extend("deprecated" = true))]
+    offset_param: Option<Text>,
+    /// An older name of `paginationParam`.
+    #[schemars(extend("deprecated" = true))]
+    page_param: Option<Text>,
+    /// An older name of `paginationParam`.
+    #[schemars(extend("deprecated" = true))]
+    cursor_param: Option<Text>,
+    /// An older name of `sizeParam`.
+    #[schemars(extend("deprecated" = true))]
+    limit_param: Option<Text>,
+    /// Where position and size go.
+    param_in: Option<ParamIn>,
+    /// Where the next position stands in an answer: a dotted path, jq that begins with a dot, or `header:Name`.
+    cursor_path: Option<Text>,
+    /// Where a flag stands that is true while there is more.
+    has_more_path: Option<Text>,
+    /// Where a flag stands that is true on the last page.
+    last_page_path: Option<Text>,
+    /// Where the URL of the next page stands.
+    next_link_path: Option<Text>,
+    /// The relation of the `Link` header to follow; `next` unless set.
+    header_link_rel: Option<Text>,
+    /// Where the number of all records stands; empty looks at none.
+    total_path: Option<Text>,
+    /// jq over the body: true ends the read.
+    stop_when: Option<Text>,
+    /// Whether a missing position is the end, also on a full first page.
+    end_when_absent: Option<Switch>,
+    /// Pages after which a read is given up; 10,000 unless set.
+    max_pages: Option<Number>,
+    /// Seconds for one request with its whole answer; 30 unless set.
+    timeout: Option<Number>,
+    /// False accepts any certificate.
+    verify_ssl: Option<Switch>,
+    /// Requests in flight at once; 10 unless set.
+    max_concurrent_requests: Option<Number>,
+    /// Largest body that is read, in bytes, decompressed; 67108864 unless set.
+    max_body_bytes: Option<Number>,
+    /// How often and when a failed request is repeated.
+    retry: Option<OrText<Retry>>,
+    /// Requests in a second; 0.5 is one every two seconds.
+    requests_per_second: Option<Number>,
+    /// Requests in a minute.
+    requests_per_minute: Option<Number>,
+    /// Requests that may go at once after a pause, with one of the two; 1 unless set.
+    request_burst: Option<Number>,
+    /// Other origins that links and redirects may lead to. They get no credentials, headers, query or body of ours.
+    allowed_origins: Option<Items<String>>,
+    /// What becomes of links to other origins.
+    next_link_origin: Option<NextLinkOrigin>,
+    /// True connects to public addresses only.
+    deny_private_addresses: Option<Switch>,
+    /// The proxy for everything, an http or https URL, which may hold a user name and a password.
+    proxy: Option<String>,
+    /// A PEM file, or PEM text, with certificate authorities to trust beside the system's.
+    ca_file: Option<String>,
+    /// A PEM file, or PEM text, with the certificate to show to servers that ask for one.
+    client_cert: Option<String>,
+    /// A PEM file, or PEM text, with its private key.
+    client_key: Option<String>,
+    /// What answers of these statuses mean, from 400 to 599.
+    on_status: Option<OrText<Names<StatusAction>>>,
+    /// jq over the body of a success: anything but true makes it a failure.
+    success_when: Option<Text>,
+    /// jq over the body of a success: true makes it a failure that is repeated.
+    retry_when: Option<Text>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum AuthType {
+    None,
+    BearerToken,
+    ApiKey,
+    Basic,
+    BasicAuth,
+    Custom,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum Style {
+    None,
+    Offset,
+    Page,
+    Cursor,
+    NextLink,
+    HeaderLink,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum ParamIn {
+    Query,
+    Body,
+    Header,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum NextLinkOrigin {
+    /// They are an error.
+    Strict,
+    /// Their path and query are asked for at the base URL.
+    Rebase,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum StatusAction {
+    /// There is nothing here: an empty list, read completely.
+    Empty,
+    /// An error, at once.
+    Fail,
+    /// A failure that passes: the request is repeated.
+    Retry,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Retry {
+    /// Tries of a request in all; 6 unless set.
+    attempts: Option<Number>,
+    /// Bound of the first wait in seconds; 0.2 unless set. It doubles from wait to wait.
+    base: Option<Number>,
+    /// Largest bound of a wait in seconds, where the server told none; 20 unless set.
+    cap: Option<Number>,
+    /// Tokens of the API's retry budget; 500 unless set. A retry takes 5, after a timeout 10.
+    budget: Option<Number>,
+}
+
+/// What becomes of the records of an API.
+#[derive(JsonSchema)]
+#[schemars(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    title = "Mapping of longshore"
+)]
+struct MappingFile {
+    /// Deletes what depends on a deleted entity along with it; false unless set.
+    delete_dependent_entities: Option<Switch>,
+    /// Has Port create the targets of relations; true unless set.
+    create_missing_related_entities: Option<Switch>,
+    /// Keeps properties that an upsert does not name; true unless set.
+    enable_merge_entity: Option<Switch>,
+    /// The share of a blueprint's entities, 0 to 1, above which none is deleted; 0.9 unless set.
+    entity_deletion_threshold: Option<Number>,
+    /// Blueprints that may become empty.
+    allow_empty: Option<AllowEmpty>,
+    /// What is read.
+    resources: Vec<Resource>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum AllowEmpty {
+    All(Switch),
+    Blueprints(Vec<String>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Resource {
+    /// The path of the endpoint; `{name}` in it is a path parameter.
+    kind: String,
+    /// How the list is asked for.
+    selector: Option<Selector>,
+    /// What becomes of its records.
+    port: PortMapping,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Selector {
+    /// jq that gives true for records that count; `true` unless set. (In the older `kind: api_resource` an object.)
+    query: Option<OrObject>,
+    /// The path of the endpoint, for the older `kind: api_resource`.
+    #[schemars(extend("deprecated" = true))]
+    endpoint: Option<Text>,
+    /// GET unless set. Other methods are repeated like GET: they are reads.
+    method: Option<Text>,
+    /// Query of every request.
+    query_params: Option<OrText<Names<Items<Text>>>>,
+    /// Headers of every request.
+    headers: Option<OrText<Names<Items<Text>>>>,
+    /// JSON body of every request.
+    body: Option<Value>,
+    /// jq to the records in a body.
+    data_path: Option<Text>,
+    /// Paging, where it differs from the connection's.
+    pagination: Option<OrText<Paging>>,
+    /// What answers of these statuses mean, over the connection's rules.
+    on_status: Option<Names<StatusAction>>,
+    /// jq over the body of a success: anything but true makes it a failure.
+    success_when: Option<Text>,
+    /// jq over the body of a success: true makes it a failure that is repeated.
+    retry_when: Option<Text>,
+    /// Where the values of the path's parameters come from.
+    path_parameters: Option<Names<Parameter>>,
+}
+
+/// A jq expression, or an object.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum OrObject {
+    Expression(Text),
+    Object(Names<Value>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Parameter {
+    /// The path of the list that the values come from.
+    endpoint: Text,
+    /// jq to the value in each record of it.
+    field: Text,
+    /// jq that gives true for records that count.
+    filter: Option<Text>,
+    /// GET unless set.
+    method: Option<Text>,
+    /// Query of every request.
+    query_params: Option<OrText<Names<Items<Text>>>>,
+    /// Headers of every request.
+    headers: Option<OrText<Names<Items<Text>>>>,
+    /// JSON body of every request.
+    body: Option<Value>,
+    /// jq to the records in a body.
+    data_path: Option<Text>,
+    /// Paging, where it differs from the connection's.
+    pagination: Option<OrText<Paging>>,
+    /// What answers of these statuses mean, over the connection's rules.
+    on_status: Option<Names<StatusAction>>,
+    /// jq over the body of a success: anything but true makes it a failure.
+    success_when: Option<Text>,
+    /// jq over the body of a success: true makes it a failure that is repeated.
+    retry_when: Option<Text>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Paging {
+    /// How the list is read in pages.
+    #[schemars(rename = "type")]
+    style: Option<Style>,
+    /// The parameter that carries the position.
+    param: Option<Text>,
+    /// The parameter that carries the size; empty sends none.
+    size_param: Option<Text>,
+    /// Records of a page to ask for.
+    size: Option<Number>,
+    /// The first position.
+    start: Option<Number>,
+    /// Where position and size go.
+    param_in: Option<ParamIn>,
+    /// Where the next position stands in an answer.
+    cursor_path: Option<Text>,
+    /// Where a flag stands that is true while there is more.
+    has_more_path: Option<Text>,
+    /// Where a flag stands that is true on the last page.
+    last_page_path: Option<Text>,
+    /// Where the URL of the next page stands.
+    next_link_path: Option<Text>,
+    /// The relation of the `Link` header to follow.
+    header_link_rel: Option<Text>,
+    /// Where the number of all records stands; empty looks at none.
+    total_path: Option<Text>,
+    /// jq over the body: true ends the read.
+    stop_when: Option<Text>,
+    /// Whether a missing position is the end, also on a full first page.
+    end_when_absent: Option<Switch>,
+    /// Pages after which a read is given up.
+    max_pages: Option<Number>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct PortMapping {
+    /// jq to an array in the record: an entity for each of its items.
+    items_to_parse: Option<Text>,
+    /// What an item is called in expressions; `item` unless set.
+    items_to_parse_name: Option<Text>,
+    /// Whether the array is taken out of the record; true unless set.
+    items_to_parse_top_level_transform: Option<Switch>,
+    /// The entity.
+    entity: EntityFile,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct EntityFile {
+    /// Its parts, each jq over the record.
+    mappings: Mappings,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Mappings {
+    /// jq to what identifies the record, or a search query.
+    identifier: OrObject,
+    /// jq to the blueprint, such as '"user"'.
+    blueprint: Text,
+    /// jq to the title.
+    title: Option<Text>,
+    /// jq to the icon.
+    icon: Option<Text>,
+    /// jq to the team or teams, or a search query.
+    team: Option<OrObject>,
+    /// jq to each property.
+    properties: Option<Names<Text>>,
+    /// jq to the identifier or identifiers of each relation, or a search query.
+    relations: Option<Names<OrObject>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::{Value, json};
+
+    use crate::Config;
+    use crate::config::fields::known;
+    use crate::config::notice::Findings;
+    use crate::config::spelling::snake_case;
+
+    type Keys = BTreeMap<String, BTreeSet<String>>;
+
+    /// Every object that a configuration can hold.
+    fn connection() -> Value {
+        let settings = json!({"retry": {"attempts": 3}, "onStatus": {"404": "empty"}});
+        json!({
+            "baseUrl": "https://api.example.com",
+            "port": {"clientId": "x"},
+            "eventListener": {"type": "ONCE"},
+            "integration": {
+                "identifier": "x", "config": settings, "secrets": {"apiToken": "x"}, "eventListener": {"type": "ONCE"},
+            },
+        })
+    }
+
+    fn mapping() -> Value {
+        json!({"resources": [{
+            "kind": "/a/{id}/b",
+            "selector": {
+                "onStatus": {"404": "empty"},
+                "pagination": {"type": "page"},
+                "path_parameters": {"id": {
+                    "endpoint": "/a", "field": ".id", "pagination": {"type": "page"}, "onStatus": {"404": "empty"},
+                }},
+            },
+            "port": {"entity": {"mappings": {
+                "identifier": ".id", "blueprint": "\"b\"", "properties": {"a": ".a"}, "relations": {"r": ".r"},
+            }}},
+        }, {
+            "kind": "api_resource",
+            "selector": {"query": {"endpoint": "/old"}},
+            "port": {"entity": {"mappings": {"identifier": ".id", "blueprint": "\"b\""}}},
+        }]})
+    }
+
+    /// What the loader asks for, by the path of the object.
+    fn asked(path: impl Fn(&str) -> Option<String>) -> Keys {
+        let mut keys = Keys::new();
+        for (place, names) in known::keys() {
+            if let Some(path) = path(&place) {
+                let names = names.iter().map(ToString::to_string);
+                keys.entry(path).or_default().extend(names);
+            }
+        }
+        keys
+    }
+
+    /// What a schema knows, without the twins in snake_case.
+    fn in_schema(schema: &Value) -> Keys {
+        fn walk(schema: &Value, path: &str, keys: &mut Keys) {
+            for branch in schema["anyOf"].as_array().into_iter().flatten() {
+                walk(branch, path, keys);
+            }
+            if schema["items"].is_object() {
+                walk(&schema["items"], &format!("{path}[]"), keys);
+            }
+            if schema["additionalProperties"].is_object() {
+                keys.entry(path.to_owned()).or_default().insert("*".into());
+                walk(&schema["additionalProperties"], &format!("{path}.*"), keys);
+            }
+            let Some(properties) = schema["properties"].as_object() else {
+                return;
+            };
+            for (name, property) in properties {
+                let is_twin = properties
+                    .keys()
+                    .any(|other| other != name && snake_case(other) == *name);
+                if !is_twin {
+                    keys.entry(path.to_owned())
+                        .or_default()
+                        .insert(name.clone());
+                    let below = if path.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{path}.{name}")
+                    };
+                    walk(property, &below, keys);
+                }
+            }
+        }
+        let mut keys = Keys::new();
+        walk(schema, "", &mut keys);
+        keys
+    }
+
+    fn problems(schema: &Value, instance: &Value) -> Vec<String> {
+        let validator = jsonschema::validator_for(schema).unwrap();
+        validator
+            .iter_errors(instance)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect()
+    }
+
+    /// A YAML file of the repository as JSON.
+    fn yaml(path: &str) -> Value {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let text = std::fs::read_to_string(root.join(path)).unwrap();
+        let mut findings = Findings::default();
+        crate::config::yaml::parse(path, &text, &mut findings)
+            .unwrap()
+            .to_json()
+    }
+
+    #[test]
+    fn the_files_of_this_repository_are_valid() {
+        let none = Vec::<String>::new();
+        for path in [
+            "examples/quickstart/connection.yaml",
+            "tests/real/github/config.yml",
+            "tests/real/registry/config.yml",
+        ] {
+            assert_eq!(problems(&super::connection(), &yaml(path)), none, "{path}");
+        }
+        for path in [
+            "examples/quickstart/mapping.yaml",
+            "tests/real/github/mapping.yml",
+            "tests/real/registry/mapping.yml",
+            "tests/real/registry/untagged-accepted.yml",
+        ] {
+            assert_eq!(problems(&super::mapping(), &yaml(path)), none, "{path}");
+        }
+        assert_eq!(problems(&super::connection(), &connection()), none);
+        assert_eq!(problems(&super::mapping(), &mapping()), none);
+    }
+
+    #[test]
+    fn spellings_of_users_are_valid() {
+        for settings in [
+            json!({"baseUrl": "https://h", "pageSize": "100", "verifySsl": "false", "timeout": 2.5}),
+            json!({"base_url": "https://h", "page_size": 100, "max_concurrent_requests": 3}),
+            json!({"customHeaders": "{\"X-A\": \"b\"}", "allowedOrigins": "https://a, https://b"}),
+            json!({"customHeaders": {"X-Version": 2}, "allowedOrigins": ["https://a"]}),
+            json!({"integration": {"config": {"baseUrl": "https://h"}, "secrets": {"apiToken": "x"}}}),
+            json!({"onStatus": {"404": "empty", "409": "retry"}, "retry": {"base": 0.5}, "nextLinkOrigin": "rebase"}),
+        ] {
+            assert_eq!(
+                problems(&super::connection(), &settings),
+                Vec::<String>::new(),
+                "{settings}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_loader_refuses_is_marked() {
+        for settings in [
+            json!({"baseUrl": "https://h", "pageSze": 10}),
+            json!({"authType": "bearer"}),
+            json!({"paginationType": "skip_token"}),
+            json!({"onStatus": {"404": "ignore"}}),
+            json!({"retry": {"tries": 3}}),
+            json!({"customHeaders": ["a"]}),
+        ] {
+            assert_ne!(
+                problems(&super::connection(), &settings),
+                Vec::<String>::new(),
+                "{settings}"
+            );
+        }
+        let resource = |of: &dyn Fn(&mut Value)| {
+            let mut mapping = mapping();
+            of(&mut mapping["resources"][0]);
+            mapping
+        };
+        for mapping in [
+            json!({}),
+            resource(&|resource| resource["selector"]["paginaton"] = json!({})),
+            resource(&|resource| {
+                resource["port"]["entity"]["mappings"]["identifier"] = json!(["a"])
+            }),
+            resource(&|resource| {
+                resource["selector"]["path_parameters"]["id"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("field");
+            }),
+            resource(&|resource| {
+                resource.as_object_mut().unwrap().remove("kind");
+            }),
+        ] {
+            assert_ne!(
+                problems(&super::mapping(), &mapping),
+                Vec::<String>::new(),
+                "{mapping}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_schema_of_connections_has_the_keys_that_the_loader_asks_for() {
+        Config::loader()
+            .connection_text("c.yml", &connection().to_string())
+            .load()
+            .unwrap();
+        let mut asked = asked(|place| (!place.starts_with("OCEAN")).then(|| place.to_owned()));
+        // What may stand in `config` may stand in `secrets` and at the top as well.
+        let settings = asked["integration.config"].clone();
+        asked.get_mut("").unwrap().extend(settings.clone());
+        asked.insert("integration.secrets".into(), settings);
+        for at in ["", "integration.config.", "integration.secrets."] {
+            asked.insert(
+                format!("{at}retry"),
+                asked["integration.config.retry"].clone(),
+            );
+            asked.insert(format!("{at}onStatus"), BTreeSet::from(["*".to_owned()]));
+        }
+        // One listener, wherever it is written.
+        asked.insert(
+            "integration.eventListener".into(),
+            asked["eventListener"].clone(),
+        );
+        let mut schema = in_schema(&super::connection());
+        // Objects whose keys are anybody's, which the loader reads as values.
+        schema.retain(|path, _| !path.contains("customAuth") && !path.ends_with("customHeaders"));
+        assert_eq!(schema, asked);
+    }
+
+    #[test]
+    fn the_schema_of_mappings_has_the_keys_that_the_loader_asks_for() {
+        let config = Config::loader()
+            .connection_text("c.yml", "baseUrl: https://api.example.com")
+            .load()
+            .unwrap();
+        known::forget();
+        config.with_mapping_from_port(mapping()).unwrap();
+        let asked = asked(|place| {
+            // The older form says the same again one level further down.
+            let place = place
+                .replace("resources[0]", "resources[]")
+                .replace("resources[1]", "resources[]");
+            (!place.ends_with(".query")).then(|| {
+                place
+                    .replace("path_parameters.id", "pathParameters.*")
+                    .replace("path_parameters", "pathParameters")
+            })
+        });
+        let mut schema = in_schema(&super::mapping());
+        schema.retain(|path, _| {
+            let open = ["query", "queryParams", "headers", "identifier", "team"];
+            !open.iter().any(|name| path.ends_with(&format!(".{name}")))
+                && !path.ends_with("relations.*")
+        });
+        assert_eq!(schema, asked);
+    }
+}
