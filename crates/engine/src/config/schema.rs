@@ -67,26 +67,26 @@ fn add_snake_case(schema: &mut Value) {
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Text {
-    Text(String),
-    Number(f64),
-    Switch(bool),
+    Plain(String),
+    Count(f64),
+    Flag(bool),
 }
 
 /// A number, which may be written as text.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Number {
-    Number(f64),
-    Text(String),
+    Plain(f64),
+    Written(String),
 }
 
 /// true, false, yes, no, on, off, 1 or 0.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Switch {
-    Switch(bool),
-    Text(String),
-    Number(u8),
+    Flag(bool),
+    Word(String),
+    Digit(u8),
 }
 
 /// An object, or JSON text that holds one.
@@ -94,7 +94,7 @@ enum Switch {
 #[schemars(untagged)]
 enum OrText<T> {
     Object(T),
-    Text(String),
+    Json(String),
 }
 
 /// A list, or one item.
