@@ -186,7 +186,7 @@ fn a_proxy_and_private_addresses_denied_exclude_each_other() {
 const CHILD: &str = "LONGSHORE_TEST_PROXY_CHILD";
 
 // The environment belongs to the process, so a second one is started with another.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn the_proxy_of_the_environment_is_used_unless_private_addresses_are_denied() {
     if let Ok(url) = std::env::var(CHILD) {
         let response = HttpTransport::builder()

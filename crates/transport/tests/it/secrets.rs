@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use longshore_transport::{
     Client, Error, Exchange, Generation, HttpTransport, Prepare, Renewal, Request, Response,
-    RetryPolicy, async_trait, header, json, parse_url,
+    RetryPolicy, Transport as _, async_trait, header, json, parse_url,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use url::Url;
 
 use crate::sockets::raw_server;
+use crate::tls::{Authority, Server, Settings, local};
 
 /// Differs from itself under percent-encoding and base64.
 const CANARIES: [&str; 5] = [
@@ -194,6 +195,71 @@ async fn no_canary_is_in_errors_chains_debug_or_trace_logs() {
         "and those that use `log`"
     );
     assert_eq!(leaks(&text), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn no_canary_is_in_errors_or_trace_logs_over_tls_http_2_and_a_proxy_either() {
+    let written = Written::default();
+    let sink = written.clone();
+    let _guard = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || sink.clone())
+        .with_ansi(false)
+        .set_default();
+
+    let authority = Authority::new();
+    let settings = || Settings {
+        clients_of: Some(authority.der()),
+        token: ANSWER,
+        ..Settings::default()
+    };
+    let server = Server::start(&authority.issue(local()), settings()).await;
+    let ours = authority.issue(local());
+    let key = ours.key.serialize_pem();
+    let builder = HttpTransport::builder()
+        .root_certificates(authority.pem())
+        .client_certificate(&ours.certificate.pem(), &key.clone().into());
+    written.add(&format!("{builder:?}"));
+    let client = Client::builder(Arc::new(builder.clone().build().unwrap())).build();
+    for method in [Method::GET, Method::POST] {
+        let mut url = parse_url(&server.url).unwrap();
+        url.query_pairs_mut().append_pair("q", QUERY);
+        let request = Request::new(method, url).with_json(&json!({ "body": BODY }));
+        let result = client
+            .send(request, &Exchange::new(&Key), |response: Response| {
+                assert_eq!(response.body, "HTTP/2.0");
+                written.add(&format!("{response:?}"));
+                json::read::<Vec<u64>>(&response.success()?.body)
+            })
+            .await;
+        written.add(&everything_about(&result.unwrap_err()));
+    }
+    assert_eq!(server.heard()[0]["x-api-key"], HEADER);
+
+    // A proxy that hangs up, in front of a plain and of an encrypted URL.
+    let proxy = raw_server(|stream| async move { drop(stream) }).await;
+    let user = utf8_percent_encode(USER, NON_ALPHANUMERIC).to_string();
+    let with_user = proxy.replace("://", &format!("://{user}:{user}@"));
+    let transport = builder.proxy(with_user).build().unwrap();
+    written.add(&format!("{transport:?}"));
+    for url in ["http://api.invalid/", server.url.as_str()] {
+        let mut url = parse_url(url).unwrap();
+        url.query_pairs_mut().append_pair("q", QUERY);
+        let mut request = Request::new(Method::GET, url);
+        Key.prepare(&mut request).await.unwrap();
+        let (name, mut value) = header("x-api-key", HEADER).unwrap();
+        value.set_sensitive(true);
+        request.headers.insert(name, value);
+        let error = transport.send(request).await.unwrap_err();
+        written.add(&everything_about(&error));
+    }
+
+    let text = written.text();
+    for layer in ["h2::", "hyper_util::"] {
+        assert!(text.contains(layer), "{layer} was listened to");
+    }
+    assert_eq!(leaks(&text), Vec::<String>::new());
+    assert!(!text.contains(key.lines().nth(1).unwrap()));
 }
 
 #[test]

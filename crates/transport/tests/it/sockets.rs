@@ -2,15 +2,16 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flate2::Compression;
 use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, FlushCompress};
 use futures::FutureExt as _;
 use http::Method;
 use longshore_transport::{
-    Client, Error, ErrorKind, Exchange, HttpTransport, Request, Response, Transport,
-    Unauthenticated, json, parse_url,
+    Client, DEFAULT_MAX_BODY_BYTES, Error, ErrorKind, Exchange, HttpTransport, Request, Response,
+    RetryPolicy, Transport, Unauthenticated, json, parse_url,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -244,6 +245,72 @@ async fn a_compressed_bomb_stops_at_the_cap() {
 }
 
 #[tokio::test]
+async fn a_bomb_of_305_kilobytes_stops_at_64_mebibytes() {
+    // One mebibyte that begins anew and ends at a whole byte, three hundred times: much faster than to compress it all.
+    let mut mebibyte = Vec::with_capacity(1 << 20);
+    Compress::new(Compression::best(), false)
+        .compress_vec(&vec![0; 1 << 20], &mut mebibyte, FlushCompress::Full)
+        .unwrap();
+    // RFC 1952 §2.3.1; nobody gets as far as its end.
+    let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255];
+    let bomb = [&header[..], &mebibyte.repeat(300)].concat();
+    assert!((300_000..320_000).contains(&bomb.len()), "{}", bomb.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+        bomb.len()
+    );
+    let url = raw_answer([head.into_bytes(), bomb].concat()).await;
+    let error = fetch(&url).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BodyTooLarge, "{error:?}");
+    assert!(error.to_string().contains("67108864"), "{error}");
+    assert_eq!(DEFAULT_MAX_BODY_BYTES, 67_108_864);
+}
+
+#[tokio::test]
+async fn a_page_that_comes_in_pieces_is_delivered_once_it_came_whole() {
+    let broken_gzip = {
+        let mut body = gzip(b"[1, 2, 3]");
+        body.truncate(body.len() - 6);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.into_bytes(), body].concat()
+    };
+    let answers: Arc<[Vec<u8>]> = Arc::new([
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n[1, 2".to_vec(),
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[1, 2".to_vec(),
+        broken_gzip,
+        b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec(),
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n[1, 2, 3]".to_vec(),
+    ]);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let url = raw_server(move |mut stream| {
+        let answers = answers.clone();
+        let n = count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let _ = stream.write_all(&answers[n]).await;
+            let _ = stream.shutdown().await;
+        }
+    })
+    .await;
+    let retry = RetryPolicy::default().base(Duration::from_millis(1));
+    let client = Client::builder(Arc::new(transport())).retry(retry).build();
+    let delivered = AtomicUsize::new(0);
+    let page = client
+        .send(get(&url), &Exchange::new(&Unauthenticated), |response| {
+            let page = json::read::<Vec<u64>>(&response.success()?.body)?;
+            delivered.fetch_add(1, Ordering::SeqCst);
+            Ok(page)
+        })
+        .await;
+    assert_eq!(page.unwrap(), [1, 2, 3]);
+    assert_eq!(delivered.load(Ordering::SeqCst), 1);
+    assert_eq!(asked.load(Ordering::SeqCst), 5);
+}
+
+#[tokio::test]
 async fn an_announced_length_over_the_cap_is_refused_without_reading() {
     let url = raw_server(|mut stream| async move {
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n";
@@ -298,6 +365,48 @@ async fn a_second_server_gets_not_even_a_connection() {
     assert_eq!(error.kind(), ErrorKind::ForeignOrigin);
     // The kernel would have completed a connection by now, accepted or not.
     assert!(second.accept().now_or_never().is_none());
+}
+
+/// A server that keeps connections and closes those that have been idle for `idle`. Gives the number of connections, too.
+async fn idle_closing_server(idle: Duration) -> (String, Arc<AtomicUsize>) {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = connections.clone();
+    let url = raw_server(move |mut stream| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]";
+            while stream.write_all(answer).await.is_ok() {
+                let next = tokio::time::timeout(idle, read_head(&mut stream)).await;
+                if !matches!(next, Ok(Some(_))) {
+                    break;
+                }
+            }
+        }
+    })
+    .await;
+    (url, connections)
+}
+
+// R26. Time stands still but for waits: server and client share this thread, and what one writes the other has at once.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_requests_survive_a_server_that_closes_idle_connections() {
+    // Closed well before, just before, at the very moment and well after the next request.
+    for idle in [500, 1_999, 2_000, 2_001, 60_000] {
+        let (url, connections) = idle_closing_server(Duration::from_millis(idle)).await;
+        let client = Client::builder(Arc::new(transport())).seed(1).build();
+        let how = Exchange::new(&Unauthenticated);
+        for _ in 0..1_000 {
+            let response = client.send(get(&url), &how, Response::success).await;
+            assert_eq!(response.unwrap().body, "[]");
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        let connections = connections.load(Ordering::SeqCst);
+        match idle {
+            ..2_000 => assert_eq!(connections, 1_000),
+            60_000 => assert_eq!(connections, 1),
+            _ => {}
+        }
+    }
 }
 
 #[tokio::test]

@@ -60,6 +60,10 @@ impl Authority {
         self.certificate.pem()
     }
 
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.certificate.der().clone()
+    }
+
     pub(crate) fn issue(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         Identity {
@@ -290,7 +294,7 @@ async fn a_server_that_knows_its_clients_takes_their_certificate_and_no_other() 
     let impostor = Authority::new().issue(named(&["us"]));
     for only_http_1 in [true, false] {
         let settings = || Settings {
-            clients_of: Some(authority.certificate.der().clone()),
+            clients_of: Some(authority.der()),
             only_http_1,
             ..Settings::default()
         };
