@@ -2,12 +2,13 @@
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use longshore_transport::{
-    Client, Error, ErrorKind, Exchange, HttpTransport, HttpTransportBuilder, Response, Transport,
-    Unauthenticated,
+    Client, Error, ErrorKind, Exchange, HttpTransport, HttpTransportBuilder, Response, RetryPolicy,
+    Transport, Unauthenticated,
 };
 use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -73,7 +74,8 @@ async fn serve(
 
 async fn ask(builder: HttpTransportBuilder, url: &str) -> Result<Response, Error> {
     let transport = Arc::new(builder.build().unwrap());
-    let client = Client::builder(transport).seed(1).build();
+    let retry = RetryPolicy::default().base(Duration::from_millis(1));
+    let client = Client::builder(transport).retry(retry).build();
     let how = Exchange::new(&Unauthenticated);
     client.send(get(url), &how, Response::success).await
 }

@@ -390,8 +390,8 @@ async fn idle_closing_server(idle: Duration) -> (String, Arc<AtomicUsize>) {
 // R26. Time stands still but for waits: server and client share this thread, and what one writes the other has at once.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_requests_survive_a_server_that_closes_idle_connections() {
-    // Closed well before, just before, at the very moment and well after the next request.
-    for idle in [500, 1_999, 2_000, 2_001, 60_000] {
+    // Closed just before, at the very moment of, just after and well after the next request.
+    for idle in [1_999, 2_000, 2_001, 60_000] {
         let (url, connections) = idle_closing_server(Duration::from_millis(idle)).await;
         let client = Client::builder(Arc::new(transport())).seed(1).build();
         let how = Exchange::new(&Unauthenticated);
