@@ -423,7 +423,8 @@ impl<'a> Run<'a> {
         let too_long = told.is_some_and(|told| told > policy.told_cap);
         if error.kind() == ErrorKind::RateLimited {
             // Also for those who do not ask again: others shall not ask earlier than was told.
-            self.client.gate.pause(origin, clock.now() + wait);
+            let until = clock.now().saturating_add(wait);
+            self.client.gate.pause(origin, until);
         }
         if !self.how.scope.allows(error) {
             return None;
@@ -720,6 +721,7 @@ impl fmt::Debug for Exchange<'_> {
             .field("prepare", &self.prepare)
             .field("scope", &self.scope)
             .field("origin", &self.origin)
+            .field("allowed_origins", &self.allowed_origins)
             .field("label", &self.label)
             .finish_non_exhaustive()
     }

@@ -309,6 +309,21 @@ async fn the_policy_says_how_often() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_beyond_all_time_is_none_too_long_to_reckon_with() {
+    let api = Fake::sequence(vec![(429, &[("retry-after", "1")])]);
+    let retry = RetryPolicy::default()
+        .base(Duration::MAX)
+        .cap(Duration::MAX)
+        .attempts(1);
+    let client = Client::builder(api.clone()).retry(retry).build();
+    for _ in 0..2 {
+        let error = read(&client, &Unauthenticated).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RateLimited);
+    }
+    assert_eq!(api.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_request_is_told_to_the_listener() {
     let api = Fake::slow(Duration::from_millis(30), |n, request| match n {
         0 => Ok(answer(request, 429, &[("retry-after", "7")])),
