@@ -18,4 +18,5 @@ mod resync;
 mod rig;
 mod runner;
 mod secrets;
+mod settings;
 mod streams;

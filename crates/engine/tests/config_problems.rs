@@ -1028,3 +1028,83 @@ fn broken_text_is_a_problem_and_nothing_worse() {
     }
     assert!(refused > rounds / 2, "{refused} of {rounds} refused");
 }
+
+#[test]
+fn transport_settings_that_cannot_work() {
+    assert_problems(
+        of_connection,
+        &[
+            (
+                "baseUrl: https://h\nretry: {attempts: 0, base: -1, tries: 3}\nmaxBodyBytes: much\n",
+                &[
+                    "c.yml:2: retry.attempts: must be a whole number of at least 1",
+                    "c.yml:2: retry.base: must be a number of seconds above 0 and at most 86400",
+                    "c.yml:2: retry.tries: is not a known key",
+                    "c.yml:3: maxBodyBytes: must be a whole number of at least 1",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nrequestsPerSecond: 0\nrequestsPerMinute: fast\n",
+                &[
+                    "c.yml:2: requestsPerSecond: a quota must be a number from one request a day to 10^9 a second",
+                    "c.yml:3: requestsPerMinute: cannot stand beside requestsPerSecond; keep one",
+                    "c.yml:3: requestsPerMinute: must be a number",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nrequestBurst: 5\n",
+                &[
+                    "c.yml:2: requestBurst: says nothing without requestsPerSecond or requestsPerMinute",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nallowedOrigins: [https://a.example/path, b.example]\nnextLinkOrigin: rewrite\n",
+                &[
+                    "c.yml:2: allowedOrigins[0]: only scheme, host and port count; write it without a path, as in https://api.example.com",
+                    "c.yml:2: allowedOrigins[1]: not a URL; write it with its scheme, as in https://api.example.com",
+                    "c.yml:3: nextLinkOrigin: `rewrite` is not known; did you mean `rebase`? (one of: strict, rebase)",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nproxy: socks5://user:pw@proxy\n",
+                &[
+                    "c.yml:2: proxy: proxy must be an http:// or https:// URL, as in http://proxy.example:3128",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nproxy: http://proxy:3128\ndenyPrivateAddresses: true\n",
+                &[
+                    "c.yml:3: denyPrivateAddresses: cannot hold behind a proxy, which resolves names by itself; set this or proxy",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nonStatus: {404: skip, 200: empty, 429: empty}\nsuccessWhen: .ok ==\nretryWhen: ''\n",
+                &[
+                    "c.yml:2: onStatus.200: must be a status from 400 to 599, as in `404: empty`",
+                    "c.yml:2: onStatus.404: `skip` is not known; did you mean `empty`? (one of: empty, fail, retry)",
+                    "c.yml:2: onStatus.429: cannot mean that there is nothing here; `empty` is for statuses such as 403, 404 and 410",
+                    "c.yml:3: successWhen: expected a value or a path, found the end (at character 7)",
+                    "c.yml:4: retryWhen: is empty; write a jq expression, or remove the line",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rules_of_a_list_that_cannot_work() {
+    for (lines, problem) in [
+        (
+            "successWhen: '.ok ='",
+            "m.yml:4: resources[0].selector.successWhen: ",
+        ),
+        (
+            "retry_when: '.['",
+            "m.yml:4: resources[0].selector.retry_when: ",
+        ),
+    ] {
+        let problems = with_selector(lines);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(problem), "{problems:?}");
+    }
+}

@@ -3,11 +3,13 @@
 // Panicking is how a test reports.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use longshore_engine::Config;
 use longshore_engine::config::{AuthSettings, Connection, Listener};
 use longshore_engine::paginate::Style;
+use longshore_engine::transport::{Origin, Quota, RetryBudget, RetryPolicy};
+use longshore_engine::{AnswerRules, Config, NextLinkOrigin, StatusAction};
 use secrecy::ExposeSecret;
 
 fn from_file(text: &str) -> Config {
@@ -170,6 +172,79 @@ const ROWS: &[(&[(&str, &str)], Check)] = &[
     (&[("maxConcurrentRequests", "3")], |c| {
         c.max_concurrent_requests == 3
     }),
+    (&[("maxBodyBytes", "1024")], |c| c.max_body_bytes == 1024),
+    (
+        &[(
+            "retry",
+            r#"{"attempts": 3, "base": 0.5, "cap": "60", "budget": 100}"#,
+        )],
+        |c| {
+            let budget = RetryBudget::new(100);
+            c.retry
+                == RetryPolicy::default()
+                    .attempts(3)
+                    .base(Duration::from_millis(500))
+                    .cap(Duration::from_secs(60))
+                    .budget(Some(budget))
+        },
+    ),
+    (&[("requestsPerSecond", "0.5")], |c| {
+        c.quota == Some(Quota::per_second(0.5).unwrap())
+    }),
+    (&[("requestsPerMinute", "90"), ("requestBurst", "4")], |c| {
+        let burst = NonZeroU32::new(4).unwrap();
+        c.quota == Some(Quota::per_minute(90.0).unwrap().burst(burst))
+    }),
+    (
+        &[(
+            "allowedOrigins",
+            "https://a.example, https://b.example:8443/",
+        )],
+        |c| {
+            let origins = ["https://a.example", "https://b.example:8443"];
+            c.allowed_origins == origins.map(|origin| Origin::parse(origin).unwrap())
+        },
+    ),
+    (&[("allowedOrigins", r#"["https://a.example"]"#)], |c| {
+        c.allowed_origins.len() == 1
+    }),
+    (&[("nextLinkOrigin", "rebase")], |c| {
+        c.next_link_origin == NextLinkOrigin::Rebase
+    }),
+    (&[("nextLinkOrigin", "strict")], |c| {
+        c.next_link_origin == NextLinkOrigin::Strict
+    }),
+    (&[("denyPrivateAddresses", "yes")], |c| {
+        c.deny_private_addresses
+    }),
+    (&[("proxy", "http://user:pw@proxy.example:3128")], |c| {
+        c.proxy.is_some() && !format!("{c:?}").contains("pw")
+    }),
+    (
+        &[(
+            "onStatus",
+            r#"{"404": "empty", "403": "fail", "409": "retry"}"#,
+        )],
+        |c| {
+            c.answer_rules
+                == AnswerRules::default()
+                    .on_status(404, StatusAction::Empty)
+                    .on_status(403, StatusAction::Fail)
+                    .on_status(409, StatusAction::Retry)
+        },
+    ),
+    (
+        &[
+            ("successWhen", ".ok == true"),
+            ("retryWhen", ".error.retry"),
+        ],
+        |c| {
+            c.answer_rules
+                == AnswerRules::default()
+                    .success_when(".ok == true")
+                    .retry_when(".error.retry")
+        },
+    ),
 ];
 
 fn snake_case(name: &str) -> String {
@@ -574,4 +649,92 @@ fn files_load_from_disk_with_the_environment_of_the_process() {
     let config = Config::load(&connection, &mapping).unwrap();
     assert_eq!(config.connection.timeout, Duration::from_secs(5));
     assert_eq!(config.mapping.unwrap().resources[0].kind(), "/users");
+}
+
+/// A certificate that signs itself, and its key, both as PEM.
+fn certificate() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["client.example".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+#[test]
+fn certificates_are_files_beside_the_one_that_names_them_or_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = certificate();
+    std::fs::write(folder.path().join("client.pem"), &certificate).unwrap();
+    std::fs::write(folder.path().join("client.key"), &key).unwrap();
+    let file = folder.path().join("c.yml");
+    std::fs::write(
+        &file,
+        "baseUrl: https://h\ncaFile: client.pem\nclientCert: client.pem\nclientKey: client.key\n",
+    )
+    .unwrap();
+    let config = Config::loader().connection_file(&file).load().unwrap();
+    let connection = &config.connection;
+    assert_eq!(connection.root_certificates.as_ref(), Some(&certificate));
+    let client = connection.client_certificate.as_ref().unwrap();
+    assert_eq!(client.key.expose_secret(), key);
+    assert!(!format!("{connection:?}").contains("PRIVATE"));
+    connection.http().build().unwrap();
+
+    let config = from_environment(&[
+        ("OCEAN__INTEGRATION__CONFIG__BASE_URL", "https://h"),
+        ("OCEAN__INTEGRATION__CONFIG__CLIENT_CERT", &certificate),
+        ("OCEAN__INTEGRATION__CONFIG__CLIENT_KEY", &key),
+    ]);
+    let client = config.connection.client_certificate.unwrap();
+    assert_eq!(client.certificate, certificate.trim());
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_refused_while_loading() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = certificate();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("client.pem", &certificate);
+    write("client.key", &key);
+    write("other.key", &self::certificate().1);
+    write("text", "no certificate");
+    write(
+        "locked.key",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    for (settings, problem) in [
+        (
+            "caFile: missing.pem",
+            "caFile: names a file that cannot be read",
+        ),
+        (
+            "caFile: text",
+            "caFile: caFile holds no certificate; write one or more as PEM",
+        ),
+        (
+            "clientCert: client.pem",
+            "clientKey: is not set; clientCert needs its private key",
+        ),
+        (
+            "clientKey: client.key",
+            "clientCert: is not set; clientKey needs its certificate",
+        ),
+        (
+            "clientCert: client.pem\nclientKey: locked.key",
+            "clientKey: is encrypted; write the key without a passphrase, as `openssl pkey` does",
+        ),
+        (
+            "clientCert: client.pem\nclientKey: text",
+            "clientCert: clientCert and clientKey cannot be read",
+        ),
+        (
+            "clientCert: client.pem\nclientKey: other.key",
+            "clientCert: TLS cannot be set up; does clientKey belong to clientCert",
+        ),
+    ] {
+        let file = folder.path().join("c.yml");
+        std::fs::write(&file, format!("baseUrl: https://h\n{settings}\n")).unwrap();
+        let error = Config::loader().connection_file(&file).load().unwrap_err();
+        assert_eq!(error.problems.len(), 1, "{settings}: {error}");
+        let text = error.to_string();
+        assert!(text.contains(problem), "{settings}: {text}");
+        assert!(!text.contains("PRIVATE"), "{text}");
+    }
 }
