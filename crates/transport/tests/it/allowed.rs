@@ -168,6 +168,20 @@ async fn what_is_not_allowed_is_refused_and_the_setting_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_and_a_password_in_the_url_are_refused_there_too() {
+    const WITH_USER: &str = "https://user:s3cret@files.example.net/";
+    for first in [HOME, WITH_USER] {
+        let api = chain(&[WITH_USER]);
+        let error = ask(&api.client(), first, &[FILES], &Key::default())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+        assert_eq!(api.count(), usize::from(first == HOME));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn giving_up_encryption_is_an_error_whatever_is_allowed() {
     const PLAIN: &str = "http://files.example.net/";
     for (first, targets, requests) in [
@@ -281,17 +295,22 @@ async fn pauses_budgets_and_quotas_are_those_of_the_origin_that_is_asked() {
     assert_eq!(times[1], 1.0);
     assert!(times[2] >= 60.0);
 
-    // Their failures are paid for from their bucket.
-    let api = Fake::new(|_, request| match request.url.host_str() {
-        Some("files.example.net") => Ok(answer(request, 503, &[])),
-        _ => Ok(answer(request, 302, &[("location", FILES)])),
-    });
+    // Their failures are paid for from their bucket, and the API's from its own.
+    let api = Fake::new(
+        |_, request| match (request.url.host_str(), request.url.path()) {
+            (Some("files.example.net"), _) | (_, "/down") => Ok(answer(request, 503, &[])),
+            _ => Ok(answer(request, 302, &[("location", FILES)])),
+        },
+    );
     let retry = RetryPolicy::default().budget(Some(RetryBudget::new(5)));
     let client = Client::builder(api.clone()).retry(retry).build();
     let error = ask(&client, HOME, &[FILES], &key).await.unwrap_err();
     let budget = "the retry budget of https://files.example.net is spent";
     assert!(error.to_string().contains(budget), "{error}");
     assert_eq!(api.count(), 4);
+    let down = "https://api.example.com/down";
+    ask(&client, down, &[FILES], &key).await.unwrap_err();
+    assert_eq!(api.count(), 6);
 
     // A redirect there takes from their quota.
     let api = Fake::new(|_, request| match request.url.host_str() {
