@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use http::{HeaderValue, Method};
 use longshore_engine::auth::{
     self, Authenticator, BearerToken, CredentialSource, Issued, Renewing,
@@ -61,14 +61,12 @@ async fn matrix_10k() {
 /// The same over real sockets, where faults are what the wire does. Real time, so the waits are short and the cases few.
 #[tokio::test]
 async fn no_live_entity_is_lost_whatever_the_wire_does_matrix_wire() {
-    // Most of their time is waiting for answers that do not come.
-    for seeds in (1..=48).collect::<Vec<_>>().chunks(24) {
-        let cases = seeds.iter().map(|seed| async {
-            let case = Case::draw(*seed);
-            check_on_the_wire(&case).await;
-        });
-        futures::future::join_all(cases).await;
-    }
+    // Most of their time is waiting for answers that do not come; but too many at once are late on a busy machine.
+    futures::stream::iter(1..=48)
+        .map(|seed| async move { check_on_the_wire(&Case::draw(seed)).await })
+        .buffer_unordered(12)
+        .collect::<()>()
+        .await;
 }
 
 async fn check_seeds(seeds: std::ops::RangeInclusive<u64>) -> Figures {
@@ -976,7 +974,7 @@ async fn check_on_the_wire(case: &Case) {
     let api_server = serve_faulty(api.api.clone(), case.api_plan()).await;
     let port_server = serve_faulty(port.clone(), case.port_plan()).await;
     let http = HttpTransport::builder()
-        .timeout(Duration::from_secs(1))
+        .timeout(Duration::from_secs(3))
         .max_body_bytes(1 << 20)
         .build()
         .unwrap();
