@@ -74,6 +74,28 @@ async fn a_status_that_fails_by_the_rules_is_asked_for_once() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_reset_is_told_in_the_unit_that_the_settings_name() {
+    for (unit, least, most) in [
+        ("", 40.0, 44.0),
+        ("rateLimitReset: seconds", 40.0, 44.0),
+        // Long past as a time, so the usual wait.
+        ("rateLimitReset: epoch", 0.2, 0.3),
+        ("rateLimitReset: epochMilliseconds", 0.2, 0.3),
+    ] {
+        let limited = Answer::status(429).header("x-ratelimit-reset", "40");
+        let api = ScriptedApi::new()
+            .json("/items", numbered(1))
+            .faults("/items", 1..=1, limited);
+        let rig = Rig::new(api);
+        let begun = tokio::time::Instant::now();
+        let read = rig.read(unit, &items("/items", "{}")).await;
+        assert!(read.outcome.is_complete(), "{:?}", read.errors);
+        let waited = begun.elapsed().as_secs_f64();
+        assert!((least..=most).contains(&waited), "{unit}: {waited}");
+    }
+}
+
 // successWhen, retryWhen
 
 const SLACK: &str = r#"

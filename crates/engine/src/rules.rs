@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use longshore_jq::{Filter, Val};
-use longshore_transport::{Error, Response, StatusRules};
+use longshore_transport::{Error, ResetUnit, Response, StatusRules};
 
 use crate::resource::Problem;
 
@@ -38,6 +38,7 @@ pub struct AnswerRules {
     on_status: BTreeMap<u16, StatusAction>,
     success_when: Option<String>,
     retry_when: Option<String>,
+    reset_unit: Option<ResetUnit>,
 }
 
 impl AnswerRules {
@@ -60,6 +61,13 @@ impl AnswerRules {
     #[must_use]
     pub fn retry_when(mut self, jq: impl Into<String>) -> Self {
         self.retry_when = Some(jq.into());
+        self
+    }
+
+    /// The unit of the numbers by which answers tell when a rate limit is over; by their size unless said.
+    #[must_use]
+    pub fn reset_unit(mut self, unit: ResetUnit) -> Self {
+        self.reset_unit = Some(unit);
         self
     }
 
@@ -105,6 +113,7 @@ impl AnswerRules {
             success_when: compile("successWhen", &self.success_when),
             retry_when: compile("retryWhen", &self.retry_when),
             on_status: self.on_status.clone(),
+            reset_unit: self.reset_unit,
         }
     }
 }
@@ -115,6 +124,7 @@ pub(crate) struct CompiledRules {
     on_status: BTreeMap<u16, StatusAction>,
     success_when: Option<Predicate>,
     retry_when: Option<Predicate>,
+    reset_unit: Option<ResetUnit>,
 }
 
 /// A yes-or-no question about a body.
@@ -140,7 +150,7 @@ impl Rules<'_> {
         }
         let of = |rules: &CompiledRules| rules.on_status.get(&status.as_u16()).copied();
         let action = of(self.list).or_else(|| of(self.connection));
-        let rules = StatusRules::default();
+        let rules = self.statuses();
         let judged = match action {
             Some(StatusAction::Fail) => rules.fail(status).check(response),
             Some(StatusAction::Retry) => rules.retry(status).check(response),
@@ -154,6 +164,11 @@ impl Rules<'_> {
         judged.map(Some)
     }
 
+    fn statuses(&self) -> StatusRules {
+        let unit = self.list.reset_unit.or(self.connection.reset_unit);
+        StatusRules::default().reset_unit(unit.unwrap_or_default())
+    }
+
     /// Judges a success by its body.
     pub(crate) fn body(&self, response: &Response, body: &Val) -> Result<(), Error> {
         let retry_when = self
@@ -165,9 +180,7 @@ impl Rules<'_> {
             && predicate.asks(response, body)?
         {
             let message = format!("the body says that the request failed for now ({predicate})");
-            return Err(StatusRules::default()
-                .rejection(response, message)
-                .retryable(true));
+            return Err(self.statuses().rejection(response, message).retryable(true));
         }
         let success_when = self
             .list
@@ -179,7 +192,7 @@ impl Rules<'_> {
         {
             let message =
                 format!("the body says that the request failed ({predicate} is not true)");
-            return Err(StatusRules::default().rejection(response, message));
+            return Err(self.statuses().rejection(response, message));
         }
         Ok(())
     }

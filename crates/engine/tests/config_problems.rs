@@ -1066,6 +1066,12 @@ fn transport_settings_that_cannot_work() {
                 ],
             ),
             (
+                "baseUrl: https://h\nrateLimitReset: unix\n",
+                &[
+                    "c.yml:2: rateLimitReset: `unix` is not known; did you mean `epoch`? (one of: auto, seconds, epoch, epochMilliseconds)",
+                ],
+            ),
+            (
                 "baseUrl: https://h\nproxy: socks5://user:pw@proxy\n",
                 &[
                     "c.yml:2: proxy: proxy must be an http:// or https:// URL, as in http://proxy.example:3128",

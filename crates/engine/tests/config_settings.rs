@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use longshore_engine::config::{AuthSettings, Connection, Listener};
 use longshore_engine::paginate::Style;
-use longshore_engine::transport::{Origin, Quota, RetryBudget, RetryPolicy};
+use longshore_engine::transport::{Origin, Quota, ResetUnit, RetryBudget, RetryPolicy};
 use longshore_engine::{AnswerRules, Config, NextLinkOrigin, StatusAction};
 use secrecy::ExposeSecret;
 
@@ -213,6 +213,9 @@ const ROWS: &[(&[(&str, &str)], Check)] = &[
     }),
     (&[("nextLinkOrigin", "strict")], |c| {
         c.next_link_origin == NextLinkOrigin::Strict
+    }),
+    (&[("rateLimitReset", "epochMilliseconds")], |c| {
+        c.answer_rules == AnswerRules::default().reset_unit(ResetUnit::EpochMilliseconds)
     }),
     (&[("denyPrivateAddresses", "yes")], |c| {
         c.deny_private_addresses

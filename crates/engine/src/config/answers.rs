@@ -1,4 +1,6 @@
-//! `onStatus`, `successWhen` and `retryWhen`: of the connection and of a list.
+//! `onStatus`, `successWhen` and `retryWhen`, of the connection and of a list; `rateLimitReset` of the connection.
+
+use longshore_transport::ResetUnit;
 
 use super::connection::Levels;
 use super::fields::Fields;
@@ -20,6 +22,19 @@ const STATUS_ACTIONS: Words = Words {
     ],
 };
 
+const RESET_UNITS: Words = Words {
+    known: &["auto", "seconds", "epoch", "epochMilliseconds"],
+    meant: &[
+        ("delta", "seconds"),
+        ("s", "seconds"),
+        ("epochSeconds", "epoch"),
+        ("unix", "epoch"),
+        ("timestamp", "epoch"),
+        ("ms", "epochMilliseconds"),
+        ("milliseconds", "epochMilliseconds"),
+    ],
+};
+
 /// The rules of the connection. What the file says of a status holds where the environment says nothing of it.
 pub(super) fn of_connection(levels: &mut Levels, findings: &mut Findings) -> AnswerRules {
     let mut rules = AnswerRules::default();
@@ -29,6 +44,12 @@ pub(super) fn of_connection(levels: &mut Levels, findings: &mut Findings) -> Ans
         .flatten()
     {
         rules = add_statuses(rules, statuses, findings);
+    }
+    if let Some(unit) = levels
+        .take(&["rateLimitReset"], findings)
+        .and_then(|node| reset_unit(&node, findings))
+    {
+        rules = rules.reset_unit(unit);
     }
     let success_when = levels.take(&["successWhen"], findings);
     let retry_when = levels.take(&["retryWhen"], findings);
@@ -57,6 +78,19 @@ pub(super) fn of_list(
         }
     }
     add_predicates(rules, success_when, retry_when, findings)
+}
+
+fn reset_unit(node: &Node, findings: &mut Findings) -> Option<ResetUnit> {
+    match values::text(node, findings)?.trim() {
+        "auto" => Some(ResetUnit::BySize),
+        "seconds" => Some(ResetUnit::DeltaSeconds),
+        "epoch" => Some(ResetUnit::EpochSeconds),
+        "epochMilliseconds" | "epoch_milliseconds" => Some(ResetUnit::EpochMilliseconds),
+        other => {
+            findings.problem(&node.place, RESET_UNITS.refusal(other));
+            None
+        }
+    }
 }
 
 fn add_predicates(

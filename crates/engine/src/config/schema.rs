@@ -263,6 +263,8 @@ struct Settings {
     allowed_origins: Option<Items<String>>,
     /// What becomes of links to other origins.
     next_link_origin: Option<NextLinkOrigin>,
+    /// The unit of the numbers by which answers tell when a rate limit is over.
+    rate_limit_reset: Option<RateLimitReset>,
     /// True connects to public addresses only.
     deny_private_addresses: Option<Switch>,
     /// The proxy for everything, an http or https URL, which may hold a user name and a password.
@@ -318,6 +320,19 @@ enum NextLinkOrigin {
     Strict,
     /// Their path and query are asked for at the base URL.
     Rebase,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+enum RateLimitReset {
+    /// By their size: what is too large for a wait is a time.
+    Auto,
+    /// Seconds from now.
+    Seconds,
+    /// Seconds since 1970.
+    Epoch,
+    /// Milliseconds since 1970.
+    EpochMilliseconds,
 }
 
 #[derive(JsonSchema)]
@@ -670,7 +685,7 @@ mod tests {
             json!({"customHeaders": "{\"X-A\": \"b\"}", "allowedOrigins": "https://a, https://b"}),
             json!({"customHeaders": {"X-Version": 2}, "allowedOrigins": ["https://a"]}),
             json!({"integration": {"config": {"baseUrl": "https://h"}, "secrets": {"apiToken": "x"}}}),
-            json!({"onStatus": {"404": "empty", "409": "retry"}, "retry": {"base": 0.5}, "nextLinkOrigin": "rebase"}),
+            json!({"onStatus": {"404": "empty", "409": "retry"}, "retry": {"base": 0.5}, "nextLinkOrigin": "rebase", "rateLimitReset": "epochMilliseconds"}),
         ] {
             assert_eq!(
                 problems(&super::connection(), &settings),
