@@ -6,6 +6,7 @@
     reason = "what cannot be set up should fail the test"
 )]
 
+mod cancel;
 mod connection;
 mod deletion;
 mod matrix;
@@ -19,4 +20,5 @@ mod rig;
 mod runner;
 mod secrets;
 mod settings;
+mod shards;
 mod streams;

@@ -14,11 +14,13 @@ use url::Url;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
-use crate::event::{Observer, Unobserved};
+use crate::event::{Observer, Observers};
 use crate::fetch::Api;
+use crate::options::SyncOptions;
 use crate::resource::Resource;
 use crate::rules::AnswerRules;
 use crate::session::Session;
+use crate::shard::ShardResults;
 use crate::sink::Sink;
 use crate::stream::EntityStream;
 use crate::sync::{self, Report};
@@ -87,12 +89,40 @@ impl Engine {
 
     /// Reads all resources, writes their entities to `sink`, and, last of all, has the sink remove what is proven to be gone.
     pub async fn sync(&self, sink: &dyn Sink) -> Report {
-        sync::run(&self.api, &self.resources, sync::Scope::All, sink).await
+        self.sync_with(&SyncOptions::new(), sink).await
     }
 
     /// As [`sync`](Engine::sync), for the resources of these kinds only. Nothing is deleted of blueprints that they do not feed.
     pub async fn sync_kinds(&self, kinds: &[String], sink: &dyn Sink) -> Report {
-        sync::run(&self.api, &self.resources, sync::Scope::Kinds(kinds), sink).await
+        self.sync_with(&SyncOptions::new().kinds(kinds), sink).await
+    }
+
+    /// As [`sync`](Engine::sync), run in another way: some kinds only, or with a word that stops it.
+    pub async fn sync_with(&self, options: &SyncOptions, sink: &dyn Sink) -> Report {
+        sync::run(&self.api, &self.resources, options, sink).await
+    }
+
+    /// Has `sink` remove what none of the shards of a sync produced, where all of them came to a proven end.
+    pub async fn reconcile(&self, results: ShardResults, sink: &dyn Sink) -> Report {
+        sync::reconcile(results.evidence, sink).await
+    }
+
+    /// The same engine, with its connections, limits and credentials, for other resources: a mapping that was changed while it runs.
+    ///
+    /// # Errors
+    /// Paging of a resource that does not fit.
+    pub fn with_resources(
+        &self,
+        resources: impl IntoIterator<Item = Resource>,
+    ) -> Result<Engine, Error> {
+        let resources: Arc<[Resource]> = resources.into_iter().collect();
+        for resource in resources.iter() {
+            check_pagination(resource, &self.api.pagination)?;
+        }
+        Ok(Engine {
+            api: self.api.clone(),
+            resources,
+        })
     }
 }
 
@@ -133,7 +163,7 @@ pub struct EngineBuilder {
     next_link_origin: NextLinkOrigin,
     answer_rules: AnswerRules,
     max_concurrent_requests: usize,
-    observer: Arc<dyn Observer>,
+    observers: Observers,
     resources: Vec<Resource>,
 }
 
@@ -155,7 +185,7 @@ impl Default for EngineBuilder {
             next_link_origin: NextLinkOrigin::default(),
             answer_rules: AnswerRules::default(),
             max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
-            observer: Arc::new(Unobserved),
+            observers: Observers::default(),
             resources: Vec::new(),
         }
     }
@@ -283,9 +313,9 @@ impl EngineBuilder {
         self
     }
 
-    /// Is told of progress.
+    /// Is told of progress. There may be several: each is told everything.
     pub fn observer(mut self, observer: impl Observer) -> Self {
-        self.observer = Arc::new(observer);
+        self.observers.add(observer);
         self
     }
 
@@ -348,7 +378,7 @@ impl EngineBuilder {
                 next_link_origin: self.next_link_origin,
                 rules,
                 max_concurrent_requests: self.max_concurrent_requests,
-                observer: self.observer,
+                observer: Arc::new(self.observers),
             }),
             resources: self.resources.into(),
         })

@@ -1,5 +1,8 @@
 //! Progress, told while it happens: for bars, logs and metrics.
 
+use std::sync::Arc;
+
+use longshore_jq::Val;
 use longshore_transport::Attempt;
 
 use crate::outcome::Outcome;
@@ -19,6 +22,13 @@ pub enum Event<'a> {
         kind: &'a str,
         /// What was tried and how it went.
         attempt: &'a Attempt,
+    },
+    /// Records as the API gave them, before any of them is mapped. What is in them may be secret or personal.
+    Records {
+        /// The resource's kind.
+        kind: &'a str,
+        /// The records of one page, with the parameters of their path on each.
+        records: &'a [Val],
     },
     /// A page has been read.
     Page {
@@ -88,10 +98,26 @@ impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
     }
 }
 
-/// Events for nobody.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Unobserved;
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn event(&self, event: &Event<'_>) {
+        (**self).event(event);
+    }
+}
 
-impl Observer for Unobserved {
-    fn event(&self, _event: &Event<'_>) {}
+/// Everybody who is told.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(Vec<Arc<dyn Observer>>);
+
+impl Observers {
+    pub(crate) fn add(&mut self, observer: impl Observer) {
+        self.0.push(Arc::new(observer));
+    }
+}
+
+impl Observer for Observers {
+    fn event(&self, event: &Event<'_>) {
+        for observer in &self.0 {
+            observer.event(event);
+        }
+    }
 }

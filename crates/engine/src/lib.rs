@@ -37,18 +37,22 @@
 //!
 //! The other crates are re-exported as modules, so that one dependency is enough.
 
+mod cancel;
 pub mod config;
 mod engine;
 mod error;
 mod event;
 mod fetch;
+mod options;
 mod outcome;
 mod pages;
 mod port;
 mod resource;
 mod rules;
 mod session;
+pub mod shard;
 mod sink;
+mod stable;
 mod stream;
 mod summary;
 mod sync;
@@ -61,11 +65,13 @@ pub use longshore_paginate as paginate;
 pub use longshore_port_client as port_client;
 pub use longshore_transport as transport;
 
+pub use cancel::Cancel;
 pub use config::Config;
 pub use engine::{Engine, EngineBuilder, NextLinkOrigin};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};
 pub use longshore_mapping::Expression;
+pub use options::SyncOptions;
 pub use outcome::{Cause, Complete, Outcome, Verdict};
 pub use port::{AllowEmpty, PortSink, PortSinkOptions};
 pub use resource::{InvalidResource, ParameterSource, Problem, Resource, ResourceBuilder};

@@ -75,6 +75,25 @@ impl Outcome {
         }
     }
 
+    /// Of a resource whose turn had not come when the sync was cancelled.
+    pub(crate) fn cancelled_before() -> Self {
+        Outcome::not_read("").cancelled()
+    }
+
+    /// Of a read that was cancelled: that is why it is Incomplete, whatever else was found before.
+    pub(crate) fn cancelled(mut self) -> Self {
+        let cause = Cause::new(
+            "Cancelled",
+            "the sync was cancelled before this was read to its end",
+        );
+        self.causes
+            .retain(|cause| !matches!(cause.name(), "NotRead" | "NotFinished"));
+        self.causes.insert(0, cause.clone());
+        self.cause_count = (self.cause_count.max(1)).max(self.causes.len() as u64);
+        self.verdict = Verdict::Incomplete(cause);
+        self
+    }
+
     /// Whether everything was read.
     pub fn is_complete(&self) -> bool {
         matches!(self.verdict, Verdict::Complete(_))

@@ -10,12 +10,14 @@ use crate::error::Error;
 use crate::fetch::Api;
 use crate::pages::Pages;
 use crate::resource::{ParentList, ReadIdentity};
+use crate::shard::Shard;
 
 /// One run over an API. Parents that several resources need are read once in it.
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) api: Arc<Api>,
     parents: Arc<Mutex<HashMap<ReadIdentity, Shared>>>,
+    shard: Option<Shard>,
 }
 
 /// A list of parents, read by whoever asks first.
@@ -41,7 +43,19 @@ impl Session {
         Session {
             api,
             parents: Arc::default(),
+            shard: None,
         }
+    }
+
+    /// Reads this part of everything.
+    pub(crate) fn shard(mut self, shard: Option<Shard>) -> Self {
+        self.shard = shard;
+        self
+    }
+
+    /// Whether the child at this path is read here, and not by another shard.
+    pub(crate) fn reads_child(&self, path: &str) -> bool {
+        self.shard.is_none_or(|shard| shard.holds(path))
     }
 
     /// The records of a parents' list. Readers at the same time share one read; only a complete one is kept, so that after a

@@ -163,25 +163,29 @@ pub struct Seen {
 impl Seen {
     /// Takes note of an entity, before it is written: one that fails to be written is not gone (R9).
     pub(crate) fn note(&mut self, entity: &Entity) {
-        if !self.blueprints.contains(&entity.blueprint) {
-            self.blueprints.insert(entity.blueprint.clone());
+        self.note_identifiers(
+            &entity.blueprint,
+            entity.identifier.as_str(),
+            related_identifiers(entity),
+        );
+    }
+
+    /// As [`note`](Seen::note), of an entity of which only this is known.
+    pub(crate) fn note_identifiers<'e>(
+        &mut self,
+        blueprint: &str,
+        identifier: Option<&str>,
+        related: impl IntoIterator<Item = &'e str>,
+    ) {
+        if !self.blueprints.contains(blueprint) {
+            self.blueprints.insert(blueprint.to_owned());
         }
-        if let Some(identifier) = entity.identifier.as_str() {
+        if let Some(identifier) = identifier {
             self.entities
-                .insert(self.hasher.hash_one((&entity.blueprint, identifier)));
+                .insert(self.hasher.hash_one((blueprint, identifier)));
         }
-        for target in entity.relations.values() {
-            match target {
-                Value::String(target) => {
-                    self.related.insert(self.hasher.hash_one(target));
-                }
-                Value::Array(targets) => {
-                    for target in targets.iter().filter_map(Value::as_str) {
-                        self.related.insert(self.hasher.hash_one(target));
-                    }
-                }
-                _ => {}
-            }
+        for target in related {
+            self.related.insert(self.hasher.hash_one(target));
         }
     }
 
@@ -206,4 +210,15 @@ impl Seen {
     pub fn is_related_to(&self, identifier: &str) -> bool {
         self.related.contains(&self.hasher.hash_one(identifier))
     }
+}
+
+/// The identifiers that an entity relates to, as far as they are known: a search query names none.
+pub(crate) fn related_identifiers(entity: &Entity) -> impl Iterator<Item = &str> {
+    entity.relations.values().flat_map(|target| {
+        let targets = match target {
+            Value::Array(targets) => targets.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        targets.iter().filter_map(Value::as_str)
+    })
 }

@@ -47,6 +47,16 @@ impl EntityStream {
     pub fn outcome(&self) -> Outcome {
         self.tally.lock().outcome()
     }
+
+    /// Ends the read where it is.
+    pub(crate) fn cancel(&mut self) -> Outcome {
+        let outcome = self.outcome();
+        if self.tally.lock().finished {
+            return outcome;
+        }
+        self.items = stream::empty().boxed();
+        outcome.cancelled()
+    }
 }
 
 impl Stream for EntityStream {
@@ -149,6 +159,10 @@ impl Read {
                 child.attach(record);
             }
         }
+        self.observe(&Event::Records {
+            kind: self.resource.kind(),
+            records: &records,
+        });
         let first = self.tally.lock().records + 1;
         let mut mapped = Mapped::default();
         mapped.map_page(&*self.resource.parts().mapper, &records, first);
@@ -227,7 +241,7 @@ impl Read {
         };
         let mut errors = Vec::new();
         let expander = TemplateExpander::new(&self.resource.parts().list.template, &list.parameter);
-        let children = distinct_children(&expander, &parents.records, |problem| {
+        let mut children = distinct_children(&expander, &parents.records, |problem| {
             errors.push(Error::new(ErrorKind::Parameter, problem.to_string()).of_resource(kind));
         });
         for error in &errors {
@@ -269,6 +283,7 @@ impl Read {
             }
         }
         errors.extend(failure);
+        children.retain(|child| self.session.reads_child(&child.path));
         self.observe(&Event::Parents {
             kind,
             count: children.len() as u64,

@@ -10,13 +10,15 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
-use crate::error::Error;
+use crate::cancel::Cancel;
+use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::fetch::Api;
+use crate::options::SyncOptions;
 use crate::outcome::Outcome;
 use crate::resource::Resource;
 use crate::session::Session;
-use crate::sink::{Evidence, Rejection, Seen, Sink, WithheldDelete, Written};
+use crate::sink::{Evidence, Reconciled, Rejection, Seen, Sink, WithheldDelete, Written};
 use crate::stream::EntityStream;
 
 /// Entities handed to the sink at once.
@@ -27,6 +29,9 @@ const WAITING_BATCHES: usize = 4;
 const FAILED_BATCHES: usize = 3;
 /// Rejections kept for people to read.
 const KEPT: usize = 100;
+/// What a cancelled sync says last.
+const CANCELLED: &str =
+    "cancelled before its end; nothing was deleted, and the next sync does the rest";
 
 /// What a sync came to. Its JSON form has a fixed set of keys; what is left out of it is for people and in `Display`.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -125,6 +130,17 @@ impl ResourceReport {
 }
 
 impl Report {
+    fn take(&mut self, reconciled: Result<Reconciled, Error>) {
+        match reconciled {
+            Ok(reconciled) => {
+                self.deleted = reconciled.deleted;
+                self.withheld = reconciled.withheld;
+                self.errors.extend(reconciled.errors);
+            }
+            Err(error) => self.errors.push(error.to_string()),
+        }
+    }
+
     /// Whether every resource is Complete, nothing was rejected or withheld, and nothing failed.
     pub fn is_clean(&self) -> bool {
         self.resources
@@ -169,11 +185,24 @@ impl Scope<'_> {
 pub(crate) async fn run(
     api: &Arc<Api>,
     resources: &[Resource],
-    scope: Scope<'_>,
+    options: &SyncOptions,
     sink: &dyn Sink,
 ) -> Report {
+    let scope = match &options.kinds {
+        None => Scope::All,
+        Some(kinds) => Scope::Kinds(kinds),
+    };
+    let cancel = &options.cancel;
     let mut report = Report::default();
-    let mark = match sink.begin().await {
+    let begun = tokio::select! {
+        biased;
+        () = cancel.cancelled() => {
+            report.errors.push(CANCELLED.to_owned());
+            return report;
+        }
+        begun = sink.begin() => begun,
+    };
+    let mark = match begun {
         Ok(mark) => mark,
         Err(error) => {
             report.errors.push(error.to_string());
@@ -191,7 +220,7 @@ pub(crate) async fn run(
             ledger.open(resource.kind(), feeds)
         })
         .collect();
-    let session = Session::new(api.clone());
+    let session = Session::new(api.clone()).shard(options.shard);
     let mut writing = Writing {
         api,
         sink,
@@ -202,17 +231,18 @@ pub(crate) async fn run(
     };
     let mut seen = Seen::default();
     for (resource, entry) in resources.iter().zip(entries) {
-        if !scope.holds(resource.kind()) {
-            let why = "this sync was not asked to read it".to_owned();
-            ledger.close(entry, Ending::Incomplete(why));
+        if let Some(why) = options.leaves_out(resource) {
+            ledger.close(entry, Ending::Incomplete(why.to_owned()));
             continue;
         }
-        let outcome = if writing.is_given_up() {
+        let outcome = if cancel.is_cancelled() {
+            Outcome::cancelled_before()
+        } else if writing.is_given_up() {
             Outcome::not_read(
                 "what was read before it could not be written, so it was not asked for",
             )
         } else {
-            transfer(&session, resource, &mut seen, &mut writing)
+            transfer(&session, resource, cancel, &mut seen, &mut writing)
                 .instrument(tracing::info_span!("resource", kind = resource.kind()))
                 .await
         };
@@ -226,6 +256,7 @@ pub(crate) async fn run(
             .resources
             .push(ResourceReport::new(resource.kind(), &outcome));
     }
+    let withhold_all = withhold_all(options, &writing);
     seen.unknown = writing.unknown;
     let evidence = Evidence {
         ledger,
@@ -233,8 +264,7 @@ pub(crate) async fn run(
         mark,
         resources: resources.len(),
         asked_for: scope.blueprints(resources),
-        withhold_all: (!writing.failures.is_empty())
-            .then(|| "not everything could be written; nothing is deleted before that".to_owned()),
+        withhold_all,
     };
     let mut report = writing.report;
     report.errors = writing
@@ -242,21 +272,40 @@ pub(crate) async fn run(
         .iter()
         .map(|(failure, count)| format!("{count} entities could not be written: {failure}"))
         .collect();
-    match sink.reconcile(evidence).await {
-        Ok(reconciled) => {
-            report.deleted = reconciled.deleted;
-            report.withheld = reconciled.withheld;
-            report.errors.extend(reconciled.errors);
-        }
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => report.errors.push(CANCELLED.to_owned()),
+        reconciled = sink.reconcile(evidence) => report.take(reconciled),
+    }
+    report
+}
+
+/// Has the sink remove what is proven to be gone by what shards have seen.
+pub(crate) async fn reconcile(evidence: Evidence, sink: &dyn Sink) -> Report {
+    let mut report = Report::default();
+    match sink.begin().await {
+        // When the shards began counts, and that is in what they have seen.
+        Ok(_now) => report.take(sink.reconcile(evidence).await),
         Err(error) => report.errors.push(error.to_string()),
     }
     report
+}
+
+/// Why nothing at all may be removed after this sync, if so.
+fn withhold_all(options: &SyncOptions, writing: &Writing<'_>) -> Option<String> {
+    if !writing.failures.is_empty() {
+        return Some("not everything could be written; nothing is deleted before that".to_owned());
+    }
+    options.shard.map(|shard| {
+        format!("this was shard {shard}; what is gone shows when all shards are put together")
+    })
 }
 
 /// Reads one resource and writes what it gives, both at once.
 async fn transfer(
     session: &Session,
     resource: &Resource,
+    cancel: &Cancel,
     seen: &mut Seen,
     writing: &mut Writing<'_>,
 ) -> Outcome {
@@ -264,24 +313,39 @@ async fn transfer(
     let mut entities = EntityStream::new(session.clone(), resource.clone());
     let read = async {
         let mut batch = Vec::new();
-        while let Some(item) = entities.next().await {
+        while let Some(Some(item)) = cancel.unless_cancelled(entities.next()).await {
             // Errors are counted in the outcome and told to the observer as they happen.
             let Ok(entity) = item else { continue };
             seen.note(&entity);
             batch.push(entity);
             if batch.len() == BATCH && batches.send(std::mem::take(&mut batch)).await.is_err() {
-                return entities.outcome();
+                break;
             }
         }
-        if !batch.is_empty() && batches.send(batch).await.is_err() {
-            return entities.outcome();
+        let outcome = match cancel.is_cancelled() {
+            true => entities.cancel(),
+            false => entities.outcome(),
+        };
+        if !batch.is_empty() {
+            // Whoever no longer takes it has said why.
+            let _ = batches.send(batch).await;
         }
         drop(batches);
-        entities.outcome()
+        outcome
     };
     let write = async {
+        let out_of_time = cancel.out_of_time();
+        tokio::pin!(out_of_time);
         while let Some(batch) = waiting.recv().await {
-            writing.write(resource.kind(), batch).await;
+            let count = batch.len() as u64;
+            tokio::select! {
+                () = writing.write(resource.kind(), batch) => {}
+                () = &mut out_of_time => {
+                    writing.note_failure(count, &Error::new(ErrorKind::Sink, "cancelled while they were written"));
+                    waiting.close();
+                    break;
+                }
+            }
             if writing.is_given_up() {
                 waiting.close();
                 break;

@@ -159,6 +159,8 @@ impl Loader {
         listener.join(integration.section("eventListener", findings));
         let mut around = Around {
             port: top.section("port", findings),
+            shard: top.section("shard", findings),
+            job_index: self.variables.get("JOB_COMPLETION_INDEX").cloned(),
             listener,
             top,
         };
@@ -173,6 +175,7 @@ impl Loader {
             integration,
             around.port,
             around.listener,
+            around.shard,
             around.top,
         ] {
             levels.finish(findings);

@@ -27,6 +27,8 @@ pub struct Mapping {
     pub allow_empty: AllowEmpty,
     /// In the order written; never empty.
     pub resources: Vec<Resource>,
+    /// Equal for mappings that say the same.
+    pub(crate) digest: String,
 }
 
 impl fmt::Debug for Mapping {
@@ -67,6 +69,7 @@ pub(super) struct Against<'a> {
 /// Reads a whole mapping.
 pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) -> Option<Mapping> {
     let before = findings.problem_count();
+    let digest = node.digest();
     let mut fields = Fields::of(node, Keys::Mapping, against.unknown, findings)?;
     let mut switch = |name, default, findings: &mut Findings| match fields.take(&[name], findings) {
         Some(node) => values::boolean(&node, findings),
@@ -115,6 +118,7 @@ pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) ->
         entity_deletion_threshold: entity_deletion_threshold?,
         allow_empty,
         resources,
+        digest,
     })
 }
 

@@ -65,13 +65,15 @@ mod yaml;
 
 use std::path::Path;
 
+use crate::stable::StableHash;
+
 pub use self::auth::AuthSettings;
 pub use self::connection::Connection;
 pub use self::loader::Loader;
 pub use self::mapping::Mapping;
 pub use self::notice::{ConfigError, Notice};
 pub use self::reach::ClientCertificate;
-pub use self::runtime::{Listener, PortSettings, RunSettings};
+pub use self::runtime::{Listen, Listener, PortSettings, RunSettings, ShardSettings};
 
 /// Everything that a run needs to know, checked.
 #[derive(Clone, Debug)]
@@ -119,6 +121,28 @@ impl Config {
     /// The JSON Schema of mapping files.
     pub fn mapping_schema() -> serde_json::Value {
         schema::mapping()
+    }
+
+    /// What is read and for whom, in a short text: the API, the integration at Port, and the whole mapping. Equal for equal configurations on
+    /// every machine, whatever the order of keys. None where there is no mapping yet. It is no cryptographic hash: whoever knows all else of a
+    /// mapping can check guesses at a secret in it.
+    pub fn identity(&self) -> Option<String> {
+        let mapping = self.mapping.as_ref()?;
+        let mut hash = StableHash::new();
+        for part in [
+            self.connection.base_url.host_str().unwrap_or_default(),
+            self.connection.base_url.path(),
+            self.port.base_url.as_str(),
+            &self.port.integration_type,
+            self.port
+                .integration_identifier
+                .as_deref()
+                .unwrap_or_default(),
+            &mapping.digest,
+        ] {
+            hash.add_text(part);
+        }
+        Some(hash.hex())
     }
 
     /// Takes the mapping that the integration at Port holds. Keys in it that are unknown are a warning each.

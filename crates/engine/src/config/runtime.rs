@@ -1,5 +1,7 @@
 //! What stands around the connection: Port, and when a sync runs.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -10,6 +12,7 @@ use super::notice::Findings;
 use super::spelling::Words;
 use super::tree::Node;
 use super::values;
+use crate::shard::Shard;
 
 /// How Port is reached, and as which integration.
 #[derive(Clone, Debug)]
@@ -25,11 +28,11 @@ pub struct PortSettings {
     pub integration_type: String,
     /// Which integration this is.
     pub integration_identifier: Option<String>,
-    /// `initializePortResources`: whether defaults are to be created at Port when the integration is new; true unless set. Checked, but
-    /// nothing in this version creates them.
+    /// `initializePortResources`: whether blueprints that are on file are created at Port when the integration is new; true unless set.
     pub initialize_port_resources: bool,
-    /// `sendRawDataExamples`: whether Port is to get masked examples of raw records; true unless set. Checked, but nothing in this
-    /// version sends them.
+    /// `resourcesPath`: the folder with the blueprints and the mapping of a new integration; `.port/resources` unless set.
+    pub resources_path: PathBuf,
+    /// `sendRawDataExamples`: whether Port gets masked examples of raw records; true unless set.
     pub send_raw_data_examples: bool,
 }
 
@@ -39,8 +42,12 @@ pub struct PortSettings {
 pub struct RunSettings {
     /// What starts a sync; polling unless set.
     pub listener: Listener,
-    /// `scheduledResyncInterval`, written in minutes; 0 is none. For whoever starts syncs: the engine runs one at a time, when told.
+    /// `scheduledResyncInterval`, written in minutes; 0 is none.
     pub scheduled_resync_interval: Option<Duration>,
+    /// `listen`: where health and metrics are answered while polling; port 8000 of every address unless set, `none` is nowhere.
+    pub listen: Listen,
+    /// `shard`: which part of everything this process reads.
+    pub shard: Option<ShardSettings>,
     /// `clientTimeout`: for one request to Port.
     pub client_timeout: Option<Duration>,
     /// `logLevel` as written.
@@ -62,6 +69,33 @@ pub enum Listener {
     Once,
 }
 
+/// Where health and metrics are answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Listen {
+    /// Nobody said: [`Listen::DEFAULT`], and where that cannot be had, nowhere.
+    Unset,
+    /// Nowhere.
+    None,
+    /// At this address.
+    At(SocketAddr),
+}
+
+impl Listen {
+    /// Where the reference answers too.
+    pub const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8000);
+}
+
+/// Which part of everything a process reads, and where it leaves what it has seen.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ShardSettings {
+    /// `shard.index`, or the index of a Kubernetes Indexed Job, and `shard.count`.
+    pub shard: Shard,
+    /// `shard.directory`: the folder for the results of all shards.
+    pub directory: Option<PathBuf>,
+}
+
 const LISTENERS: Words = Words {
     known: &["POLLING", "ONCE"],
     meant: &[],
@@ -73,6 +107,9 @@ pub(super) struct Around {
     pub(super) top: Levels,
     pub(super) port: Levels,
     pub(super) listener: Levels,
+    pub(super) shard: Levels,
+    /// `JOB_COMPLETION_INDEX`: which of its pods Kubernetes says that this is.
+    pub(super) job_index: Option<String>,
 }
 
 /// Reads what stands around the connection.
@@ -90,10 +127,15 @@ pub(super) fn read(
     let client_timeout = client_timeout.map(|node| values::seconds(&node, findings));
     let log_level = top.take(&["logLevel"], findings);
     let log_level = log_level.map(|node| values::filled_text(&node, findings));
+    let listen = top.take(&["listen"], findings);
+    let listen = listen.map(|node| listen_at(&node, findings));
+    let shard = shard(&mut around.shard, around.job_index.take(), findings);
     // `?` only here: everything is read before anything is given up.
     let run = RunSettings {
         listener: listener?,
         scheduled_resync_interval: values::all_or_nothing(interval)?.flatten(),
+        listen: values::all_or_nothing(listen)?.unwrap_or(Listen::Unset),
+        shard: shard?,
         client_timeout: values::all_or_nothing(client_timeout)?,
         log_level: values::all_or_nothing(log_level)?,
     };
@@ -102,6 +144,70 @@ pub(super) fn read(
 
 fn minutes(count: u64) -> Option<Duration> {
     (count > 0).then(|| Duration::from_secs(count.saturating_mul(60)))
+}
+
+fn listen_at(node: &Node, findings: &mut Findings) -> Option<Listen> {
+    let text = values::filled_text(node, findings)?;
+    if text.eq_ignore_ascii_case("none") {
+        return Some(Listen::None);
+    }
+    let everywhere = |port| SocketAddr::new(Listen::DEFAULT.ip(), port);
+    let address = text
+        .parse()
+        .or_else(|_| text.trim_start_matches(':').parse().map(everywhere));
+    match address {
+        Ok(address) => Some(Listen::At(address)),
+        Err(_) => {
+            findings.problem(
+                &node.place,
+                "must be an address and a port, such as 0.0.0.0:8000, or `none`",
+            );
+            None
+        }
+    }
+}
+
+/// The part that this process reads. `job_index` counts where no index is written, but does not ask for parts by itself.
+fn shard(
+    levels: &mut Levels,
+    job_index: Option<String>,
+    findings: &mut Findings,
+) -> Option<Option<ShardSettings>> {
+    let mut number = |name, least| match levels.take(&[name], findings) {
+        Some(node) => values::whole_number(&node, least, findings)
+            .map(|number| Some((node.place, u32::try_from(number).unwrap_or(u32::MAX)))),
+        None => Some(None),
+    };
+    let (index, count) = (number("index", 0), number("count", 1));
+    let directory = match levels.take(&["directory"], findings) {
+        Some(node) => values::filled_text(&node, findings).map(|text| Some(PathBuf::from(text))),
+        None => Some(None),
+    };
+    let (index, count, directory) = (index?, count?, directory?);
+    let Some((place, count)) = count else {
+        if index.is_some() || directory.is_some() {
+            let place = levels.missing("count");
+            findings.problem(&place, "is missing; say how many shards there are");
+            return None;
+        }
+        return Some(None);
+    };
+    let job_index = job_index.and_then(|index| index.trim().parse().ok());
+    let Some(index) = index.map(|(_, index)| index).or(job_index) else {
+        let place = levels.missing("index");
+        findings.problem(
+            &place,
+            "is missing; say which of the shards this is, from 0 (in a Kubernetes Indexed Job JOB_COMPLETION_INDEX says it)",
+        );
+        return None;
+    };
+    match Shard::new(index, count) {
+        Ok(shard) => Some(Some(ShardSettings { shard, directory })),
+        Err(error) => {
+            findings.problem(&place, error.to_string());
+            None
+        }
+    }
 }
 
 fn port(
@@ -122,6 +228,7 @@ fn port(
         Some(node) => connection::url(&node, findings),
         None => Url::parse("https://api.getport.io").ok(),
     };
+    let resources_path = text(&mut around.top, "resourcesPath", findings);
     let mut switch = |name| match around.top.take(&[name], findings) {
         Some(node) => values::boolean(&node, findings),
         None => Some(true),
@@ -135,6 +242,8 @@ fn port(
         integration_type: integration_type?.unwrap_or_else(|| "custom".to_owned()),
         integration_identifier: identifier?,
         initialize_port_resources: initialize_port_resources?,
+        resources_path: resources_path?
+            .map_or_else(|| PathBuf::from(".port/resources"), PathBuf::from),
         send_raw_data_examples: send_raw_data_examples?,
     })
 }

@@ -127,10 +127,27 @@ struct ConnectionFile {
     client_timeout: Option<Number>,
     /// How much is logged.
     log_level: Option<String>,
-    /// Whether defaults are to be created at Port when the integration is new.
+    /// Whether blueprints that are on file are created at Port when the integration is new; true unless set.
     initialize_port_resources: Option<Switch>,
-    /// Whether Port is to get masked examples of raw records.
+    /// The folder with the blueprints and the mapping of a new integration; `.port/resources` unless set.
+    resources_path: Option<Text>,
+    /// Whether Port gets masked examples of raw records; true unless set.
     send_raw_data_examples: Option<Switch>,
+    /// Where health and metrics are answered while polling: an address and a port, or `none`; `0.0.0.0:8000` unless set.
+    listen: Option<Text>,
+    /// Which part of everything this process reads.
+    shard: Option<OrText<ShardFile>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct ShardFile {
+    /// Which part, from 0; `JOB_COMPLETION_INDEX` unless set.
+    index: Option<Number>,
+    /// How many parts there are.
+    count: Option<Number>,
+    /// The folder for what the shards have seen.
+    directory: Option<Text>,
 }
 
 #[derive(JsonSchema)]
@@ -561,6 +578,7 @@ mod tests {
             "baseUrl": "https://api.example.com",
             "port": {"clientId": "x"},
             "eventListener": {"type": "ONCE"},
+            "shard": {"index": 0, "count": 2},
             "integration": {
                 "identifier": "x", "config": settings, "secrets": {"apiToken": "x"}, "eventListener": {"type": "ONCE"},
             },

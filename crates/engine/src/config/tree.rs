@@ -3,6 +3,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::notice::{Place, key_path};
+use crate::stable::StableHash;
 
 /// Stands in paths for a key that may be a value.
 pub(super) const HIDDEN_KEY: &str = "…";
@@ -73,6 +74,37 @@ impl Node {
             ),
         };
         Node { shape, place }
+    }
+
+    /// A hash of what it says, whatever the order of keys and the way of quoting.
+    pub(super) fn digest(&self) -> String {
+        let mut hash = StableHash::new();
+        self.add_to(&mut hash);
+        hash.hex()
+    }
+
+    fn add_to(&self, hash: &mut StableHash) {
+        match &self.shape {
+            Shape::Scalar { text, .. } => {
+                hash.add(b"s");
+                hash.add_text(text);
+            }
+            Shape::List(items) => {
+                hash.add(b"l");
+                hash.add(&(items.len() as u64).to_le_bytes());
+                items.iter().for_each(|item| item.add_to(hash));
+            }
+            Shape::Map(entries) => {
+                hash.add(b"m");
+                hash.add(&(entries.len() as u64).to_le_bytes());
+                let mut entries: Vec<&Entry> = entries.iter().collect();
+                entries.sort_by(|a, b| a.key.cmp(&b.key));
+                for entry in entries {
+                    hash.add_text(&entry.key);
+                    entry.node.add_to(hash);
+                }
+            }
+        }
     }
 
     /// Nothing written, or null.

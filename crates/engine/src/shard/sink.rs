@@ -1,0 +1,203 @@
+//! What a shard leaves behind: a sink around another that keeps book of what goes through it.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use longshore_mapping::Entity;
+use serde_json::{Value, json};
+
+use super::{Shard, file_name};
+use crate::error::{Error, ErrorKind};
+use crate::sink::{Evidence, Mark, Reconciled, Sink, Written, related_identifiers};
+use crate::stable::StableHash;
+use crate::sync::Report;
+
+/// The version of the files' format. Files of another version are refused.
+pub(super) const VERSION: u64 = 1;
+
+/// Writes what a shard produces into another sink, and its identifiers into a file.
+///
+/// Every entity is on file before it goes to the sink behind: one that fails to be written is not gone. The file is under its name only after
+/// [`finish`](ShardSink::finish), and one of an earlier run is gone as soon as this one begins, so that a shard that was killed has none.
+///
+/// Nothing is ever removed through it: [`Sink::reconcile`] is not passed on.
+#[derive(Debug)]
+pub struct ShardSink<S> {
+    inner: S,
+    shard: Shard,
+    identity: String,
+    folder: PathBuf,
+    book: Mutex<Option<Book>>,
+    unknown: Mutex<Vec<String>>,
+}
+
+#[derive(Debug)]
+struct Book {
+    file: BufWriter<File>,
+    hash: StableHash,
+    entities: u64,
+}
+
+impl<S: Sink> ShardSink<S> {
+    /// Keeps book in this folder, which is made if it is not there. `identity` says what is read and how, so that files of different
+    /// mappings are never taken for one sync; [`Config::identity`](crate::Config::identity) has it.
+    pub fn new(
+        inner: S,
+        shard: Shard,
+        identity: impl Into<String>,
+        folder: impl Into<PathBuf>,
+    ) -> Self {
+        ShardSink {
+            inner,
+            shard,
+            identity: identity.into(),
+            folder: folder.into(),
+            book: Mutex::default(),
+            unknown: Mutex::default(),
+        }
+    }
+
+    /// Puts the file under its name, with how the shard's reads ended.
+    ///
+    /// # Errors
+    /// The file cannot be written, or the sync did not even begin: there is no file then, and nothing can be reconciled with it.
+    pub fn finish(&self, report: &Report) -> Result<PathBuf, Error> {
+        let file = self.folder.join(file_name(self.shard));
+        let Some(mut book) = lock(&self.book).take() else {
+            return Err(Error::new(
+                ErrorKind::Sink,
+                format!(
+                    "{} is not written: the sync of this shard did not begin",
+                    file.display()
+                ),
+            ));
+        };
+        let resources: Vec<Value> = report
+            .resources
+            .iter()
+            .map(|resource| {
+                json!({"kind": resource.kind, "outcome": resource.outcome, "cause": resource.cause})
+            })
+            .collect();
+        let end = json!({"end": {
+            "entities": book.entities,
+            "resources": resources,
+            "unknown": *lock(&self.unknown),
+            "failure": report.errors.first(),
+            "checksum": book.hash.hex(),
+        }});
+        let written = book
+            .file
+            .write_all(format!("{end}\n").as_bytes())
+            .and_then(|()| book.file.flush())
+            .and_then(|()| book.file.get_ref().sync_all())
+            .and_then(|()| fs::rename(self.partial(), &file));
+        written.map_err(|error| cannot_write(&file, error))?;
+        Ok(file)
+    }
+
+    fn partial(&self) -> PathBuf {
+        self.folder
+            .join(format!(".{}.partial", file_name(self.shard)))
+    }
+
+    /// Begins the file, and takes that of an earlier run away.
+    fn open(&self, mark: Mark) -> Result<Book, Error> {
+        let file = self.folder.join(file_name(self.shard));
+        let began = mark.0.map(milliseconds);
+        let head = json!({
+            "longshore": "shard",
+            "version": VERSION,
+            "identity": self.identity,
+            "index": self.shard.index(),
+            "count": self.shard.count(),
+            "began": began,
+        });
+        let opened = fs::create_dir_all(&self.folder)
+            .and_then(|()| match fs::remove_file(&file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => removed,
+            })
+            .and_then(|()| File::create(self.partial()));
+        let mut book = Book {
+            file: BufWriter::new(opened.map_err(|error| cannot_write(&file, error))?),
+            hash: StableHash::new(),
+            entities: 0,
+        };
+        book.line(&head)
+            .map_err(|error| cannot_write(&file, error))?;
+        Ok(book)
+    }
+}
+
+impl Book {
+    fn line(&mut self, line: &Value) -> io::Result<()> {
+        let line = format!("{line}\n");
+        self.hash.add(line.as_bytes());
+        self.file.write_all(line.as_bytes())
+    }
+
+    /// Blueprint, identifier (null where it is a search query), and what it relates to, where that is something.
+    fn note(&mut self, entity: &Entity) -> io::Result<()> {
+        let related: Vec<&str> = related_identifiers(entity).collect();
+        let mut line = vec![json!(entity.blueprint), json!(entity.identifier.as_str())];
+        if !related.is_empty() {
+            line.push(json!(related));
+        }
+        self.entities += 1;
+        self.line(&Value::Array(line))
+    }
+}
+
+#[async_trait]
+impl<S: Sink> Sink for ShardSink<S> {
+    async fn begin(&self) -> Result<Mark, Error> {
+        let mark = self.inner.begin().await?;
+        let book = self.open(mark)?;
+        *lock(&self.book) = Some(book);
+        Ok(mark)
+    }
+
+    async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error> {
+        {
+            let mut book = lock(&self.book);
+            let noted = book
+                .as_mut()
+                .map(|book| entities.iter().try_for_each(|entity| book.note(entity)));
+            if let Some(Err(error)) = noted {
+                // Without its book the shard proves nothing, so there must not be one.
+                *book = None;
+                return Err(cannot_write(&self.partial(), error));
+            }
+        }
+        self.inner.write(entities).await
+    }
+
+    async fn reconcile(&self, evidence: Evidence) -> Result<Reconciled, Error> {
+        *lock(&self.unknown) = evidence.seen().unknown.iter().cloned().collect();
+        Ok(Reconciled::default())
+    }
+}
+
+pub(super) fn milliseconds(time: SystemTime) -> u64 {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn cannot_write(file: &Path, error: io::Error) -> Error {
+    Error::quoting(
+        ErrorKind::Sink,
+        format!("{} cannot be written: {error}", file.display()),
+        error,
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
