@@ -73,7 +73,10 @@ pub use self::authenticator::Authenticator;
 pub use self::credentials::{ApiKey, BasicAuth, BearerToken, NoAuth};
 pub use self::error::{Error, ErrorKind};
 pub use self::origin_bound::OriginBound;
-pub use self::renewing::{CredentialSource, Issued, Renewing};
+pub use self::renewing::{CredentialSource, Renewing};
+
+/// What a login gives.
+pub use longshore_transport::Issued;
 
 /// Needed to implement the traits of this crate.
 pub use async_trait::async_trait;

@@ -1,17 +1,10 @@
 use std::fmt;
-use std::sync::{Arc, Mutex as StateLock, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use longshore_transport::{Clock, Generation, Renewal};
-use tokio::sync::Mutex;
+use longshore_transport::{Clock, Generation, Issued, Renewal, SingleFlight};
 
 use crate::Error;
-
-/// A credential is renewed this long before it expires, or a tenth of its lifetime if that is
-/// less: a request that starts with it shall not arrive too late.
-const LONGEST_MARGIN: Duration = Duration::from_secs(60);
-const MARGIN_DIVISOR: u32 = 10;
 
 /// Where new credentials come from: one login.
 #[async_trait]
@@ -29,42 +22,11 @@ pub trait CredentialSource: Send + Sync + 'static {
     async fn fetch(&self) -> Result<Issued<Self::Credential>, Error>;
 }
 
-/// What a login gave.
-#[derive(Clone)]
-pub struct Issued<C> {
-    /// The credential.
-    pub credential: C,
-    /// For how long it is valid, counted from the login. `None` or zero: until it is rejected.
-    pub lifetime: Option<Duration>,
-}
-
-/// A credential that many requests share and that is renewed once for all of them.
-///
-/// However many ask at once, there is one login at a time, and everybody who asked meanwhile gets
-/// its result. Whoever carries out the login may be dropped: the next in line takes over, and
-/// with the last one the login ends.
+/// A credential that many requests share and that is renewed once for all of them: a
+/// [`CredentialSource`] behind a [`SingleFlight`], which says when it logs in.
 pub struct Renewing<S: CredentialSource> {
     source: S,
-    clock: Arc<dyn Clock>,
-    state: StateLock<State<S::Credential>>,
-    /// Held by the one that logs in. The others stand in line for it.
-    login: Mutex<()>,
-}
-
-struct State<C> {
-    held: Option<Held<C>>,
-    /// Counts credentials.
-    generation: u64,
-    /// Counts logins that came to an end, well or badly.
-    logins: u64,
-    /// The error of the last login that ended, if it failed.
-    failure: Option<Error>,
-}
-
-struct Held<C> {
-    credential: C,
-    /// On the monotonic clock.
-    renew_at: Option<Duration>,
+    flight: SingleFlight<S::Credential, Error>,
 }
 
 impl<S: CredentialSource> Renewing<S> {
@@ -72,14 +34,7 @@ impl<S: CredentialSource> Renewing<S> {
     pub fn new(source: S, clock: Arc<dyn Clock>) -> Self {
         Self {
             source,
-            clock,
-            state: StateLock::new(State {
-                held: None,
-                generation: 0,
-                logins: 0,
-                failure: None,
-            }),
-            login: Mutex::new(()),
+            flight: SingleFlight::new(clock),
         }
     }
 
@@ -90,7 +45,7 @@ impl<S: CredentialSource> Renewing<S> {
     ///
     /// The login failed.
     pub async fn current(&self) -> Result<(Generation, S::Credential), Error> {
-        self.newer_than(None).await
+        self.flight.current(|| self.source.fetch()).await
     }
 
     /// Sees to it that there is a credential newer than `rejected`.
@@ -99,107 +54,14 @@ impl<S: CredentialSource> Renewing<S> {
     ///
     /// The login failed.
     pub async fn renew(&self, rejected: Generation) -> Result<Renewal, Error> {
-        self.newer_than(Some(rejected)).await?;
-        Ok(Renewal::Renewed)
+        self.flight.renew(rejected, || self.source.fetch()).await
     }
-
-    async fn newer_than(
-        &self,
-        rejected: Option<Generation>,
-    ) -> Result<(Generation, S::Credential), Error> {
-        let logins_before = {
-            let state = self.state();
-            if let Some(current) = state.usable(rejected, self.clock.now()) {
-                return Ok(current);
-            }
-            state.logins
-        };
-        let _turn = self.login.lock().await;
-        {
-            let state = self.state();
-            // A login that ended while this one stood in line answers for it: a failure is not
-            // repeated by each in turn, and a credential that expires at once is still used once.
-            if state.logins != logins_before {
-                if let Some(failure) = &state.failure {
-                    return Err(failure.clone());
-                }
-                if let Some(current) = state.issued(rejected) {
-                    return Ok(current);
-                }
-            }
-        }
-        // Counted from before the login: the server's clock started somewhere in between.
-        let start = self.clock.now();
-        let result = self.source.fetch().await;
-        self.state().finish(start, result)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State<S::Credential>> {
-        // Only a `clone` of the credential could panic under the lock, and it changes nothing.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<C: Clone> State<C> {
-    fn usable(&self, rejected: Option<Generation>, now: Duration) -> Option<(Generation, C)> {
-        let is_due = |held: &Held<C>| held.renew_at.is_some_and(|renew_at| now >= renew_at);
-        // Who was rejected wants another credential, whatever its age.
-        if rejected.is_none() && self.held.as_ref().is_some_and(is_due) {
-            return None;
-        }
-        self.issued(rejected)
-    }
-
-    fn issued(&self, rejected: Option<Generation>) -> Option<(Generation, C)> {
-        let generation = Generation(self.generation);
-        let held = self.held.as_ref()?;
-        rejected
-            .is_none_or(|rejected| rejected < generation)
-            .then(|| (generation, held.credential.clone()))
-    }
-
-    fn finish(
-        &mut self,
-        start: Duration,
-        result: Result<Issued<C>, Error>,
-    ) -> Result<(Generation, C), Error> {
-        self.logins += 1;
-        match result {
-            Ok(issued) => {
-                self.failure = None;
-                self.generation += 1;
-                self.held = Some(Held {
-                    credential: issued.credential.clone(),
-                    renew_at: renew_at(start, issued.lifetime),
-                });
-                Ok((Generation(self.generation), issued.credential))
-            }
-            Err(error) => {
-                self.failure = Some(error.clone());
-                Err(error)
-            }
-        }
-    }
-}
-
-fn renew_at(start: Duration, lifetime: Option<Duration>) -> Option<Duration> {
-    let lifetime = lifetime.filter(|lifetime| !lifetime.is_zero())?;
-    let margin = LONGEST_MARGIN.min(lifetime / MARGIN_DIVISOR);
-    start.checked_add(lifetime - margin)
 }
 
 impl<S: CredentialSource> fmt::Debug for Renewing<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Renewing")
-            .field("generation", &self.state().generation)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<C> fmt::Debug for Issued<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issued")
-            .field("lifetime", &self.lifetime)
+            .field("flight", &self.flight)
             .finish_non_exhaustive()
     }
 }

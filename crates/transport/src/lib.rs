@@ -11,7 +11,8 @@
 //!
 //! - [`Transport`] makes **one** attempt. [`HttpTransport`] is the real one; a test double or
 //!   your own HTTP client is about ten lines.
-//! - [`Prepare`] puts credentials on each attempt and renews them after a 401.
+//! - [`Prepare`] puts credentials on each attempt and renews them after a 401; [`SingleFlight`] is how
+//!   many rejected requests lead to one login.
 //! - [`Clock`] and the jitter seed come from outside, so every waiting rule can be tested without
 //!   waiting.
 //!
@@ -74,6 +75,7 @@ mod prepare;
 mod private;
 mod quota;
 mod retry;
+mod single_flight;
 mod status;
 mod told;
 mod transport;
@@ -93,6 +95,7 @@ pub use self::message::{Request, Response};
 pub use self::prepare::{Generation, Prepare, Renewal, Unauthenticated};
 pub use self::quota::Quota;
 pub use self::retry::RetryPolicy;
+pub use self::single_flight::{Issued, SingleFlight};
 pub use self::status::StatusRules;
 pub use self::told::ResetUnit;
 pub use self::transport::Transport;
