@@ -2,20 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{Method, StatusCode};
 use longshore_transport::{
-    self as transport, Attempt, Client, Exchange, Origin, Request, Response, json,
+    self as transport, Attempt, Client, Exchange, Origin, Request, Response,
 };
 use secrecy::SecretString;
-use serde::Deserialize;
-use serde_json::Value;
 use url::Url;
 
-use crate::path::segment;
+use crate::refusal::{Refusal, said};
 use crate::token::{PortToken, TOKEN_PATH, TokenSource};
 use crate::{Error, ErrorKind};
 
@@ -42,6 +39,7 @@ pub(crate) struct Shared {
     user_agent: HeaderValue,
     pub(crate) kind: String,
     pub(crate) identifier: String,
+    pub(crate) version: String,
     pub(crate) concurrent_batches: usize,
     on_attempt: Option<OnAttempt>,
 }
@@ -70,79 +68,6 @@ impl PortClient {
             shared: Arc::clone(&self.shared),
             resync_id: resync_id.map(Into::into),
         }
-    }
-
-    /// What Port knows about this integration; `None` when it does not know it (404).
-    ///
-    /// # Errors
-    ///
-    /// Port cannot be reached, refuses the credentials, or answers with something else.
-    pub async fn integration(&self) -> Result<Option<Integration>, Error> {
-        #[derive(Deserialize)]
-        struct Answer {
-            integration: Raw,
-        }
-        #[derive(Deserialize)]
-        struct Raw {
-            #[serde(default)]
-            config: Value,
-        }
-        let answer = self
-            .call(
-                &self.integration_call("reading the integration")?,
-                |response| {
-                    if response.status == StatusCode::NOT_FOUND {
-                        return Ok(None);
-                    }
-                    json::read::<Answer>(&response.success()?.body).map(Some)
-                },
-            )
-            .await?;
-        Ok(answer.map(|answer| Integration {
-            identifier: self.shared.identifier.clone(),
-            config: answer.integration.config,
-        }))
-    }
-
-    /// The time of day by Port's clock, from the `Date` header of an answer: to the second, and never ahead of Port.
-    ///
-    /// Use it, and not the local clock, to tell what was updated before a run began: a clock that is ahead would make fresh entities look stale.
-    ///
-    /// # Errors
-    ///
-    /// As [`PortClient::integration`]; [`ErrorKind::Answer`] when there is no usable `Date` in the answer.
-    pub async fn server_time(&self) -> Result<SystemTime, Error> {
-        let date = self
-            .call(
-                &self.integration_call("asking for Port's time")?,
-                |response| {
-                    let date = response.headers.get(DATE).cloned();
-                    if response.status != StatusCode::NOT_FOUND {
-                        response.success()?;
-                    }
-                    Ok(date)
-                },
-            )
-            .await?;
-        date.as_ref()
-            .and_then(|date| date.to_str().ok())
-            .and_then(|date| httpdate::parse_http_date(date).ok())
-            .ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Answer,
-                    "Port's answer has no usable Date header, so nothing can be dated: \
-                     check whether a proxy in front of OCEAN__PORT__BASE_URL removes it",
-                )
-            })
-    }
-
-    fn integration_call(&self, doing: &'static str) -> Result<Call, Error> {
-        let identifier = segment("the integration's identifier", &self.shared.identifier)?;
-        Ok(Call::get(
-            format!("/v1/integration/{identifier}"),
-            "/v1/integration/{identifier}",
-            doing,
-        ))
     }
 
     /// The query that marks an entity call as part of a resync.
@@ -177,6 +102,27 @@ impl PortClient {
     }
 }
 
+impl PortClient {
+    /// As [`PortClient::call`] for requests about something that people write: the error of a refusal holds Port's own words.
+    pub(crate) async fn ask<T: Send>(
+        &self,
+        call: &Call,
+        read: impl Fn(Response) -> Result<T, transport::Error> + Send + Sync,
+    ) -> Result<T, Error> {
+        let answer = self
+            .call(call, |response| match response.status {
+                StatusCode::BAD_REQUEST
+                | StatusCode::CONFLICT
+                | StatusCode::UNPROCESSABLE_ENTITY => {
+                    Ok(Err((response.status, said(Refusal::of(&response).text()))))
+                }
+                _ => read(response.success()?).map(Ok),
+            })
+            .await?;
+        answer.map_err(|(status, words)| Error::refused(&call.doing, status, &words))
+    }
+}
+
 impl fmt::Debug for PortClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PortClient")
@@ -185,16 +131,6 @@ impl fmt::Debug for PortClient {
             .field("resync_id", &self.resync_id)
             .finish_non_exhaustive()
     }
-}
-
-/// What Port knows about an integration.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Integration {
-    /// The identifier it is installed with.
-    pub identifier: String,
-    /// The mapping that is kept at Port, as JSON; null when there is none.
-    pub config: Value,
 }
 
 /// One request to Port.
@@ -211,25 +147,32 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn get(path: String, template: &'static str, doing: &str) -> Call {
-        Call {
-            method: Method::GET,
-            path,
-            template,
-            doing: doing.to_owned(),
-            query: Vec::new(),
-            body: None,
-        }
+    pub(crate) fn get(path: String, template: &'static str, doing: &str) -> Call {
+        Call::new(Method::GET, path, template, doing.to_owned(), None)
     }
 
     pub(crate) fn post(path: String, template: &'static str, doing: String, body: Bytes) -> Call {
+        Call::new(Method::POST, path, template, doing, Some(body))
+    }
+
+    pub(crate) fn patch(path: String, template: &'static str, doing: &str, body: Bytes) -> Call {
+        Call::new(Method::PATCH, path, template, doing.to_owned(), Some(body))
+    }
+
+    fn new(
+        method: Method,
+        path: String,
+        template: &'static str,
+        doing: String,
+        body: Option<Bytes>,
+    ) -> Call {
         Call {
-            method: Method::POST,
+            method,
             path,
             template,
             doing,
             query: Vec::new(),
-            body: Some(body),
+            body,
         }
     }
 
@@ -377,6 +320,7 @@ impl PortClientBuilder {
                 user_agent,
                 kind,
                 identifier,
+                version: self.version,
                 concurrent_batches: self.concurrent_batches,
                 on_attempt: self.on_attempt,
             }),

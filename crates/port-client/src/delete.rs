@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::client::Call;
 use crate::path::segment;
-use crate::upsert::{Refusal, said};
+use crate::refusal::{Refusal, said};
 use crate::{Error, PortClient, Proof};
 
 /// Entities that Port deletes in one call.

@@ -48,6 +48,8 @@ pub enum ErrorKind {
     Unauthorized,
     /// Port refuses the request for good (another status below 500).
     Refused,
+    /// What is to be created is there already (409).
+    Conflict,
     /// What the request is about does not exist at Port (404).
     NotFound,
     /// Port still asked to wait (429) when all attempts were used up.
@@ -84,6 +86,23 @@ impl Error {
             ErrorKind::Unauthorized => ours,
             _ => ours.because(error),
         }
+    }
+
+    /// A refusal that Port explains.
+    pub(crate) fn refused(doing: &str, status: StatusCode, words: &str) -> Error {
+        let kind = match status {
+            StatusCode::CONFLICT => ErrorKind::Conflict,
+            _ => ErrorKind::Refused,
+        };
+        let mut ours = Error::new(
+            kind,
+            format!(
+                "Port refused (status {}) while {doing}: {words}",
+                status.as_u16()
+            ),
+        );
+        ours.0.status = Some(status);
+        ours
     }
 
     pub(crate) fn because(mut self, cause: transport::Error) -> Error {

@@ -4,9 +4,13 @@
 //! It writes [`Entity`] values and knows nothing of where they come from. It is not a client for all of Port's API: no actions,
 //! no scorecards, no pages.
 //!
-//! - [`PortClient`] is one integration at Port: [`upsert`](PortClient::upsert), [`owned`](PortClient::owned),
-//!   [`delete`](PortClient::delete), [`integration`](PortClient::integration) and [`server_time`](PortClient::server_time). The access token is fetched,
-//!   renewed and repeated behind it.
+//! - [`PortClient`] is one integration at Port. Entities: [`upsert`](PortClient::upsert), [`upsert_one`](PortClient::upsert_one),
+//!   [`search`](PortClient::search), [`owned`](PortClient::owned), [`delete`](PortClient::delete). What they are of:
+//!   [`blueprint`](PortClient::blueprint), [`create_blueprint`](PortClient::create_blueprint). Itself:
+//!   [`integration`](PortClient::integration), [`update_integration`](PortClient::update_integration),
+//!   [`resync_request`](PortClient::resync_request), [`report_resync`](PortClient::report_resync),
+//!   [`send_examples`](PortClient::send_examples), [`server_time`](PortClient::server_time). The access token is fetched, renewed and repeated
+//!   behind it, and rate limits are kept.
 //! - [`Ledger`] records what is read and how each read ended. It gives the [`Proof`] without which nothing can be deleted.
 //! - [`Error`] says in one line what to change; what Port said about single entities is in [`Rejected`] and [`NotDeleted`].
 //!
@@ -66,22 +70,30 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(run()).unwrap();
 //! ```
 
+mod blueprint;
 mod client;
 mod delete;
 mod error;
 mod identifier;
+mod integration;
 mod ledger;
 mod owned;
 mod path;
+mod refusal;
+mod search;
+mod time;
 mod token;
 mod upsert;
 
-pub use client::{CONCURRENT_BATCHES, Integration, PortClient, PortClientBuilder};
+pub use blueprint::{Blueprint, BlueprintRelation, BlueprintSchema};
+pub use client::{CONCURRENT_BATCHES, PortClient, PortClientBuilder};
 pub use delete::{DELETE_BATCH, Delete, Deleted, NotDeleted, NotDeletedReason};
 pub use error::{Error, ErrorKind};
 pub use identifier::{IdentifierProblem, MAX_IDENTIFIER_CHARS, identifier_problem};
+pub use integration::{Integration, IntegrationChanges, NewIntegration, ResyncState, ResyncStatus};
 pub use ledger::{Feeds, Ledger, Proof, SourceId, Unproven, Verdict, Withheld, WithheldReason};
 pub use owned::{OWNED_PAGE, Owned};
+pub use search::{Found, SEARCH_IDENTIFIERS, Search};
 pub use upsert::{MAX_BODY_BYTES, Rejected, UPSERT_BATCH, Upsert, Upserted};
 
 pub use longshore_mapping::{Entity, Identifier};

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::client::Call;
+use crate::time::iso;
 use crate::{Error, ErrorKind, PortClient};
 
 /// Entities that are asked for at once.
@@ -92,33 +93,5 @@ impl PortClient {
         owned.sort_unstable();
         owned.dedup();
         Ok(owned)
-    }
-}
-
-fn iso(time: SystemTime) -> Result<String, Error> {
-    jiff::Timestamp::try_from(time)
-        .map(|time| format!("{time:.3}"))
-        .map_err(|_| {
-            Error::new(
-                ErrorKind::Config,
-                "the time to list entities before is out of range",
-            )
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn times_are_iso_in_utc_with_milliseconds_rounded_down() {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_718_798_400_123_999);
-        assert_eq!(iso(time).unwrap(), "2024-06-19T12:00:00.123Z");
-        assert_eq!(
-            iso(SystemTime::UNIX_EPOCH).unwrap(),
-            "1970-01-01T00:00:00.000Z"
-        );
     }
 }

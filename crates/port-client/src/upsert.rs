@@ -9,11 +9,12 @@ use http::StatusCode;
 use longshore_mapping::{Entity, Identifier};
 use longshore_transport::{self as transport, Response, json};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::client::Call;
 use crate::path::segment;
-use crate::{Error, PortClient, identifier_problem};
+use crate::refusal::{Refusal, said};
+use crate::{Error, ErrorKind, PortClient, identifier_problem};
 
 /// Entities that Port takes in one bulk call.
 pub const UPSERT_BATCH: usize = 20;
@@ -132,6 +133,48 @@ impl PortClient {
         }
     }
 
+    /// Creates or updates one entity of `entity.blueprint` and gives it back as Port has it then.
+    ///
+    /// # Errors
+    ///
+    /// As [`PortClient::upsert`]; a refused entity is [`ErrorKind::Refused`](crate::ErrorKind::Refused), with Port's words. With
+    /// [`Upsert::validation_only`] an `Ok` says that Port would take it.
+    pub async fn upsert_one(
+        &self,
+        entity: &Entity,
+        how: &Upsert,
+    ) -> Result<Map<String, Value>, Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            entity: Option<Map<String, Value>>,
+        }
+        let name = name_of(entity);
+        if let Some(problem) = entity.identifier.as_str().and_then(identifier_problem) {
+            let message = format!("the identifier `{name}` {problem}");
+            return Err(Error::new(ErrorKind::Refused, message));
+        }
+        let json = to_json(entity).map_err(|error| {
+            let message = format!("entity `{name}` cannot be written as JSON: {error}");
+            Error::new(ErrorKind::Refused, message)
+        })?;
+        let blueprint = &entity.blueprint;
+        let call = Call::post(
+            format!(
+                "/v1/blueprints/{}/entities",
+                segment("the blueprint", blueprint)?
+            ),
+            "/v1/blueprints/{blueprint}/entities",
+            format!("upserting entity `{name}` of blueprint `{blueprint}`"),
+            json.into(),
+        )
+        .query(how.query())
+        .query(self.resync_query());
+        let answer: Answer = self
+            .ask(&call, |response| json::read(&response.body))
+            .await?;
+        Ok(answer.entity.unwrap_or_default())
+    }
+
     async fn upsert_batch(&self, route: &Route<'_>, batch: Batch) -> (Upserted, Option<Error>) {
         let mut done = Upserted {
             upserted: 0,
@@ -149,15 +192,7 @@ impl PortClient {
                 route.doing.clone(),
                 body(&part),
             )
-            .query([
-                ("upsert", "true".to_owned()),
-                ("merge", route.how.merge.to_string()),
-                (
-                    "create_missing_related_entities",
-                    route.how.create_missing_related_entities.to_string(),
-                ),
-                ("validation_only", route.how.validation_only.to_string()),
-            ])
+            .query(route.how.query())
             .query(self.resync_query());
             match self.call(&call, read_answer).await {
                 Err(error) => return (done, Some(error)),
@@ -184,6 +219,20 @@ impl PortClient {
             }
         }
         (done, None)
+    }
+}
+
+impl Upsert {
+    fn query(&self) -> [(&'static str, String); 4] {
+        [
+            ("upsert", "true".to_owned()),
+            ("merge", self.merge.to_string()),
+            (
+                "create_missing_related_entities",
+                self.create_missing_related_entities.to_string(),
+            ),
+            ("validation_only", self.validation_only.to_string()),
+        ]
     }
 }
 
@@ -278,55 +327,6 @@ fn read_answer(response: Response) -> Result<Answer, transport::Error> {
     }
 }
 
-/// How Port words a refusal: `error` is a code, `message` a sentence.
-#[derive(Default, Deserialize)]
-pub(crate) struct Refusal {
-    #[serde(default)]
-    error: Value,
-    #[serde(default)]
-    message: Value,
-}
-
-impl Refusal {
-    /// What an answer says; nothing when it is not in Port's form.
-    pub(crate) fn of(response: &Response) -> Refusal {
-        json::read(&response.body).unwrap_or_default()
-    }
-
-    pub(crate) fn is_about_dependents(&self) -> bool {
-        [&self.error, &self.message]
-            .into_iter()
-            .filter_map(Value::as_str)
-            .any(|text| text.to_ascii_lowercase().contains("dependent"))
-    }
-
-    pub(crate) fn text(self) -> Option<String> {
-        [self.message, self.error]
-            .into_iter()
-            .find_map(|value| match value {
-                Value::String(text) if !text.is_empty() => Some(text),
-                _ => None,
-            })
-    }
-}
-
-/// Port's words about one entity, as one line of bounded length.
-pub(crate) fn said(text: Option<String>) -> String {
-    const MAX_CHARS: usize = 500;
-    match text {
-        None => "Port gives no reason".to_owned(),
-        Some(text) => {
-            let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            line.retain(|c| !c.is_control());
-            if let Some((end, _)) = line.char_indices().nth(MAX_CHARS) {
-                line.truncate(end);
-                line.push('…');
-            }
-            line
-        }
-    }
-}
-
 /// Positions of entities that may be in flight together: no identifier twice in one wave.
 fn waves(entities: &[Entity]) -> Vec<Vec<usize>> {
     let mut seen: HashMap<&str, usize> = HashMap::with_capacity(entities.len());
@@ -383,10 +383,7 @@ impl<'a> Batches<'a> {
 
     fn item(&self, index: usize) -> Result<Item, Rejected> {
         let entity = &self.entities[index];
-        let identifier = match &entity.identifier {
-            Identifier::Text(text) => text.clone(),
-            Identifier::Search(query) => query.to_string(),
-        };
+        let identifier = name_of(entity);
         let rejected = |identifier, message| {
             Err(Rejected {
                 index,
@@ -473,6 +470,14 @@ fn body(items: &[Item]) -> Bytes {
     }
     body.extend_from_slice(TAIL);
     body.into()
+}
+
+/// What answers call an entity.
+fn name_of(entity: &Entity) -> String {
+    match &entity.identifier {
+        Identifier::Text(text) => text.clone(),
+        Identifier::Search(query) => query.to_string(),
+    }
 }
 
 /// The entity without what Port refuses: a null title, icon or team (422).

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
-use longshore_port_client::{Delete, Entity, Feeds, Identifier, Ledger, Upsert, Verdict};
-use longshore_testkit::PortDouble;
+use longshore_port_client::{
+    Blueprint, BlueprintRelation, Delete, Entity, Feeds, Identifier, IntegrationChanges, Ledger,
+    NewIntegration, ResyncState, Upsert, Verdict,
+};
+use longshore_testkit::{PortCall, PortDouble};
 use serde_json::json;
 
 use crate::support::{builder, network};
@@ -83,6 +86,80 @@ async fn every_request_fits_ports_published_description() {
         .unwrap();
     assert!(deleted.deleted.contains(&"gone".to_owned()), "{deleted:?}");
 
+    client
+        .delete(&ledger.prove("none").unwrap(), &[], &Delete::default())
+        .await
+        .unwrap();
+
+    let mut device = Blueprint::new("device", "Device");
+    device.schema.properties.insert(
+        "seen".into(),
+        json!({"type": "string", "format": "date-time"}),
+    );
+    device
+        .relations
+        .insert("owner".into(), BlueprintRelation::to("user"));
+    client.create_blueprint(&device).await.unwrap();
+    client.blueprint("device").await.unwrap();
+    client.blueprints().await.unwrap();
+
+    client
+        .create_integration(&NewIntegration::default())
+        .await
+        .unwrap_err();
+    let mapping = json!({"deleteDependentEntities": true, "resources": [{
+        "kind": "/users", "selector": {"query": "true"},
+        "port": {"entity": {"mappings": {"identifier": ".id", "blueprint": "\"user\""}}},
+    }]});
+    client.update_integration_config(&mapping).await.unwrap();
+    let changes = IntegrationChanges {
+        title: Some("Mine".into()),
+        installation_app_type: Some("custom".into()),
+        version: Some("1".into()),
+        config: Some(mapping),
+        changelog_destination: Some(json!({})),
+    };
+    client.update_integration(&changes).await.unwrap();
+    client.resync_request().await.unwrap();
+    let state = ResyncState {
+        last_resync_start: Some(time),
+        last_resync_end: Some(time),
+        next_resync: Some(time),
+        interval_minutes: Some(60),
+        ..ResyncState::default()
+    };
+    client.report_resync(&ResyncState::default()).await.unwrap();
+    client.report_resync(&state).await.unwrap();
+    client
+        .send_examples("/api/v1/users", &[json!({"id": 1})])
+        .await
+        .unwrap();
+    client
+        .find("user", &["a", "b"], &["title", "properties"])
+        .await
+        .unwrap();
+    let mut one = Entity::new("device", "größe/1");
+    one.icon = Some(json!(null));
+    client.upsert_one(&one, &Upsert::default()).await.unwrap();
+
     assert_eq!(port.violations(), Vec::<String>::new());
-    assert!(port.requests().len() >= 10);
+    // Every call of the client is above: a new one that is not would not be held against the description.
+    for call in [
+        PortCall::Token,
+        PortCall::UpsertMany,
+        PortCall::UpsertOne,
+        PortCall::DeleteMany,
+        PortCall::Owned,
+        PortCall::Search,
+        PortCall::Blueprint,
+        PortCall::CreateBlueprint,
+        PortCall::Integration,
+        PortCall::CreateIntegration,
+        PortCall::UpdateIntegration,
+        PortCall::ResyncRequest,
+        PortCall::ResyncState,
+        PortCall::Examples,
+    ] {
+        assert!(port.count(call) > 0, "{call:?} was not made");
+    }
 }

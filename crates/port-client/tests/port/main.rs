@@ -7,6 +7,7 @@ mod contract;
 mod delete;
 mod integration;
 mod owned;
+mod routes;
 mod support;
 mod token;
 mod upsert;

@@ -272,6 +272,19 @@ fn undescribed(call: Option<PortCall>) -> Option<Shape> {
             has_body: true,
             closed: false,
         },
+        PortCall::ResyncState => Shape {
+            keys: vec![
+                required("status", is_resync_status),
+                optional("lastResyncStart", is_iso_time_or_null),
+                optional("lastResyncEnd", is_iso_time_or_null),
+                optional("nextResync", is_iso_time_or_null),
+                optional("intervalInMinuets", |value| {
+                    value.is_null() || value.is_u64()
+                }),
+            ],
+            has_body: true,
+            closed: true,
+        },
         PortCall::Examples => Shape {
             keys: vec![required("examples", Value::is_array)],
             has_body: true,
@@ -339,6 +352,16 @@ fn is_page_size(value: &Value) -> bool {
 
 fn is_iso_time(value: &Value) -> bool {
     value.as_str().and_then(clock::parse).is_some()
+}
+
+fn is_iso_time_or_null(value: &Value) -> bool {
+    value.is_null() || is_iso_time(value)
+}
+
+fn is_resync_status(value: &Value) -> bool {
+    value
+        .as_str()
+        .is_some_and(|status| ["running", "completed", "failed", "aborted"].contains(&status))
 }
 
 fn check_headers(request: &Request, call: Option<PortCall>, problems: &mut Vec<String>) {

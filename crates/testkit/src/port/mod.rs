@@ -78,6 +78,7 @@ struct State {
     integrations: BTreeMap<String, Value>,
     resync_requests: BTreeMap<String, SystemTime>,
     examples: BTreeMap<String, Vec<Value>>,
+    resync_states: BTreeMap<String, Vec<Value>>,
     owned_page: Option<usize>,
     partial_status: Option<StatusCode>,
     faults: Faults<PortCall>,
@@ -119,6 +120,8 @@ pub enum PortCall {
     UpdateIntegration,
     /// `GET /integration/{integration}/resync-request`
     ResyncRequest,
+    /// `PATCH /integration/{integration}/resync-state`
+    ResyncState,
     /// `POST /integration/{integration}/kinds/{kind}/examples`
     Examples,
 }
@@ -420,6 +423,15 @@ impl PortDouble {
         self.state().examples.get(kind).cloned().unwrap_or_default()
     }
 
+    /// The states of resyncs that this integration reported, in order.
+    pub fn resync_states(&self, integration: &str) -> Vec<Value> {
+        self.state()
+            .resync_states
+            .get(integration)
+            .cloned()
+            .unwrap_or_default()
+    }
+
     /// In what the requests so far broke Port's published description: method, path, query, body; empty is what a test wants.
     ///
     /// Calls that the description does not list are held against shapes written here. Where the file is missing, only those are
@@ -517,6 +529,9 @@ impl Target {
             ("GET", ["integration", integration, "resync-request"]) => {
                 (PortCall::ResyncRequest, vec![integration])
             }
+            ("PATCH", ["integration", integration, "resync-state"]) => {
+                (PortCall::ResyncState, vec![integration])
+            }
             ("POST", ["integration", integration, "kinds", kind, "examples"]) => {
                 (PortCall::Examples, vec![integration, kind])
             }
@@ -602,6 +617,7 @@ impl State {
             PortCall::CreateIntegration => self.create_integration(body),
             PortCall::UpdateIntegration => self.update_integration(target.parameter(0), body),
             PortCall::ResyncRequest => self.resync_request(target.parameter(0)),
+            PortCall::ResyncState => self.report_resync(target.parameter(0), body),
             PortCall::Examples => self.take_examples(target.parameter(1), &body),
         };
         done.unwrap_or_else(Refusal::into_answer)
@@ -898,7 +914,15 @@ impl State {
         let Some(identifier) = body["installationId"].as_str().map(str::to_owned) else {
             return Err(Refusal::invalid("`installationId` is missing"));
         };
+        if self.integrations.contains_key(&identifier) {
+            return Err(Refusal::new(
+                409,
+                "integration_exists",
+                format!("Integration \"{identifier}\" exists"),
+            ));
+        }
         body["identifier"] = json!(identifier);
+        body["updatedAt"] = json!(clock::format(self.clock.now()));
         self.integrations.insert(identifier, body.clone());
         Ok(Answer::status(201).with_json(json!({"ok": true, "integration": body})))
     }
@@ -915,6 +939,24 @@ impl State {
         for (name, value) in changes {
             integration[name] = value;
         }
+        integration["updatedAt"] = json!(clock::format(self.clock.now()));
+        Ok(Answer::json(
+            json!({"ok": true, "integration": integration}),
+        ))
+    }
+
+    /// Not a change of the integration: its `updatedAt` stays.
+    fn report_resync(&mut self, identifier: &str, state: Value) -> Result<Answer, Refusal> {
+        let Some(integration) = self.integrations.get_mut(identifier) else {
+            return Err(Refusal::not_found(format!(
+                "Installation with id \"{identifier}\" was not found"
+            )));
+        };
+        self.resync_states
+            .entry(identifier.to_owned())
+            .or_default()
+            .push(state.clone());
+        integration["resyncState"] = state;
         Ok(Answer::json(
             json!({"ok": true, "integration": integration}),
         ))
