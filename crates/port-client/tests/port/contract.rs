@@ -86,11 +86,6 @@ async fn every_request_fits_ports_published_description() {
         .unwrap();
     assert!(deleted.deleted.contains(&"gone".to_owned()), "{deleted:?}");
 
-    client
-        .delete(&ledger.prove("none").unwrap(), &[], &Delete::default())
-        .await
-        .unwrap();
-
     let mut device = Blueprint::new("device", "Device");
     device.schema.properties.insert(
         "seen".into(),
