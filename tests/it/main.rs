@@ -21,4 +21,5 @@ mod runner;
 mod secrets;
 mod settings;
 mod shards;
+mod side_by_side;
 mod streams;

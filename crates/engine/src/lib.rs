@@ -47,15 +47,18 @@ mod options;
 mod outcome;
 mod pages;
 mod port;
+mod queue;
 mod resource;
 mod rules;
 mod session;
 pub mod shard;
 mod sink;
+mod spool;
 mod stable;
 mod stream;
 mod summary;
 mod sync;
+mod transfer;
 
 pub use longshore_auth as auth;
 pub use longshore_jq as jq;

@@ -26,36 +26,61 @@ const KEPT_CAUSES: usize = 20;
 /// Lazy, `Send`, and cancelled by dropping it. Errors about one record do not end it; see [`ErrorKind`].
 pub struct EntityStream {
     items: BoxStream<'static, Result<Entity, Error>>,
-    tally: SharedTally,
+    progress: Progress,
+}
+
+/// How far a read is, for whoever does not hold its stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress(SharedTally);
+
+impl Progress {
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.lock().begun
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.0.lock().outcome()
+    }
+
+    /// Takes note that the read was cancelled before it came to its end, if so.
+    pub(crate) fn cancel(&self) {
+        let mut tally = self.0.lock();
+        tally.cancelled = !tally.finished;
+    }
+
+    /// Takes note of what makes the read incomplete from outside.
+    pub(crate) fn cause(&self, cause: Cause) {
+        self.0.lock().cause(cause);
+    }
 }
 
 impl EntityStream {
     pub(crate) fn new(session: Session, resource: Resource) -> Self {
-        let tally = SharedTally::default();
+        EntityStream::following(session, resource, Progress::default())
+    }
+
+    /// A stream whose progress others see too.
+    pub(crate) fn following(session: Session, resource: Resource, progress: Progress) -> Self {
         let read = Read {
             session,
             resource,
-            tally: tally.clone(),
+            tally: progress.0.clone(),
         };
         EntityStream {
             items: read.stream(),
-            tally,
+            progress,
         }
     }
 
     /// How the read ended. Before the stream has given its last item this is Incomplete: what was not read is not known.
     pub fn outcome(&self) -> Outcome {
-        self.tally.lock().outcome()
+        self.progress.outcome()
     }
 
     /// Ends the read where it is.
-    pub(crate) fn cancel(&mut self) -> Outcome {
-        let outcome = self.outcome();
-        if self.tally.lock().finished {
-            return outcome;
-        }
+    pub(crate) fn cancel(&mut self) {
         self.items = stream::empty().boxed();
-        outcome.cancelled()
+        self.progress.cancel();
     }
 }
 
@@ -99,6 +124,7 @@ impl Read {
     }
 
     fn start(&self) {
+        self.tally.lock().begun = true;
         self.observe(&Event::ResourceStarted {
             kind: self.resource.kind(),
         });
@@ -347,7 +373,9 @@ fn values(child: &Child) -> String {
 /// Counts while a resource is read.
 #[derive(Debug, Default)]
 struct Tally {
+    begun: bool,
     finished: bool,
+    cancelled: bool,
     pages: u64,
     records: u64,
     failed: u64,
@@ -417,7 +445,7 @@ impl Tally {
                     .join(","),
             )),
         };
-        Outcome {
+        let outcome = Outcome {
             verdict,
             pages: self.pages,
             records: self.records,
@@ -430,6 +458,10 @@ impl Tally {
             warnings: self.warnings.iter().cloned().collect(),
             causes,
             cause_count: self.cause_count,
+        };
+        match self.cancelled {
+            true => outcome.cancelled(),
+            false => outcome,
         }
     }
 

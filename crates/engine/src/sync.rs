@@ -3,28 +3,20 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use futures::StreamExt;
 use longshore_mapping::{Entity, Identifier};
 use longshore_port_client::{Feeds, Ledger, Verdict as Ending};
 use serde::Serialize;
-use tokio::sync::mpsc;
-use tracing::Instrument;
 
-use crate::cancel::Cancel;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::event::Event;
 use crate::fetch::Api;
 use crate::options::SyncOptions;
 use crate::outcome::Outcome;
 use crate::resource::Resource;
 use crate::session::Session;
-use crate::sink::{Evidence, Reconciled, Rejection, Seen, Sink, WithheldDelete, Written};
-use crate::stream::EntityStream;
+use crate::sink::{Evidence, Reconciled, Rejection, Sink, WithheldDelete, Written};
+use crate::transfer::transfer;
 
-/// Entities handed to the sink at once.
-const BATCH: usize = 200;
-/// Batches that wait for the sink while reading goes on.
-const WAITING_BATCHES: usize = 4;
 /// After this many batches in a row that the sink could not take for the time being it is given up.
 const FAILED_BATCHES: usize = 3;
 /// Rejections kept for people to read.
@@ -229,22 +221,19 @@ pub(crate) async fn run(
         failures: Vec::new(),
         unknown: HashSet::new(),
     };
-    let mut seen = Seen::default();
+    let wanted: Vec<&Resource> = resources
+        .iter()
+        .filter(|resource| options.leaves_out(resource).is_none())
+        .collect();
+    let (outcomes, mut seen) = transfer(session, &wanted, cancel, &mut writing).await;
+    let mut outcomes = outcomes.into_iter();
     for (resource, entry) in resources.iter().zip(entries) {
         if let Some(why) = options.leaves_out(resource) {
             ledger.close(entry, Ending::Incomplete(why.to_owned()));
             continue;
         }
-        let outcome = if cancel.is_cancelled() {
-            Outcome::cancelled_before()
-        } else if writing.is_given_up() {
-            Outcome::not_read(
-                "what was read before it could not be written, so it was not asked for",
-            )
-        } else {
-            transfer(&session, resource, cancel, &mut seen, &mut writing)
-                .instrument(tracing::info_span!("resource", kind = resource.kind()))
-                .await
+        let Some(outcome) = outcomes.next() else {
+            continue;
         };
         let ending = match outcome.cause() {
             None => Ending::Complete,
@@ -301,63 +290,8 @@ fn withhold_all(options: &SyncOptions, writing: &Writing<'_>) -> Option<String> 
     })
 }
 
-/// Reads one resource and writes what it gives, both at once.
-async fn transfer(
-    session: &Session,
-    resource: &Resource,
-    cancel: &Cancel,
-    seen: &mut Seen,
-    writing: &mut Writing<'_>,
-) -> Outcome {
-    let (batches, mut waiting) = mpsc::channel::<Vec<Entity>>(WAITING_BATCHES);
-    let mut entities = EntityStream::new(session.clone(), resource.clone());
-    let read = async {
-        let mut batch = Vec::new();
-        while let Some(Some(item)) = cancel.unless_cancelled(entities.next()).await {
-            // Errors are counted in the outcome and told to the observer as they happen.
-            let Ok(entity) = item else { continue };
-            seen.note(&entity);
-            batch.push(entity);
-            if batch.len() == BATCH && batches.send(std::mem::take(&mut batch)).await.is_err() {
-                break;
-            }
-        }
-        let outcome = match cancel.is_cancelled() {
-            true => entities.cancel(),
-            false => entities.outcome(),
-        };
-        if !batch.is_empty() {
-            // Whoever no longer takes it has said why.
-            let _ = batches.send(batch).await;
-        }
-        drop(batches);
-        outcome
-    };
-    let write = async {
-        let out_of_time = cancel.out_of_time();
-        tokio::pin!(out_of_time);
-        while let Some(batch) = waiting.recv().await {
-            let count = batch.len() as u64;
-            tokio::select! {
-                () = writing.write(resource.kind(), batch) => {}
-                () = &mut out_of_time => {
-                    writing.note_failure(count, &Error::new(ErrorKind::Sink, "cancelled while they were written"));
-                    waiting.close();
-                    break;
-                }
-            }
-            if writing.is_given_up() {
-                waiting.close();
-                break;
-            }
-        }
-    };
-    let (outcome, ()) = futures::join!(read, write);
-    outcome
-}
-
 /// The writing side of a sync.
-struct Writing<'a> {
+pub(crate) struct Writing<'a> {
     api: &'a Api,
     sink: &'a dyn Sink,
     report: Report,
@@ -370,11 +304,16 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    fn is_given_up(&self) -> bool {
+    pub(crate) fn is_given_up(&self) -> bool {
         self.away_in_a_row >= FAILED_BATCHES
     }
 
-    async fn write(&mut self, kind: &str, batch: Vec<Entity>) {
+    /// Whether the last batch, if there was one, found the sink away.
+    pub(crate) fn is_away(&self) -> bool {
+        self.away_in_a_row > 0
+    }
+
+    pub(crate) async fn write(&mut self, kind: &str, batch: Vec<Entity>) {
         let count = batch.len() as u64;
         let looked_up = blueprints_looked_up(&batch);
         let written = self
@@ -414,7 +353,7 @@ impl Writing<'_> {
     }
 
     /// A failure that time may heal means that the sink is away; any other is about these entities, and the next may be taken.
-    fn note_failure(&mut self, count: u64, failure: &Error) {
+    pub(crate) fn note_failure(&mut self, count: u64, failure: &Error) {
         self.away_in_a_row = match failure.is_retryable() {
             true => self.away_in_a_row + 1,
             false => 0,

@@ -1,24 +1,24 @@
 //! What Port's catalog holds.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// One entity as Port takes it.
 ///
 /// Serialises with `identifier`, `blueprint`, `properties` and `relations` always, and with `title`, `icon` and `team` only where
 /// there is one: Port refuses a null there (422), while a null property or relation clears it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Entity {
     /// The identifier, unique in its blueprint, or a query that finds the entity.
     pub identifier: Identifier,
     /// Name shown to people.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<Value>,
     /// Name of one of Port's icons.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icon: Option<Value>,
     /// One team, a list of teams, or a search query.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<Value>,
     /// Identifier of the blueprint.
     pub blueprint: String,
@@ -44,7 +44,7 @@ impl Entity {
 }
 
 /// How an entity is found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Identifier {
     /// By its identifier. Port's pattern is checked where the entity is sent.
