@@ -24,7 +24,7 @@ use crate::sync::Writing;
 /// Entities handed to the sink at once.
 const BATCH: usize = 200;
 /// A first resource that gives nothing for so long keeps the others waiting no longer.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_secs(5);
 
 /// Reads the resources side by side and writes what they give in their order. Says how each read ended, and what was seen.
 pub(crate) async fn transfer(
@@ -36,6 +36,9 @@ pub(crate) async fn transfer(
     let spool = Spool::new(IN_MEMORY);
     let seen = Mutex::new(Seen::default());
     let start = Start::default();
+    if resources.len() == 1 {
+        start.now();
+    }
     let lanes: Vec<Lane> = resources
         .iter()
         .map(|resource| Lane::new(resource, &spool))
