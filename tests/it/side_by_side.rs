@@ -23,7 +23,7 @@ fn lists(paths: &[&str]) -> String {
 /// A list whose every page takes this long.
 fn slow(api: ScriptedApi, path: &str, records: u64, each: Duration) -> ScriptedApi {
     let pages = Pages::page(numbered(records));
-    api.on(path, move |call| pages.answer(&call).after(each))
+    api.on(path, move |call| pages.answer(call).after(each))
 }
 
 /// The blueprints in the order in which they were written.
