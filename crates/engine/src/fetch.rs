@@ -222,7 +222,7 @@ fn read(response: Response, rules: Rules<'_>) -> Result<Answer, longshore_transp
             no_content: true,
         });
     }
-    let body = json::read(&response.body)?;
+    let body = json::read_with(&response.body, |text| Val::read_page(text))?;
     rules.body(&response, &body)?;
     Ok(Answer::Page {
         headers: response.headers,

@@ -4,10 +4,9 @@
 //! must not hold data, so each error remembers a second text without it.
 
 use crate::limits::Limit;
-use crate::val::{Repr, Val, dump};
+use crate::val::{Repr, Text, Val, dump};
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 pub(crate) type Error = jaq_core::Error<Val>;
 pub(crate) type ValR = Result<Val, Error>;
@@ -26,11 +25,11 @@ impl std::fmt::Display for Plain {
 const REMEMBERED: usize = 8;
 
 thread_local! {
-    static LATEST: RefCell<VecDeque<(Arc<str>, Plain)>> = const { RefCell::new(VecDeque::new()) };
+    static LATEST: RefCell<VecDeque<(Text, Plain)>> = const { RefCell::new(VecDeque::new()) };
 }
 
 fn raise(message: String, plain: [&'static str; 4]) -> Error {
-    let message: Arc<str> = message.into();
+    let message: Text = message.into();
     LATEST.with_borrow_mut(|latest| {
         if latest.len() == REMEMBERED {
             latest.pop_front();
@@ -45,11 +44,11 @@ pub(crate) fn plain(value: &Val) -> Option<Plain> {
     let Repr::Str(text) = &value.0 else {
         return None;
     };
-    let found = |latest: &VecDeque<(Arc<str>, Plain)>| {
+    let found = |latest: &VecDeque<(Text, Plain)>| {
         latest
             .iter()
             .rev()
-            .find(|(message, _)| Arc::ptr_eq(message, text))
+            .find(|(message, _)| message.is_same(text))
             .map(|(_, plain)| *plain)
     };
     LATEST.with_borrow(found)

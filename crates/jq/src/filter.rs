@@ -3,12 +3,14 @@
 use crate::builtins::{self, Data};
 use crate::error::{CompileError, EvalError, EvalErrorKind};
 use crate::fail;
-use crate::limits::Evaluation;
+use crate::limits::{self, Evaluation, Limit};
+use crate::native::{self, Expr, Stop, View};
 use crate::syntax::{self, Def, Tm, each_part, parse};
 use crate::val::Val;
 use jaq_core::compile::Undefined;
 use jaq_core::load::{Arena, File, Loader, span};
 use jaq_core::{Compiler, Ctx, Exn, Vars};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -37,8 +39,8 @@ struct Compiled {
 enum Program {
     /// Always the same, whatever the input is.
     Constant(Val),
-    /// `.a.b[0]`, which needs no jaq.
-    Path(Vec<Val>),
+    /// Made of forms that need no jaq.
+    Native(Expr),
     Jaq(jaq_core::Filter<Data>),
 }
 
@@ -56,7 +58,7 @@ impl Filter {
     ///
     /// The text is no jq, calls a function that does not exist, is longer than [`MAX_PROGRAM`](crate::MAX_PROGRAM) or nests too deeply.
     pub fn compile(text: &str) -> Result<Filter, CompileError> {
-        Self::build(text, text)
+        Self::build(text, text, Engine::Either)
     }
 
     /// Compiles an expression of a mapping file, where single quotes may stand for double quotes.
@@ -77,10 +79,11 @@ impl Filter {
     ///
     /// As [`Filter::compile`].
     pub fn compile_mapping(text: &str) -> Result<Filter, CompileError> {
-        Self::build(text, &syntax::quotes::single_to_double(text))
+        let read = syntax::quotes::single_to_double(text);
+        Self::build(text, &read, Engine::Either)
     }
 
-    fn build(source: &str, text: &str) -> Result<Filter, CompileError> {
+    fn build(source: &str, text: &str, engine: Engine) -> Result<Filter, CompileError> {
         if text.len() > syntax::MAX_PROGRAM {
             let most = syntax::MAX_PROGRAM;
             return Err(CompileError::new(
@@ -92,7 +95,7 @@ impl Filter {
             let thread = std::thread::Builder::new()
                 .name("jq compiler".into())
                 .stack_size(COMPILER_STACK);
-            let compiling = thread.spawn_scoped(scope, || compile(text));
+            let compiling = thread.spawn_scoped(scope, || compile(text, engine));
             compiling
                 .map_err(|_| CompileError::new("no thread to compile on", None))?
                 .join()
@@ -120,17 +123,41 @@ impl Filter {
     ///
     /// The evaluation ended in an error before the first output, or used more than an evaluation may.
     pub fn first(&self, input: &Val) -> Result<Option<Val>, EvalError> {
-        let filter = match &self.0.program {
-            Program::Constant(value) => return Ok(Some(value.clone())),
-            Program::Path(keys) => return at_keys(keys, input).map(Some),
-            Program::Jaq(filter) => filter,
-        };
-        let evaluation = Evaluation::begin();
-        builtins::reset();
-        fail::forget();
-        let ctx = Ctx::<Data>::new(&filter.lut, Vars::new([]));
-        let first = filter.id.run((ctx, input.clone())).next();
-        finish(&evaluation, first.transpose())
+        Ok(self.output(input)?.map(Output::into_val))
+    }
+
+    /// The first output, if there is one, where it is: nothing is copied of a record until somebody wants to keep it.
+    ///
+    /// ```
+    /// use longshore_jq::{Filter, Val};
+    ///
+    /// let page = Val::read_page(r#"[{"tags": ["a", "b"]}]"#).unwrap();
+    /// let mut json = Vec::new();
+    /// let tags = Filter::compile(".[0].tags")?;
+    /// tags.output(&page)?.unwrap().write_json(&mut json);
+    /// assert_eq!(json, br#"["a","b"]"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Filter::first`].
+    pub fn output<'v>(&'v self, input: &'v Val) -> Result<Option<Output<'v>>, EvalError> {
+        match &self.0.program {
+            Program::Constant(value) => Ok(Some(Output(View::Ref(value)))),
+            Program::Native(expr) => {
+                let evaluation = begin();
+                let first = expr.first(&View::of(input));
+                finish_native(&evaluation, first).map(|first| first.map(Output))
+            }
+            Program::Jaq(filter) => {
+                let evaluation = begin();
+                let ctx = Ctx::<Data>::new(&filter.lut, Vars::new([]));
+                let first = filter.id.run((ctx, input.clone())).next();
+                let first = finish(&evaluation, first.transpose())?;
+                Ok(first.map(|value| Output(View::Own(value))))
+            }
+        }
     }
 
     /// All outputs. An error after some outputs is an error of the whole.
@@ -141,17 +168,24 @@ impl Filter {
     pub fn all(&self, input: &Val) -> Result<Vec<Val>, EvalError> {
         let filter = match &self.0.program {
             Program::Constant(value) => return Ok(vec![value.clone()]),
-            Program::Path(keys) => return at_keys(keys, input).map(|value| vec![value]),
+            Program::Native(expr) => {
+                let evaluation = begin();
+                let mut outputs = Vec::new();
+                let flow = expr.all(&View::of(input), &mut |output| {
+                    outputs.push(output.into_val());
+                    limits::charge(size_of::<Val>())?;
+                    Ok(limits::tick()?)
+                });
+                return finish_native(&evaluation, flow.map(|()| outputs));
+            }
             Program::Jaq(filter) => filter,
         };
-        let evaluation = Evaluation::begin();
-        builtins::reset();
-        fail::forget();
+        let evaluation = begin();
         let ctx = Ctx::<Data>::new(&filter.lut, Vars::new([]));
         let outputs = filter.id.run((ctx, input.clone())).map(|output| {
             let output = output?;
-            let _ = crate::limits::charge(size_of::<Val>());
-            crate::limits::tick().map_err(|_| Exn::halt(1))?;
+            let _ = limits::charge(size_of::<Val>());
+            limits::tick().map_err(|_| Exn::halt(1))?;
             Ok(output)
         });
         let all: Result<Vec<Val>, Exn<'_, Val>> = outputs.collect();
@@ -175,6 +209,56 @@ impl Filter {
     }
 }
 
+/// An output of a filter: a value that may still be a part of the record.
+#[derive(Clone, Debug)]
+pub struct Output<'v>(View<'v>);
+
+impl Output<'_> {
+    /// Whether this is `null`.
+    pub fn is_null(&self) -> bool {
+        self.0.is_null()
+    }
+
+    /// The boolean, if this is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        self.0.as_bool()
+    }
+
+    /// The string, if this is one.
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
+        self.0.text()
+    }
+
+    /// Whether this is a number.
+    pub fn is_number(&self) -> bool {
+        self.0.type_name() == "number"
+    }
+
+    /// `null`, `boolean`, `number`, `string`, `array` or `object`.
+    pub fn type_name(&self) -> &'static str {
+        self.0.type_name()
+    }
+
+    /// Strings as they are and numbers as jq writes them; nothing for other values, nor for `nan` and infinities, which are no JSON.
+    pub fn text(&self) -> Option<String> {
+        if let Some(text) = self.0.text() {
+            return Some(text.into_owned());
+        }
+        let number = self.0.number()?;
+        number.as_f64().is_finite().then(|| number.to_string())
+    }
+
+    /// Appends the value's JSON text, as `serde_json` writes it: `nan` as null, infinities as the largest double.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        self.0.write_json(out);
+    }
+
+    /// The value to keep.
+    pub fn into_val(self) -> Val {
+        self.0.into_val()
+    }
+}
+
 /// Shows the text that was compiled.
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -182,20 +266,21 @@ impl fmt::Debug for Filter {
     }
 }
 
-fn at_keys(keys: &[Val], input: &Val) -> Result<Val, EvalError> {
-    let mut value = input;
-    for key in keys {
-        value = match key.as_str().and_then(|key| value.get(key)) {
-            Some(inner) => inner,
-            None => {
-                return input
-                    .clone()
-                    .walk_keys(keys)
-                    .map_err(|e| data_error(e.into_val()));
-            }
-        };
+fn begin() -> Evaluation {
+    builtins::reset();
+    fail::forget();
+    Evaluation::begin()
+}
+
+fn finish_native<T>(evaluation: &Evaluation, result: Result<T, Stop>) -> Result<T, EvalError> {
+    if let Some(limit) = evaluation.hit() {
+        return Err(EvalError::limit(limit));
     }
-    Ok(value.clone())
+    result.map_err(|stop| match stop {
+        Stop::Error(error) => data_error(error.into_val()),
+        // Nobody asked to stop, and a limit was looked for above.
+        Stop::Enough | Stop::Limit => EvalError::limit(Limit::Time),
+    })
 }
 
 fn finish<T>(evaluation: &Evaluation, result: Result<T, Exn<'_, Val>>) -> Result<T, EvalError> {
@@ -231,16 +316,27 @@ fn data_error(value: Val) -> EvalError {
     }
 }
 
-fn compile(text: &str) -> Result<Program, CompileError> {
+/// What may run a program.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Engine {
+    Either,
+    /// For comparison.
+    #[cfg(test)]
+    Jaq,
+}
+
+fn compile(text: &str, engine: Engine) -> Result<Program, CompileError> {
     let arena = Arena::default();
     let term = parse::program(text, &arena)?;
     if let Some(value) = syntax::constant(&term) {
         return Ok(Program::Constant(value));
     }
-    if let Some(keys) = syntax::plain_path(&term) {
-        return Ok(Program::Path(keys));
-    }
     let library = parse::definitions(builtins::DEFS, &arena)?;
+    if engine == Engine::Either
+        && let Some(expr) = native::compile(&term, &library)
+    {
+        return Ok(Program::Native(expr));
+    }
     let mut defs = needed(library, &term);
     let mut main = MAIN.to_owned();
     while text.contains(&main) {
@@ -343,7 +439,7 @@ fn hint(text: &str, name: &str, position: Option<usize>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -366,21 +462,9 @@ mod tests {
     fn paths_and_literals_need_no_program() {
         let kind = |text: &str| match Filter::compile(text).unwrap().0.program {
             Program::Constant(_) => "constant",
-            Program::Path(_) => "path",
-            Program::Jaq(_) => "program",
+            Program::Native(_) => "native",
+            Program::Jaq(_) => "jaq",
         };
-        for text in [
-            ".",
-            ".a",
-            ".a.b",
-            ".a[0].b",
-            ".[\"a b\"]",
-            ".a | .b",
-            ".[-1]",
-            "(.a)",
-        ] {
-            assert_eq!(kind(text), "path", "{text}");
-        }
         for text in [
             "\"user\"",
             "true",
@@ -396,15 +480,61 @@ mod tests {
             assert_eq!(kind(text), "constant", "{text}");
         }
         for text in [
+            ".",
+            ".a",
+            ".a.b",
+            ".a[0].b",
+            ".[\"a b\"]",
+            ".[-1]",
+            "(.a)",
             ".a?",
             ".a[]",
             ".a, .b",
             "\"\\(.a)\"",
             "1 + 1",
             "[1]",
-            "def true: 1; true",
+            ".a // .b | ascii_downcase",
+            ".labels | map(select(.a == \"x\") | .b) | join(\",\")",
+            "if .a then .b elif .c then 1 else empty end",
+            "[.a[] | {b, c: .d}] | sort_by(.b) | first",
+            ".a | test(\"^x\"; \"i\")",
+            ".a | gsub(\"[^a-z]+\"; \"-\")",
+            "to_entries | map(\"\\(.key)=\\(.value)\")",
+            "def slug: ascii_downcase | gsub(\" \"; \"-\"); .name | slug",
+            "try (.a | fromjson) catch null",
+            ".a as $x | .b | any(.c == $x)",
+            "@base64 \"\\(.a)\"",
+            ".at | fromdate | todate",
+            "[.[] | tostring] | unique",
+            "[limit(1; .a)]",
         ] {
-            assert_eq!(kind(text), "program", "{text}");
+            let wanted = if text.contains("limit") {
+                "jaq"
+            } else {
+                "native"
+            };
+            assert_eq!(kind(text), wanted, "{text}");
+        }
+        for text in [
+            "def true: 1; true | ..|= .",
+            "reduce .[] as $x (0; . + $x)",
+            "def f: if . > 9 then . else . + 1 | f end; f",
+            "del(.a)",
+            ".a |= 1",
+            "label $out | break $out",
+        ] {
+            assert_eq!(kind(text), "jaq", "{text}");
+        }
+    }
+
+    /// A filter that jaq runs, to compare with.
+    pub(crate) fn by_jaq(text: &str) -> Result<Filter, CompileError> {
+        Filter::build(text, text, Engine::Jaq)
+    }
+
+    impl Filter {
+        pub(crate) fn is_native(&self) -> bool {
+            !matches!(self.0.program, Program::Jaq(_))
         }
     }
 }

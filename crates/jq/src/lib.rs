@@ -58,11 +58,12 @@ mod error;
 mod fail;
 mod filter;
 mod limits;
+mod native;
 mod syntax;
 mod val;
 
 pub use error::{CompileError, EvalError, EvalErrorKind};
-pub use filter::Filter;
+pub use filter::{Filter, Output};
 pub use limits::{MAX_MEMORY, MAX_TIME};
 pub use syntax::MAX_PROGRAM;
 pub use val::{MAX_DEPTH, Val};

@@ -49,6 +49,9 @@ impl Limit {
 
 #[derive(Clone, Copy)]
 struct State {
+    /// Whether an evaluation runs here.
+    runs: bool,
+    /// Set when the clock is read for the first time: most evaluations are over before that.
     deadline: Option<Instant>,
     ticks: u32,
     memory: usize,
@@ -57,6 +60,7 @@ struct State {
 }
 
 const IDLE: State = State {
+    runs: false,
     deadline: None,
     ticks: 0,
     memory: usize::MAX,
@@ -78,7 +82,8 @@ pub(crate) struct Evaluation {
 impl Evaluation {
     pub(crate) fn begin() -> Self {
         let state = State {
-            deadline: Some(Instant::now() + MAX_TIME),
+            runs: true,
+            deadline: None,
             ticks: TICKS_PER_LOOK,
             memory: MAX_MEMORY,
             stack: stack_pointer(),
@@ -108,16 +113,17 @@ pub(crate) fn tick() -> Result<(), Limit> {
     if let Some(limit) = state.hit {
         return Err(limit);
     }
-    let Some(deadline) = state.deadline else {
+    if !state.runs {
         return Ok(());
-    };
+    }
     if state.stack.abs_diff(stack_pointer()) > MAX_STACK {
         return stop(Limit::Recursion);
     }
     state.ticks -= 1;
     if state.ticks == 0 {
         state.ticks = TICKS_PER_LOOK;
-        if Instant::now() > deadline {
+        let now = Instant::now();
+        if now > *state.deadline.get_or_insert(now + MAX_TIME) {
             return stop(Limit::Time);
         }
     }
@@ -172,18 +178,21 @@ pub(crate) fn work_on(value: &Val) -> Result<(), Limit> {
     if value.weight() < LARGE {
         return Ok(());
     }
+    costly()
+}
+
+/// A step that may take long, whatever it works on.
+pub(crate) fn costly() -> Result<(), Limit> {
     let mut state = STATE.get();
-    if state.deadline.is_some() {
-        state.ticks = 1;
-        STATE.set(state);
-    }
+    state.ticks = 1;
+    STATE.set(state);
     tick()
 }
 
 /// Ends the evaluation: from here on every step fails, so that a `try` in the program cannot go on.
 pub(crate) fn stop(limit: Limit) -> Result<(), Limit> {
     let mut state = STATE.get();
-    if state.deadline.is_some() {
+    if state.runs {
         state.hit = state.hit.or(Some(limit));
         STATE.set(state);
     }

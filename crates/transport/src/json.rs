@@ -34,6 +34,28 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// assert!(cut.is_retryable());
 /// ```
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    read_with(body, |_| None)
+}
+
+/// As [`read`], with a reader of your own that is asked first: it is given the text without its byte order mark, and gives `None`
+/// where it does not take it, which needs no reason. It must take nothing that [`read`] refuses.
+///
+/// # Errors
+///
+/// As [`read`], after both have refused the body.
+///
+/// ```
+/// use longshore_transport::json;
+///
+/// let one = |text: &str| (text == "1").then_some(1);
+/// assert_eq!(json::read_with::<u64>(b"1", one).unwrap(), 1);
+/// assert_eq!(json::read_with::<u64>(b"2", one).unwrap(), 2);
+/// assert!(json::read_with::<u64>(b"x", one).is_err());
+/// ```
+pub fn read_with<T: DeserializeOwned>(
+    body: &[u8],
+    first: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, Error> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let start = match body.iter().position(|byte| !b" \t\r\n".contains(byte)) {
         None => return Err(Error::new(ErrorKind::EmptyBody, "the body is empty")),
@@ -45,6 +67,9 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
         Err(error) if error.error_len().is_none() => return Err(truncated(body.len())),
         Err(error) => return Err(not_json(body, start, error.valid_up_to())),
     };
+    if let Some(value) = first(text) {
+        return Ok(value);
+    }
     serde_json::from_str(text).map_err(|error| {
         let offset = offset(text, error.line(), error.column());
         match error.classify() {

@@ -1,16 +1,15 @@
 //! Functions of arrays and objects.
 
-use super::{Data, f, halt, step};
+use super::{Builtin, Data, f, halt, step};
 use crate::fail::{self, ValR};
 use crate::limits;
-use crate::val::{Entries, Repr, Val, windows};
+use crate::val::{Entries, Repr, Text, Val, windows};
 use jaq_core::box_iter::box_once;
-use jaq_core::native::{Fun, v};
+use jaq_core::native::v;
 use jaq_core::{Bind, Cv, Exn, Native};
 use std::cmp::Ordering;
-use std::sync::Arc;
 
-pub(super) fn funs() -> Vec<Fun<Data>> {
+pub(super) fn funs() -> Vec<Builtin> {
     vec![
         f!("length", |input| length(&input)),
         f!("keys", |input| keys(&input, true)),
@@ -54,8 +53,8 @@ pub(super) fn funs() -> Vec<Fun<Data>> {
             })),
             None => Err(fail::typed(&input, "cannot be searched from")),
         }),
-        ("_range", v(3), Native::<Data>::new(range)),
-        ("walk", [Bind::Fun(())].into(), Native::<Data>::new(walk)),
+        ("_range", v(3), Native::<Data>::new(range)).into(),
+        ("walk", [Bind::Fun(())].into(), Native::<Data>::new(walk)).into(),
     ]
 }
 
@@ -79,7 +78,7 @@ fn keys(value: &Val, sort: bool) -> ValR {
     match &value.0 {
         Repr::Arr(a) => Ok(array((0..a.items().len()).map(Val::from))),
         Repr::Obj(o) => {
-            let mut keys: Vec<Arc<str>> = o.entries().keys().cloned().collect();
+            let mut keys: Vec<Text> = o.entries().keys().cloned().collect();
             if sort {
                 keys.sort_unstable();
             }

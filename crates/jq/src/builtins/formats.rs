@@ -1,15 +1,14 @@
 //! `@csv`, `@base64` and the other formats.
 
-use super::{Data, f};
+use super::{Builtin, f};
 use crate::fail::{self, ValR};
 use crate::limits;
 use crate::val::{Repr, Val};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jaq_core::native::Fun;
 use std::fmt::Write as _;
 
-pub(super) fn funs() -> Vec<Fun<Data>> {
+pub(super) fn funs() -> Vec<Builtin> {
     vec![
         f!("@text", |input| Ok(Val::from(text(&input)))),
         f!("@json", |input| done(input.to_string())),

@@ -16,6 +16,10 @@ use jaq_core::data::JustLut;
 use jaq_core::native::{Fun, bome, v};
 use jaq_core::{Bind, Cv, Exn, Native, ValXs};
 use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+pub(crate) use self::regex::substitute;
 
 /// What jaq evaluates with: nothing but our values.
 pub(crate) type Data = JustLut<Val>;
@@ -38,8 +42,33 @@ pub(crate) fn reset() {
     NESTED_CALLS.set(0);
 }
 
+/// A function as jaq knows it, and as Rust can call it where it works on values alone.
+pub(crate) struct Builtin {
+    name: &'static str,
+    fun: Fun<Data>,
+    plain: Option<Plain>,
+}
+
+/// A function of its input and of values, with one output or an error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plain {
+    Zero(fn(Val) -> ValR),
+    One(fn(Val, Val) -> ValR),
+    Two(fn(Val, Val, Val) -> ValR),
+}
+
+impl From<Fun<Data>> for Builtin {
+    fn from(fun: Fun<Data>) -> Self {
+        Builtin {
+            name: fun.0,
+            fun,
+            plain: None,
+        }
+    }
+}
+
 /// All native functions.
-pub(crate) fn funs() -> impl Iterator<Item = Fun<Data>> {
+fn all() -> impl Iterator<Item = Builtin> {
     let core = jaq_core::funs::<Data>().filter_map(|(name, args, native)| {
         let name = match (name, args.len()) {
             ("limit", 2) => "_limit",
@@ -50,6 +79,7 @@ pub(crate) fn funs() -> impl Iterator<Item = Fun<Data>> {
         Some((name, args, native))
     });
     core.chain(numbers::of_jaq())
+        .map(Builtin::from)
         .chain(own())
         .chain(collections::funs())
         .chain(formats::funs())
@@ -59,52 +89,79 @@ pub(crate) fn funs() -> impl Iterator<Item = Fun<Data>> {
         .chain(time::funs())
 }
 
-/// A function of its input alone.
-fn plain(name: &'static str, run: for<'a> fn(Cv<'a, Data>) -> ValXs<'a, Val>) -> Fun<Data> {
-    (name, v(0), Native::<Data>::new(run))
+/// All native functions, for jaq.
+pub(crate) fn funs() -> impl Iterator<Item = Fun<Data>> {
+    all().map(|builtin| builtin.fun)
 }
 
-/// A function of its input and as many values.
-fn with(
-    n: usize,
-    name: &'static str,
-    run: for<'a> fn(Cv<'a, Data>) -> ValXs<'a, Val>,
-) -> Fun<Data> {
+/// The function of that name and number of arguments, if it is one of values alone.
+pub(crate) fn plain(name: &str, arity: usize) -> Option<Plain> {
+    static TABLE: LazyLock<HashMap<(&'static str, usize), Plain>> = LazyLock::new(|| {
+        let plain = all().filter_map(|builtin| {
+            let plain = builtin.plain?;
+            let arity = match plain {
+                Plain::Zero(_) => 0,
+                Plain::One(_) => 1,
+                Plain::Two(_) => 2,
+            };
+            Some(((builtin.name, arity), plain))
+        });
+        plain.collect()
+    });
+    TABLE.get(&(name, arity)).copied()
+}
+
+/// A function that jaq runs, of its input and as many values.
+fn fun(n: usize, name: &'static str, run: for<'a> fn(Cv<'a, Data>) -> ValXs<'a, Val>) -> Fun<Data> {
     (name, v(n), Native::<Data>::new(run))
 }
 
 /// `f!("name", |input| result)` for a function of the input; further arguments are values.
 macro_rules! f {
-    ($name:literal, |$input:ident| $body:expr) => {
-        $crate::builtins::plain($name, |cv| {
-            let $input: $crate::val::Val = cv.1;
-            jaq_core::native::bome((move || -> $crate::fail::ValR {
-                $crate::limits::work_on(&$input).map_err($crate::fail::limit)?;
-                $body
-            })())
-        })
-    };
-    ($name:literal, |$input:ident, $a:ident| $body:expr) => {
-        $crate::builtins::with(1, $name, |mut cv| {
-            let $a = cv.0.pop_var();
-            let $input: $crate::val::Val = cv.1;
-            jaq_core::native::bome((move || -> $crate::fail::ValR {
-                $crate::limits::work_on(&$input).map_err($crate::fail::limit)?;
-                $body
-            })())
-        })
-    };
-    ($name:literal, |$input:ident, $a:ident, $b:ident| $body:expr) => {
-        $crate::builtins::with(2, $name, |mut cv| {
-            let $b = cv.0.pop_var();
-            let $a = cv.0.pop_var();
-            let $input: $crate::val::Val = cv.1;
-            jaq_core::native::bome((move || -> $crate::fail::ValR {
-                $crate::limits::work_on(&$input).map_err($crate::fail::limit)?;
-                $body
-            })())
-        })
-    };
+    ($name:literal, |$input:ident| $body:expr) => {{
+        fn run($input: $crate::val::Val) -> $crate::fail::ValR {
+            $crate::limits::work_on(&$input).map_err($crate::fail::limit)?;
+            $body
+        }
+        $crate::builtins::Builtin {
+            name: $name,
+            fun: $crate::builtins::fun(0, $name, |cv| jaq_core::native::bome(run(cv.1))),
+            plain: Some($crate::builtins::Plain::Zero(run)),
+        }
+    }};
+    ($name:literal, |$input:ident, $a:ident| $body:expr) => {{
+        fn run($input: $crate::val::Val, $a: $crate::val::Val) -> $crate::fail::ValR {
+            $crate::limits::work_on(&$input).map_err($crate::fail::limit)?;
+            $body
+        }
+        $crate::builtins::Builtin {
+            name: $name,
+            fun: $crate::builtins::fun(1, $name, |mut cv| {
+                let a = cv.0.pop_var();
+                jaq_core::native::bome(run(cv.1, a))
+            }),
+            plain: Some($crate::builtins::Plain::One(run)),
+        }
+    }};
+    ($name:literal, |$input:ident, $a:ident, $b:ident| $body:expr) => {{
+        fn run(
+            $input: $crate::val::Val,
+            $a: $crate::val::Val,
+            $b: $crate::val::Val,
+        ) -> $crate::fail::ValR {
+            $crate::limits::work_on(&$input).map_err($crate::fail::limit)?;
+            $body
+        }
+        $crate::builtins::Builtin {
+            name: $name,
+            fun: $crate::builtins::fun(2, $name, |mut cv| {
+                let b = cv.0.pop_var();
+                let a = cv.0.pop_var();
+                jaq_core::native::bome(run(cv.1, a, b))
+            }),
+            plain: Some($crate::builtins::Plain::Two(run)),
+        }
+    }};
 }
 pub(crate) use f;
 
@@ -147,10 +204,11 @@ macro_rules! tick {
                     Err(e) => box_once(Err(e)),
                 }),
         )
+            .into()
     };
 }
 
-fn own() -> Vec<Fun<Data>> {
+fn own() -> Vec<Builtin> {
     vec![
         tick!(TICK, step),
         tick!(TICK_NESTED, nested_step),
@@ -160,14 +218,16 @@ fn own() -> Vec<Fun<Data>> {
             Native::new(|_| Box::new(std::iter::empty()))
                 .with_paths(|_| Box::new(std::iter::empty()))
                 .with_update(|cv, _| box_once(Ok(cv.1))),
-        ),
+        )
+            .into(),
         (
             "error",
             v(0),
             Native::new(|cv| box_once(Err(raised(cv.1))))
                 .with_paths(|cv| box_once(Err(raised(cv.1.0))))
                 .with_update(|cv, _| box_once(Err(raised(cv.1)))),
-        ),
+        )
+            .into(),
         (
             "getpath",
             v(1),
@@ -184,7 +244,8 @@ fn own() -> Vec<Fun<Data>> {
                     (found, before.extend(keys))
                 }))
             }),
-        ),
+        )
+            .into(),
         (
             "_last",
             [Bind::Fun(())].into(),
@@ -199,7 +260,8 @@ fn own() -> Vec<Fun<Data>> {
                 let last = outputs.try_fold(None, |_, output| output.map(Some));
                 Box::new(last.transpose().into_iter())
             }),
-        ),
+        )
+            .into(),
         (
             "_alternative",
             [Bind::Fun(()), Bind::Fun(())].into(),
@@ -219,7 +281,8 @@ fn own() -> Vec<Fun<Data>> {
                     move || g.paths((g_ctx, cv.1)),
                 )
             }),
-        ),
+        )
+            .into(),
         f!("true", |_input| Ok(Val::from(true))),
         f!("false", |_input| Ok(Val::from(false))),
         f!("null", |_input| Ok(Val::null())),
@@ -229,8 +292,8 @@ fn own() -> Vec<Fun<Data>> {
             input.0,
             Repr::Arr(_) | Repr::Obj(_)
         )))),
-        plain("halt", |_| box_once(Err(halt()))),
-        with(1, "halt_error", |_| box_once(Err(halt()))),
+        fun(0, "halt", |_| box_once(Err(halt()))).into(),
+        fun(1, "halt_error", |_| box_once(Err(halt()))).into(),
         f!("setpath", |input, path, value| match &path.0 {
             Repr::Arr(keys) => {
                 limits::fit_inside(&value, keys.items().len()).map_err(fail::limit)?;
@@ -285,7 +348,8 @@ fn raised<'a>(value: Val) -> Exn<'a, Val> {
     Exn::from(fail::Error::new(value))
 }
 
-fn at_path(value: &Val, path: &Val) -> ValR {
+/// `getpath`
+pub(crate) fn at_path(value: &Val, path: &Val) -> ValR {
     match path.as_array() {
         Some(keys) => value.at_path(keys),
         None => Err(fail::message("Path must be specified as an array")),

@@ -1,6 +1,6 @@
 //! Functions of numbers.
 
-use super::{Data, f};
+use super::{Builtin, Data, f};
 use crate::fail::{self, ValR};
 use crate::val::Val;
 use jaq_core::native::Fun;
@@ -65,7 +65,7 @@ pub(super) fn of_jaq() -> impl Iterator<Item = Fun<Data>> {
     jaq_std::extra_funs::<Data>().filter(|(name, ..)| OF_JAQ.contains(name))
 }
 
-pub(super) fn funs() -> Vec<Fun<Data>> {
+pub(super) fn funs() -> Vec<Builtin> {
     vec![
         f!("floor", |input| rounded(&input, f64::floor)),
         f!("ceil", |input| rounded(&input, f64::ceil)),

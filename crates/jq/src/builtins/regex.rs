@@ -1,12 +1,11 @@
 //! Regular expressions: jq has Oniguruma's, which fancy-regex comes close to.
 
-use super::{Data, f, step};
+use super::{Builtin, Data, f};
 use crate::fail;
 use crate::limits::{self, Limit};
 use crate::val::{Entries, Repr, Val};
 use fancy_regex::{Regex, RegexBuilder};
 use jaq_core::box_iter::box_once;
-use jaq_core::native::Fun;
 use jaq_core::{Bind, Cv, Exn, Native, ValXs};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,7 +17,7 @@ const BACKTRACK_LIMIT: usize = 500_000;
 /// Most compiled expressions that a thread keeps.
 const KEPT: usize = 256;
 
-pub(super) fn funs() -> Vec<Fun<Data>> {
+pub(super) fn funs() -> Vec<Builtin> {
     vec![
         f!("test", |input, re, flags| {
             let re = Compiled::of(&re, &flags)?;
@@ -54,7 +53,8 @@ pub(super) fn funs() -> Vec<Fun<Data>> {
             "sub",
             [Bind::Var(()), Bind::Fun(()), Bind::Var(())].into(),
             Native::<Data>::new(sub),
-        ),
+        )
+            .into(),
     ]
 }
 
@@ -160,6 +160,8 @@ impl Compiled {
     }
 
     fn next(&self, text: &str, mut from: usize) -> Result<Option<Match>, fail::Error> {
+        // A search may go back and forth for milliseconds.
+        limits::costly().map_err(fail::limit)?;
         loop {
             if from > text.len() {
                 return Ok(None);
@@ -312,45 +314,50 @@ fn sub<'a>(mut cv: Cv<'a, Data>) -> ValXs<'a, Val> {
     let flags = cv.0.pop_var();
     let (f, ctx) = cv.0.pop_fun();
     let re = cv.0.pop_var();
-    let input = cv.1;
-    let results = (|| -> Result<Vec<Val>, Exn<'a, Val>> {
-        let re = Compiled::of(&re, &flags)?;
-        let text = subject(&input)?;
-        let mut results: Vec<String> = Vec::new();
-        let mut at = 0;
-        for m in re.matches(text)? {
-            step()?;
-            let gap = &text[at..m.whole.0];
-            let outputs: Vec<Val> = f
-                .run((ctx.clone(), m.named(&re, text)))
-                .collect::<Result<_, _>>()?;
-            for (i, output) in outputs.iter().enumerate() {
-                let new = match &output.0 {
-                    Repr::Str(new) => &**new,
-                    Repr::Null => "",
-                    _ => return Err(Exn::from(fail::pair(&Val::from(gap), output, fail::ADDED))),
-                };
-                if results.len() <= i {
-                    results.push(String::new());
-                }
-                limits::charge(gap.len() + new.len()).map_err(fail::limit)?;
-                results[i].push_str(gap);
-                results[i].push_str(new);
-            }
-            at = m.whole.1;
-        }
-        if results.is_empty() {
-            return Ok(vec![input.clone()]);
-        }
-        Ok(results
-            .into_iter()
-            .map(|result| Val::from(result + &text[at..]))
-            .collect())
-    })();
-    match results {
+    let mut new =
+        |named| -> Result<Vec<Val>, Exn<'a, Val>> { f.run((ctx.clone(), named)).collect() };
+    match substitute(&cv.1, &re, &flags, &mut new) {
         Ok(results) => Box::new(results.into_iter().map(Ok)),
         Err(e) => box_once(Err(e)),
     }
+}
+
+/// Replaces what matches by what `new` makes of the named groups.
+pub(crate) fn substitute<E: From<fail::Error>>(
+    input: &Val,
+    re: &Val,
+    flags: &Val,
+    new: &mut dyn FnMut(Val) -> Result<Vec<Val>, E>,
+) -> Result<Vec<Val>, E> {
+    let re = Compiled::of(re, flags)?;
+    let text = subject(input)?;
+    let mut results: Vec<String> = Vec::new();
+    let mut at = 0;
+    for m in re.matches(text)? {
+        limits::tick().map_err(fail::limit)?;
+        let gap = &text[at..m.whole.0];
+        for (i, output) in new(m.named(&re, text))?.iter().enumerate() {
+            let new = match &output.0 {
+                Repr::Str(new) => &**new,
+                Repr::Null => "",
+                _ => return Err(fail::pair(&Val::from(gap), output, fail::ADDED).into()),
+            };
+            if results.len() <= i {
+                results.push(String::new());
+            }
+            limits::charge(gap.len() + new.len()).map_err(fail::limit)?;
+            results[i].push_str(gap);
+            results[i].push_str(new);
+        }
+        at = m.whole.1;
+    }
+    if results.is_empty() {
+        return Ok(vec![input.clone()]);
+    }
+    Ok(results
+        .into_iter()
+        .map(|result| Val::from(result + &text[at..]))
+        .collect())
 }
 
 /// Writes an expression of Oniguruma's Perl syntax, as jq uses it, so that fancy-regex takes it the same way: `$` also

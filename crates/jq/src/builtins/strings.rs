@@ -1,12 +1,11 @@
 //! Functions of text.
 
-use super::{Data, f};
+use super::{Builtin, f};
 use crate::fail::{self, ValR};
 use crate::limits;
 use crate::val::{Num, Repr, Val, split};
-use jaq_core::native::Fun;
 
-pub(super) fn funs() -> Vec<Fun<Data>> {
+pub(super) fn funs() -> Vec<Builtin> {
     vec![
         f!("ascii_downcase", |input| text(
             &input,

@@ -1,9 +1,8 @@
 //! Times: seconds since 1970, "broken down" arrays, and text. All in UTC, as jq's environment is empty.
 
-use super::{Data, f};
+use super::{Builtin, f};
 use crate::fail::{self, ValR};
 use crate::val::Val;
-use jaq_core::native::Fun;
 use jiff::civil::Date;
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -32,7 +31,7 @@ const DAYS: [&str; 7] = [
     "Saturday",
 ];
 
-pub(super) fn funs() -> Vec<Fun<Data>> {
+pub(super) fn funs() -> Vec<Builtin> {
     vec![
         f!("gmtime", |input| gmtime(&input)),
         f!("localtime", |input| gmtime(&input)),

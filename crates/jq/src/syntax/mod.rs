@@ -12,8 +12,9 @@ pub(crate) mod quotes;
 
 use crate::val::{Entries, Num, Val};
 use jaq_core::load::lex::StrPart;
-use jaq_core::path::{Opt, Part};
+use jaq_core::path::Part;
 
+pub(crate) use self::build::calls;
 pub(crate) use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 
 /// Longest program, in bytes.
@@ -181,27 +182,4 @@ fn plain_string(parts: &[StrPart<&str, Tm<'_>>]) -> Option<String> {
         }
     }
     Some(text)
-}
-
-/// The keys of a path such as `.`, `.a.b` or `.a[0]`, all of them literal.
-pub(crate) fn plain_path(term: &Tm<'_>) -> Option<Vec<Val>> {
-    match term {
-        Term::Id => Some(Vec::new()),
-        Term::Path(head, path) => {
-            let mut keys = plain_path(head)?;
-            for (part, opt) in &path.0 {
-                match (part, opt) {
-                    (Part::Index(key), Opt::Essential) => keys.push(constant(key)?),
-                    _ => return None,
-                }
-            }
-            Some(keys)
-        }
-        Term::BinOp(l, BinaryOp::Pipe(None), r) => {
-            let mut keys = plain_path(l)?;
-            keys.extend(plain_path(r)?);
-            Some(keys)
-        }
-        _ => None,
-    }
 }

@@ -75,11 +75,11 @@ impl jaq_core::ValT for Val {
 
     fn key_values(self) -> BoxIter<'static, Result<(Val, Val), fail::Error>> {
         match self.0 {
-            Repr::Arr(a) => {
-                Box::new((0..a.items.len()).map(move |i| step((Val::num(i), a.items[i].clone()))))
-            }
-            Repr::Obj(o) => Box::new((0..o.entries.len()).filter_map(move |i| {
-                let (key, value) = o.entries.get_index(i)?;
+            Repr::Arr(a) => Box::new(
+                (0..a.items().len()).map(move |i| step((Val::num(i), a.items()[i].clone()))),
+            ),
+            Repr::Obj(o) => Box::new((0..o.entries().len()).filter_map(move |i| {
+                let (key, value) = o.entries().get_index(i)?;
                 Some(step((Val(Repr::Str(key.clone())), value.clone())))
             })),
             other => box_once(Err(fail::iterate(&Val(other)))),
@@ -88,10 +88,10 @@ impl jaq_core::ValT for Val {
 
     fn values(self) -> Box<dyn Iterator<Item = ValR>> {
         match self.0 {
-            Repr::Arr(a) => Box::new((0..a.items.len()).map(move |i| step(a.items[i].clone()))),
+            Repr::Arr(a) => Box::new((0..a.items().len()).map(move |i| step(a.items()[i].clone()))),
             Repr::Obj(o) => Box::new(
-                (0..o.entries.len())
-                    .filter_map(move |i| Some(step(o.entries.get_index(i)?.1.clone()))),
+                (0..o.entries().len())
+                    .filter_map(move |i| Some(step(o.entries().get_index(i)?.1.clone()))),
             ),
             other => box_once(Err(fail::iterate(&Val(other)))),
         }
@@ -191,8 +191,8 @@ impl jaq_std::ValT for Val {
     fn into_seq<S: FromIterator<Self>>(self) -> Result<S, Self> {
         match self.0 {
             Repr::Arr(a) => Ok(match Arc::try_unwrap(a) {
-                Ok(list) => list.items.into_iter().collect(),
-                Err(shared) => shared.items.iter().cloned().collect(),
+                Ok(list) => list.into_items().into_iter().collect(),
+                Err(shared) => shared.items().iter().cloned().collect(),
             }),
             other => Err(Val(other)),
         }

@@ -1,11 +1,11 @@
 //! JSON in and out of values.
 
-use super::{Entries, MAX_DEPTH, Num, Repr, Val};
+use super::page::{Placed, end_of_plain};
+use super::{Entries, MAX_DEPTH, Num, Repr, Text, Val};
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
 
 /// Under `arbitrary_precision`, `serde_json` hands numbers to visitors as a map of this one key.
 const NUMBER_TOKEN: &str = "$serde_json::private::Number";
@@ -21,7 +21,7 @@ pub(super) fn from_json(value: &serde_json::Value, depth: usize) -> Val {
         Value::Array(a) => Val::array(a.iter().map(|item| from_json(item, depth + 1)).collect()),
         Value::Object(o) => Val::object(
             o.iter()
-                .map(|(key, item)| (Arc::from(key.as_str()), from_json(item, depth + 1)))
+                .map(|(key, item)| (Text::from(key.as_str()), from_json(item, depth + 1)))
                 .collect(),
         ),
     }
@@ -56,9 +56,9 @@ pub(super) fn to_json(value: &Val) -> serde_json::Value {
             None => Value::Null,
         },
         Repr::Str(s) => Value::String(s.to_string()),
-        Repr::Arr(a) => Value::Array(a.items.iter().map(to_json).collect()),
+        Repr::Arr(a) => Value::Array(a.items().iter().map(to_json).collect()),
         Repr::Obj(o) => Value::Object(
-            o.entries
+            o.entries()
                 .iter()
                 .map(|(key, item)| (key.to_string(), to_json(item)))
                 .collect(),
@@ -98,7 +98,7 @@ pub(super) fn write(value: &Val, out: &mut String) {
         Repr::Str(s) => write_str(s, out),
         Repr::Arr(a) => {
             out.push('[');
-            for (i, item) in a.items.iter().enumerate() {
+            for (i, item) in a.items().iter().enumerate() {
                 if i > 0 {
                     out.push(',');
                 }
@@ -108,7 +108,7 @@ pub(super) fn write(value: &Val, out: &mut String) {
         }
         Repr::Obj(o) => {
             out.push('{');
-            for (i, (key, item)) in o.entries.iter().enumerate() {
+            for (i, (key, item)) in o.entries().iter().enumerate() {
                 if i > 0 {
                     out.push(',');
                 }
@@ -145,28 +145,79 @@ fn write_str(s: &str, out: &mut String) {
     out.push('"');
 }
 
+pub(super) fn serialize_number<S: Serializer>(n: &Num, serializer: S) -> Result<S::Ok, S::Error> {
+    match finite(n) {
+        Some(Plain::Int(i)) => serializer.serialize_i64(i),
+        Some(Plain::Big(u)) => serializer.serialize_u64(u),
+        Some(Plain::Float(f)) => serializer.serialize_f64(f),
+        None => serializer.serialize_unit(),
+    }
+}
+
+/// Appends a number as `serde_json` writes it.
+pub(crate) fn write_json_number(n: &Num, out: &mut Vec<u8>) {
+    // Writing a number into memory cannot fail.
+    let _ = match finite(n) {
+        Some(Plain::Int(i)) => serde_json::to_writer(out, &i),
+        Some(Plain::Big(u)) => serde_json::to_writer(out, &u),
+        Some(Plain::Float(f)) => serde_json::to_writer(out, &f),
+        None => {
+            out.extend_from_slice(b"null");
+            Ok(())
+        }
+    };
+}
+
+/// Appends a string as `serde_json` writes it.
+pub(crate) fn write_json_text(text: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    let mut from = 0;
+    loop {
+        let at = end_of_plain(bytes, from);
+        out.extend_from_slice(&bytes[from..at]);
+        let Some(special) = bytes.get(at) else { break };
+        match special {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            8 => out.extend_from_slice(b"\\b"),
+            12 => out.extend_from_slice(b"\\f"),
+            control => {
+                out.extend_from_slice(b"\\u00");
+                out.push(HEX[usize::from(control >> 4)]);
+                out.push(HEX[usize::from(control & 15)]);
+            }
+        }
+        from = at + 1;
+    }
+    out.push(b'"');
+}
+
 impl Serialize for Val {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(place) = self.place() {
+            return Placed(&place.page, place.at).serialize(serializer);
+        }
         match &self.0 {
             Repr::Null => serializer.serialize_unit(),
             Repr::Bool(b) => serializer.serialize_bool(*b),
-            Repr::Num(n) => match finite(n) {
-                Some(Plain::Int(i)) => serializer.serialize_i64(i),
-                Some(Plain::Big(u)) => serializer.serialize_u64(u),
-                Some(Plain::Float(f)) => serializer.serialize_f64(f),
-                None => serializer.serialize_unit(),
-            },
+            Repr::Num(n) => serialize_number(n, serializer),
             Repr::Str(s) => serializer.serialize_str(s),
             Repr::Arr(a) => {
-                let mut seq = serializer.serialize_seq(Some(a.items.len()))?;
-                for item in &a.items {
+                let mut seq = serializer.serialize_seq(Some(a.items().len()))?;
+                for item in a.items() {
                     seq.serialize_element(item)?;
                 }
                 seq.end()
             }
             Repr::Obj(o) => {
-                let mut map = serializer.serialize_map(Some(o.entries.len()))?;
-                for (key, item) in &o.entries {
+                let mut map = serializer.serialize_map(Some(o.entries().len()))?;
+                for (key, item) in o.entries() {
                     map.serialize_entry(&**key, item)?;
                 }
                 map.end()

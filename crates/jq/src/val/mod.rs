@@ -4,17 +4,23 @@ mod jaq;
 mod json;
 mod num;
 mod ops;
+pub(crate) mod page;
 mod path;
 mod read;
+mod text;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use self::page::{Page, Place};
+
+pub(crate) use self::json::{write_json_number, write_json_text};
 pub(crate) use self::num::Num;
 pub(crate) use self::ops::{Slice, dump, split};
 pub(crate) use self::path::windows;
 pub(crate) use self::read::read;
+pub(crate) use self::text::Text;
 
 /// Deepest nesting of a [`Val`]. What a program would build beyond it is an error, so that no walk over a value can
 /// exhaust the stack.
@@ -46,24 +52,26 @@ pub(crate) enum Repr {
     Null,
     Bool(bool),
     Num(Num),
-    Str(Arc<str>),
+    Str(Text),
     Arr(Arc<List>),
     Obj(Arc<Map>),
 }
 
-pub(crate) type Entries = indexmap::IndexMap<Arc<str>, Val>;
+pub(crate) type Entries = indexmap::IndexMap<Text, Val>;
 
-/// An array that knows how deep and how large it is.
+/// An array that knows how deep and how large it is. One that a page holds has its elements made when somebody asks.
 #[derive(Clone, Default)]
 pub(crate) struct List {
-    items: Vec<Val>,
+    items: OnceLock<Vec<Val>>,
+    place: Option<Place>,
     size: Size,
 }
 
-/// An object that knows how deep and how large it is.
+/// An object that knows how deep and how large it is. One that a page holds has its members made when somebody asks.
 #[derive(Clone, Default)]
 pub(crate) struct Map {
-    entries: Entries,
+    entries: OnceLock<Entries>,
+    place: Option<Place>,
     size: Size,
 }
 
@@ -93,44 +101,80 @@ impl Size {
     }
 }
 
+impl Size {
+    fn of(place: &Place) -> Size {
+        Size {
+            inner: place.page.depth(place.at).saturating_sub(1),
+            weight: place.page.weight(place.at),
+        }
+    }
+}
+
 impl List {
     pub(crate) fn new(items: Vec<Val>) -> Self {
         let mut size = Size::default();
         items.iter().for_each(|item| size.plus(0, item));
-        Self { items, size }
+        Self {
+            items: items.into(),
+            place: None,
+            size,
+        }
+    }
+
+    pub(crate) fn placed(place: Place) -> Self {
+        Self {
+            items: OnceLock::new(),
+            size: Size::of(&place),
+            place: Some(place),
+        }
     }
 
     pub(crate) fn items(&self) -> &[Val] {
-        &self.items
+        self.items
+            .get_or_init(|| self.place.as_ref().map(Place::items).unwrap_or_default())
     }
 
-    pub(crate) fn into_items(self) -> Vec<Val> {
-        self.items
+    /// Where the array stands in a page, unless it was made or changed by a program.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    pub(crate) fn into_items(mut self) -> Vec<Val> {
+        std::mem::take(self.items_mut())
+    }
+
+    fn items_mut(&mut self) -> &mut Vec<Val> {
+        self.items();
+        self.place = None;
+        match self.items.get_mut() {
+            Some(items) => items,
+            None => unreachable!("an array has its elements"),
+        }
     }
 
     fn push(&mut self, item: Val) {
         self.size.plus(0, &item);
-        self.items.push(item);
+        self.items_mut().push(item);
     }
 
     fn take(&mut self, i: usize) -> Option<Val> {
-        let old = std::mem::take(self.items.get_mut(i)?);
+        let old = std::mem::take(self.items_mut().get_mut(i)?);
         self.size.minus(0, &old);
         self.size.plus(0, &Val::null());
         Some(old)
     }
 
     fn set(&mut self, i: usize, item: Val) {
-        while self.items.len() <= i {
+        while self.items().len() <= i {
             self.push(Val::null());
         }
-        self.size.minus(0, &self.items[i]);
         self.size.plus(0, &item);
-        self.items[i] = item;
+        let old = std::mem::replace(&mut self.items_mut()[i], item);
+        self.size.minus(0, &old);
     }
 
     fn remove(&mut self, i: usize) {
-        let old = self.items.remove(i);
+        let old = self.items_mut().remove(i);
         self.size.minus(0, &old);
     }
 }
@@ -141,34 +185,72 @@ impl Map {
         entries
             .iter()
             .for_each(|(key, value)| size.plus(key.len(), value));
-        Self { entries, size }
+        Self {
+            entries: entries.into(),
+            place: None,
+            size,
+        }
+    }
+
+    pub(crate) fn placed(place: Place) -> Self {
+        Self {
+            entries: OnceLock::new(),
+            size: Size::of(&place),
+            place: Some(place),
+        }
     }
 
     pub(crate) fn entries(&self) -> &Entries {
-        &self.entries
-    }
-
-    fn into_entries(self) -> Entries {
         self.entries
+            .get_or_init(|| self.place.as_ref().map(Place::entries).unwrap_or_default())
     }
 
-    fn put(&mut self, key: Arc<str>, value: Val) {
+    /// Where the object stands in a page, unless it was made or changed by a program.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    /// The value of a member, without a look at the others.
+    pub(crate) fn get(&self, key: &str) -> Option<Val> {
+        match (self.entries.get(), &self.place) {
+            (None, Some(place)) => {
+                let at = place.page.member(place.at, key)?;
+                Some(page::value(&place.page, at))
+            }
+            _ => self.entries().get(key).cloned(),
+        }
+    }
+
+    fn into_entries(mut self) -> Entries {
+        std::mem::take(self.entries_mut())
+    }
+
+    fn entries_mut(&mut self) -> &mut Entries {
+        self.entries();
+        self.place = None;
+        match self.entries.get_mut() {
+            Some(entries) => entries,
+            None => unreachable!("an object has its members"),
+        }
+    }
+
+    fn put(&mut self, key: Text, value: Val) {
         let length = key.len();
         self.size.plus(length, &value);
-        if let Some(old) = self.entries.insert(key, value) {
+        if let Some(old) = self.entries_mut().insert(key, value) {
             self.size.minus(length, &old);
         }
     }
 
     fn take(&mut self, key: &str) -> Option<Val> {
-        let old = std::mem::take(self.entries.get_mut(key)?);
+        let old = std::mem::take(self.entries_mut().get_mut(key)?);
         self.size.minus(0, &old);
         self.size.plus(0, &Val::null());
         Some(old)
     }
 
     fn remove(&mut self, key: &str) -> Option<Val> {
-        let old = self.entries.shift_remove(key)?;
+        let old = self.entries_mut().shift_remove(key)?;
         self.size.minus(key.len(), &old);
         Some(old)
     }
@@ -185,6 +267,42 @@ impl Val {
     /// What is nested deeper than [`MAX_DEPTH`] becomes null; text that [`Val`] or `serde_json` reads never is.
     pub fn from_json(value: &serde_json::Value) -> Self {
         json::from_json(value, 0)
+    }
+
+    /// Reads a whole page: one JSON text, as strictly as RFC 8259 has it. White space around it is skipped, a byte order mark is not.
+    ///
+    /// The text is checked to its last byte, and that is all: values are made of it where somebody looks, one level at a time. Each of
+    /// them keeps the whole text in memory while it lives.
+    ///
+    /// `None` if the text is no JSON, nests 128 levels or more, holds a number beyond the range of doubles, or has an object
+    /// with a key that comes twice (where the last value counts). What it is, or what is wrong with it, a reader behind serde tells:
+    /// `serde_json::from_str::<Val>`.
+    ///
+    /// ```
+    /// use longshore_jq::Val;
+    ///
+    /// let page = Val::read_page(r#"{"items": [{"id": 7}]}"#).unwrap();
+    /// assert_eq!(page.get("items").and_then(Val::as_array).map(<[Val]>::len), Some(1));
+    /// assert!(Val::read_page("[1, 2").is_none());
+    /// ```
+    pub fn read_page(text: impl Into<Box<str>>) -> Option<Val> {
+        let page = Page::read(text.into())?;
+        Some(page::value(&page, 0))
+    }
+
+    /// The JSON text of an array or object as it stands in the [page](Self::read_page) that it was read from, white space and all;
+    /// nothing for values that were made otherwise.
+    pub fn source_text(&self) -> Option<&str> {
+        let place = self.place()?;
+        Some(place.page.raw(place.at))
+    }
+
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match &self.0 {
+            Repr::Arr(a) => a.place(),
+            Repr::Obj(o) => o.place(),
+            _ => None,
+        }
     }
 
     /// The value as `serde_json` has it. `nan` becomes null and infinities the largest double, as jq prints them.
@@ -216,7 +334,7 @@ impl Val {
     /// The elements, if this is an array.
     pub fn as_array(&self) -> Option<&[Val]> {
         match &self.0 {
-            Repr::Arr(a) => Some(&a.items),
+            Repr::Arr(a) => Some(a.items()),
             _ => None,
         }
     }
@@ -250,7 +368,7 @@ impl Val {
     /// The member of that name, if this is an object that has it.
     pub fn get(&self, key: &str) -> Option<&Val> {
         match &self.0 {
-            Repr::Obj(o) => o.entries.get(key),
+            Repr::Obj(o) => o.entries().get(key),
             _ => None,
         }
     }
@@ -258,7 +376,7 @@ impl Val {
     /// The keys in their order; none if this is no object.
     pub fn keys(&self) -> Vec<&str> {
         match &self.0 {
-            Repr::Obj(o) => o.entries.keys().map(|key| &**key).collect(),
+            Repr::Obj(o) => o.entries().keys().map(|key| &**key).collect(),
             _ => Vec::new(),
         }
     }
@@ -277,7 +395,7 @@ impl Val {
     /// Removes a member of an object, keeping the order of the others, and returns it.
     pub fn remove(&mut self, key: &str) -> Option<Val> {
         match &mut self.0 {
-            Repr::Obj(o) if o.entries.contains_key(key) => Arc::make_mut(o).remove(key),
+            Repr::Obj(o) if o.entries().contains_key(key) => Arc::make_mut(o).remove(key),
             _ => None,
         }
     }
@@ -427,9 +545,9 @@ impl Hash for Val {
             // Doubles and integers of the same value are equal; the double is common to both.
             Repr::Num(n) => (n.as_f64() + 0.0).to_bits().hash(state),
             Repr::Str(s) => s.hash(state),
-            Repr::Arr(a) => a.items.hash(state),
+            Repr::Arr(a) => a.items().hash(state),
             Repr::Obj(o) => {
-                let mut members: Vec<_> = o.entries.iter().collect();
+                let mut members: Vec<_> = o.entries().iter().collect();
                 members.sort_by_key(|(key, _)| *key);
                 members.hash(state);
             }

@@ -14,15 +14,15 @@ impl Val {
     /// `.[key]`; null where nothing is.
     pub(crate) fn at(&self, key: &Val) -> ValR {
         match (&self.0, &key.0) {
-            (Repr::Obj(o), Repr::Str(k)) => Ok(o.entries.get(k).cloned().unwrap_or_default()),
-            (Repr::Arr(a), Repr::Num(n)) => Ok(position(n.as_f64(), a.items.len())
-                .and_then(|i| a.items.get(i))
+            (Repr::Obj(o), Repr::Str(k)) => Ok(o.get(k).unwrap_or_default()),
+            (Repr::Arr(a), Repr::Num(n)) => Ok(position(n.as_f64(), a.items().len())
+                .and_then(|i| a.items().get(i))
                 .cloned()
                 .unwrap_or_default()),
             (Repr::Null, Repr::Str(_) | Repr::Num(_)) => Ok(Val::null()),
-            (Repr::Arr(a), Repr::Arr(wanted)) => Ok(windows(&a.items, &wanted.items)),
+            (Repr::Arr(a), Repr::Arr(wanted)) => Ok(windows(a.items(), wanted.items())),
             (Repr::Arr(_) | Repr::Null, Repr::Obj(o)) => {
-                let (start, end) = (o.entries.get("start"), o.entries.get("end"));
+                let (start, end) = (o.entries().get("start"), o.entries().get("end"));
                 if start.is_none() && end.is_none() && !self.is_null() {
                     return Err(fail::message("Array/string slice indices must be integers"));
                 }
@@ -37,8 +37,8 @@ impl Val {
         match &self.0 {
             Repr::Null => Ok(Val::null()),
             Repr::Arr(a) => {
-                let slice = Slice::of(start, end, a.items.len())?;
-                let part = &a.items[slice.start..slice.end];
+                let slice = Slice::of(start, end, a.items().len())?;
+                let part = &a.items()[slice.start..slice.end];
                 limits::charge(size_of_val(part)).map_err(fail::limit)?;
                 Ok(Val::array(part.to_vec()))
             }
@@ -82,7 +82,7 @@ impl Val {
                 Ok(Val::object(entries))
             }
             (Repr::Obj(mut o), Repr::Str(k)) => {
-                charge_copy(Arc::strong_count(&o), o.entries.len() * 2)?;
+                charge_copy(Arc::strong_count(&o), o.entries().len() * 2)?;
                 let map = Arc::make_mut(&mut o);
                 // Take the old value out, so that `f` can change it in place.
                 let old = map.take(k);
@@ -105,7 +105,7 @@ impl Val {
                     _ => Arc::default(),
                 };
                 let at = n.as_f64();
-                let len = list.items.len();
+                let len = list.items().len();
                 let i = match position(at, len) {
                     Some(i) => i,
                     None if at.is_nan() => {
@@ -119,7 +119,7 @@ impl Val {
                 charge_copy(Arc::strong_count(&list), len)?;
                 let old = match Arc::get_mut(&mut list) {
                     Some(list) => list.take(i),
-                    None => list.items.get(i).cloned(),
+                    None => list.items().get(i).cloned(),
                 };
                 let had = old.is_some();
                 let new = f(old.unwrap_or_default())?;
@@ -141,7 +141,7 @@ impl Val {
                 Ok(Val(Repr::Arr(list)))
             }
             (this @ (Repr::Null | Repr::Arr(_)), Repr::Obj(o)) => {
-                Val(this).update_slice(o.entries.get("start"), o.entries.get("end"), f)
+                Val(this).update_slice(o.entries().get("start"), o.entries().get("end"), f)
             }
             (this, _) => Err(fail::index(&Val(this), key).into()),
         }
@@ -160,17 +160,17 @@ impl Val {
             Repr::Str(_) => return Err(fail::message("Cannot update string slices").into()),
             _ => return Err(fail::index(&self, &range_key(start, end)).into()),
         };
-        let slice = Slice::of(start, end, list.items.len())?;
-        let part = Val::array(list.items[slice.start..slice.end].to_vec());
+        let slice = Slice::of(start, end, list.items().len())?;
+        let part = Val::array(list.items()[slice.start..slice.end].to_vec());
         let new = match f(part)? {
             Some(Val(Repr::Arr(new))) => new,
             Some(_) => return Err(fail::message(SLICE_OF_ARRAY).into()),
             None => Arc::default(),
         };
-        limits::charge((list.items.len() + new.items.len()) * size_of::<Val>())
+        limits::charge((list.items().len() + new.items().len()) * size_of::<Val>())
             .map_err(fail::limit)?;
         let mut items = Arc::unwrap_or_clone(list).into_items();
-        items.splice(slice.start..slice.end, new.items.iter().cloned());
+        items.splice(slice.start..slice.end, new.items().iter().cloned());
         Ok(Val::array(items))
     }
 
@@ -184,11 +184,6 @@ impl Val {
             value = value.at(key)?;
         }
         Ok(value)
-    }
-
-    /// `.[key][key]…`, where unlike in a path every step is taken.
-    pub(crate) fn walk_keys(self, keys: &[Val]) -> ValR {
-        keys.iter().try_fold(self, |value, key| value.at(key))
     }
 
     /// The value with another one at the path.
@@ -238,24 +233,26 @@ impl Val {
     fn delete_at(self, key: &Val) -> ValR {
         match (self.0, &key.0) {
             (Repr::Obj(mut o), Repr::Str(k)) => {
-                if o.entries.contains_key(k) {
-                    charge_copy::<fail::Error>(Arc::strong_count(&o), o.entries.len() * 2)?;
+                if o.entries().contains_key(k) {
+                    charge_copy::<fail::Error>(Arc::strong_count(&o), o.entries().len() * 2)?;
                     Arc::make_mut(&mut o).remove(k);
                 }
                 Ok(Val(Repr::Obj(o)))
             }
             (Repr::Arr(mut a), Repr::Num(n)) => {
-                if let Some(i) = position(n.as_f64(), a.items.len()).filter(|i| *i < a.items.len())
+                if let Some(i) =
+                    position(n.as_f64(), a.items().len()).filter(|i| *i < a.items().len())
                 {
-                    charge_copy::<fail::Error>(Arc::strong_count(&a), a.items.len())?;
+                    charge_copy::<fail::Error>(Arc::strong_count(&a), a.items().len())?;
                     Arc::make_mut(&mut a).remove(i);
                 }
                 Ok(Val(Repr::Arr(a)))
             }
-            (Repr::Arr(a), Repr::Obj(o)) => {
-                Val(Repr::Arr(a))
-                    .update_slice(o.entries.get("start"), o.entries.get("end"), |_| Ok(None))
-            }
+            (Repr::Arr(a), Repr::Obj(o)) => Val(Repr::Arr(a)).update_slice(
+                o.entries().get("start"),
+                o.entries().get("end"),
+                |_| Ok(None),
+            ),
             (Repr::Obj(_), _) => Err(fail::typed(
                 key,
                 "is no field of an object that could be deleted",
