@@ -9,6 +9,7 @@
 mod cancel;
 mod connection;
 mod deletion;
+mod first_start;
 mod matrix;
 mod nested;
 mod page;
@@ -18,6 +19,7 @@ mod records;
 mod resync;
 mod rig;
 mod runner;
+mod runtime;
 mod secrets;
 mod settings;
 mod shards;

@@ -102,13 +102,16 @@ impl Rig {
     }
 
     pub(crate) fn port_sink(&self, options: PortSinkOptions) -> PortSink {
-        let client = PortClient::builder(Client::builder(self.network.transport()).seed(7).build())
+        PortSink::new(self.port_client()).options(options)
+    }
+
+    pub(crate) fn port_client(&self) -> PortClient {
+        PortClient::builder(Client::builder(self.network.transport()).seed(7).build())
             .base_url(PORT.parse().unwrap())
             .credentials("id", "secret".to_owned())
             .integration("custom", "test")
             .build()
-            .unwrap();
-        PortSink::new(client).options(options)
+            .unwrap()
     }
 }
 

@@ -346,7 +346,7 @@ impl PortSink {
     }
 }
 
-fn port_error(error: longshore_port_client::Error) -> Error {
+pub(crate) fn port_error(error: longshore_port_client::Error) -> Error {
     let retryable = error.is_retryable();
     Error::quoting(ErrorKind::Sink, format!("Port: {error}"), error).retryable(retryable)
 }

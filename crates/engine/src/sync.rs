@@ -122,6 +122,23 @@ impl ResourceReport {
 }
 
 impl Report {
+    /// Of a sync that was cancelled before it began.
+    pub(crate) fn cancelled() -> Self {
+        Report {
+            errors: vec![CANCELLED.to_owned()],
+            ..Report::default()
+        }
+    }
+
+    /// Of a sync of which nothing else is known.
+    pub(crate) fn panicked() -> Self {
+        let what = "the sync ended by a panic, which is a mistake in this program; the next sync does the rest";
+        Report {
+            errors: vec![what.to_owned()],
+            ..Report::default()
+        }
+    }
+
     fn take(&mut self, reconciled: Result<Reconciled, Error>) {
         match reconciled {
             Ok(reconciled) => {

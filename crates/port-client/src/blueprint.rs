@@ -162,6 +162,25 @@ impl PortClient {
             .await?;
         Ok(answer.blueprint)
     }
+
+    /// Changes a blueprint that is there: relations that had to wait for their targets, say.
+    ///
+    /// # Errors
+    ///
+    /// As [`PortClient::create_blueprint`]; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) when there is none of this name.
+    pub async fn update_blueprint(&self, blueprint: &Blueprint) -> Result<Blueprint, Error> {
+        let identifier = &blueprint.identifier;
+        let call = Call::patch(
+            format!("{ALL}/{}", segment("the blueprint", identifier)?),
+            ONE,
+            &format!("changing blueprint `{identifier}`"),
+            Bytes::from(json!(blueprint).to_string()),
+        );
+        let answer: Answer = self
+            .ask(&call, |response| json::read(&response.body))
+            .await?;
+        Ok(answer.blueprint)
+    }
 }
 
 #[derive(Deserialize)]

@@ -200,6 +200,29 @@ pub(super) fn mapping_from_port(
     findings.finish(mapping)
 }
 
+/// Checks a mapping in a file of its own.
+pub(crate) fn mapping_file(path: &Path, connection: &Connection) -> Result<Mapping, ConfigError> {
+    let source = Source::File(path.to_owned());
+    let mut findings = Findings::default();
+    let against = Against {
+        unknown: source.unknown_keys(),
+        paging: Some(&connection.pagination),
+    };
+    let mapping = source
+        .read(&mut findings)
+        .and_then(|node| mapping::read(node, against, &mut findings));
+    findings.finish(mapping).map(|(mapping, _)| mapping)
+}
+
+/// A YAML or JSON file as JSON.
+pub(crate) fn json_file(path: &Path) -> Result<Value, ConfigError> {
+    let mut findings = Findings::default();
+    let node = Source::File(path.to_owned()).read(&mut findings);
+    findings
+        .finish(node.map(|node| node.to_json()))
+        .map(|(json, _)| json)
+}
+
 impl Source {
     fn text(name: &str, text: &str) -> Source {
         Source::Text {

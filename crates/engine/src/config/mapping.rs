@@ -3,6 +3,7 @@
 use std::fmt;
 
 use longshore_paginate::Settings;
+use serde_json::{Map, Value, json};
 
 use super::fields::{Fields, Unknown};
 use super::notice::{Findings, Place};
@@ -29,6 +30,40 @@ pub struct Mapping {
     pub resources: Vec<Resource>,
     /// Equal for mappings that say the same.
     pub(crate) digest: String,
+    /// As written, and the same with every scalar as text.
+    pub(crate) written: Value,
+    pub(crate) written_as_text: Value,
+}
+
+impl Mapping {
+    /// The mapping as Port keeps it: as it was written, with a selector in each resource, and every jq program as text.
+    pub fn for_port(&self) -> Value {
+        let mut mapping = self.written.clone();
+        let resources = mapping["resources"].as_array_mut();
+        for (index, resource) in resources.into_iter().flatten().enumerate() {
+            let text = &self.written_as_text["resources"][index];
+            let Some(resource) = resource.as_object_mut() else {
+                continue;
+            };
+            if let Some(port) = text.get("port") {
+                resource.insert("port".to_owned(), port.clone());
+            }
+            let query = text["selector"].get("query");
+            let query = query.cloned().unwrap_or_else(|| "true".into());
+            let selector = resource
+                .entry("selector")
+                .or_insert_with(|| Value::Object(Map::new()));
+            match selector {
+                Value::Object(selector) => {
+                    selector.insert("query".to_owned(), query);
+                }
+                Value::Null => *selector = json!({ "query": query }),
+                // JSON text, which the loader reads as well.
+                _ => {}
+            }
+        }
+        mapping
+    }
 }
 
 impl fmt::Debug for Mapping {
@@ -70,6 +105,7 @@ pub(super) struct Against<'a> {
 pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) -> Option<Mapping> {
     let before = findings.problem_count();
     let digest = node.digest();
+    let (written, written_as_text) = (node.to_json(), node.to_json_of_texts());
     let mut fields = Fields::of(node, Keys::Mapping, against.unknown, findings)?;
     let mut switch = |name, default, findings: &mut Findings| match fields.take(&[name], findings) {
         Some(node) => values::boolean(&node, findings),
@@ -119,6 +155,8 @@ pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) ->
         allow_empty,
         resources,
         digest,
+        written,
+        written_as_text,
     })
 }
 

@@ -70,6 +70,7 @@ use crate::stable::StableHash;
 pub use self::auth::AuthSettings;
 pub use self::connection::Connection;
 pub use self::loader::Loader;
+pub(crate) use self::loader::{json_file, mapping_file};
 pub use self::mapping::Mapping;
 pub use self::notice::{ConfigError, Notice};
 pub use self::reach::ClientCertificate;

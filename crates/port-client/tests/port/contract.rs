@@ -95,6 +95,7 @@ async fn every_request_fits_ports_published_description() {
         .relations
         .insert("owner".into(), BlueprintRelation::to("user"));
     client.create_blueprint(&device).await.unwrap();
+    client.update_blueprint(&device).await.unwrap();
     client.blueprint("device").await.unwrap();
     client.blueprints().await.unwrap();
 
@@ -148,6 +149,7 @@ async fn every_request_fits_ports_published_description() {
         PortCall::Search,
         PortCall::Blueprint,
         PortCall::CreateBlueprint,
+        PortCall::UpdateBlueprint,
         PortCall::Integration,
         PortCall::CreateIntegration,
         PortCall::UpdateIntegration,

@@ -112,6 +112,8 @@ pub enum PortCall {
     Blueprint,
     /// `POST /blueprints`
     CreateBlueprint,
+    /// `PATCH /blueprints/{blueprint}`
+    UpdateBlueprint,
     /// `GET /integration/{integration}`
     Integration,
     /// `POST /integration`
@@ -418,6 +420,23 @@ impl PortDouble {
         self.calls(call).len()
     }
 
+    /// What an integration is, its mapping included.
+    pub fn known_integration(&self, identifier: &str) -> Option<Value> {
+        self.state().integrations.get(identifier).cloned()
+    }
+
+    /// A blueprint as it was named or created.
+    pub fn known_blueprint(&self, identifier: &str) -> Option<Value> {
+        self.state().blueprints.get(identifier).cloned()
+    }
+
+    /// Replaces the mapping of an integration, as somebody does in Port's editor.
+    pub fn set_mapping(&self, integration: &str, config: impl Into<Value>) {
+        if let Some(known) = self.state().integrations.get_mut(integration) {
+            known["config"] = config.into();
+        }
+    }
+
     /// The examples that were sent for this kind.
     pub fn examples(&self, kind: &str) -> Vec<Value> {
         self.state().examples.get(kind).cloned().unwrap_or_default()
@@ -521,6 +540,7 @@ impl Target {
             ("GET", ["blueprints"]) => (PortCall::Blueprint, vec![]),
             ("GET", ["blueprints", blueprint]) => (PortCall::Blueprint, vec![blueprint]),
             ("POST", ["blueprints"]) => (PortCall::CreateBlueprint, vec![]),
+            ("PATCH", ["blueprints", blueprint]) => (PortCall::UpdateBlueprint, vec![blueprint]),
             ("POST", ["integration"]) => (PortCall::CreateIntegration, vec![]),
             ("GET", ["integration", integration]) => (PortCall::Integration, vec![integration]),
             ("PATCH", ["integration", integration] | ["integration", integration, "config"]) => {
@@ -613,6 +633,7 @@ impl State {
             PortCall::Entity => self.one(target.parameter(0), target.parameter(1)),
             PortCall::Blueprint => self.blueprints(target.parameters.first().map(String::as_str)),
             PortCall::CreateBlueprint => self.create_blueprint(body),
+            PortCall::UpdateBlueprint => self.update_blueprint(target.parameter(0), body),
             PortCall::Integration => self.integration(target.parameter(0)),
             PortCall::CreateIntegration => self.create_integration(body),
             PortCall::UpdateIntegration => self.update_integration(target.parameter(0), body),
@@ -890,13 +911,42 @@ impl State {
                 "A blueprint with this identifier exists",
             ));
         }
-        for (name, relation) in body["relations"].as_object().into_iter().flatten() {
-            if let Some(target) = relation["target"].as_str() {
-                self.catalog.relate(&identifier, name, target);
-            }
-        }
+        self.relate(&identifier, &body)?;
         self.blueprints.insert(identifier, body.clone());
         Ok(Answer::status(201).with_json(json!({"ok": true, "blueprint": body})))
+    }
+
+    /// Takes note of where the relations of a blueprint lead. Where blueprints are known at all, their targets have to be.
+    fn relate(&mut self, identifier: &str, blueprint: &Value) -> Result<(), Refusal> {
+        for (name, relation) in blueprint["relations"].as_object().into_iter().flatten() {
+            let Some(target) = relation["target"].as_str() else {
+                continue;
+            };
+            if target != identifier && self.known_blueprint(target).is_err() {
+                return Err(Refusal::new(
+                    422,
+                    "invalid_request",
+                    format!("Relation \"{name}\": target blueprint \"{target}\" does not exist"),
+                ));
+            }
+            self.catalog.relate(identifier, name, target);
+        }
+        Ok(())
+    }
+
+    fn update_blueprint(&mut self, identifier: &str, body: Value) -> Result<Answer, Refusal> {
+        if self.blueprints.contains_key(identifier) {
+            self.relate(identifier, &body)?;
+        }
+        let Some(blueprint) = self.blueprints.get_mut(identifier) else {
+            return Err(Refusal::not_found(format!(
+                "Blueprint with identifier \"{identifier}\" was not found"
+            )));
+        };
+        for (name, value) in body.as_object().into_iter().flatten() {
+            blueprint[name] = value.clone();
+        }
+        Ok(Answer::json(json!({"ok": true, "blueprint": blueprint})))
     }
 
     fn integration(&self, identifier: &str) -> Result<Answer, Refusal> {

@@ -1,0 +1,244 @@
+//! What is known of the syncs of a process: counts by kind, examples of records, and whether all is well.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use longshore_transport::{Clock, TokioClock};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::mask::masked;
+use crate::event::{Event, Observer};
+use crate::sync::Report;
+
+/// Examples of each kind that Port gets.
+const EXAMPLES: usize = 5;
+
+/// Keeps book of what happens: give it to [`EngineBuilder::observer`](crate::EngineBuilder::observer) and to a
+/// [`Runtime`](super::Runtime). Clones keep the same book.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    book: Arc<Mutex<Book>>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    takes_examples: bool,
+    examples: BTreeMap<String, Vec<Value>>,
+    totals: Totals,
+    kinds: BTreeMap<String, KindTotals>,
+    state: State,
+    /// Of the sync that runs: when a kind's first resource began, how long they took together, and what was written of it.
+    started: BTreeMap<String, Duration>,
+    took: BTreeMap<String, Duration>,
+    loaded: BTreeMap<String, Loaded>,
+    written: Loaded,
+    last: Option<Finished>,
+}
+
+/// Counts since the process began.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) syncs_clean: u64,
+    pub(crate) syncs_unclean: u64,
+}
+
+/// Counts of one kind since the process began.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KindTotals {
+    /// By status, and by `error` where no answer came.
+    pub(crate) requests: BTreeMap<String, u64>,
+    /// Seconds waited because the API said that it was asked too often, by endpoint.
+    pub(crate) limited: BTreeMap<String, f64>,
+}
+
+/// Entities that the sink took and did not take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) upserted: u64,
+    pub(crate) rejected: u64,
+}
+
+/// The last sync that came to an end.
+#[derive(Clone, Debug)]
+pub(crate) struct Finished {
+    pub(crate) report: Report,
+    pub(crate) took: Duration,
+    pub(crate) took_by_kind: BTreeMap<String, Duration>,
+    pub(crate) loaded: BTreeMap<String, Loaded>,
+}
+
+/// What a process that runs on is doing, for health checks.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct State {
+    /// Port was reached, and there is a mapping that can be read.
+    pub(crate) ready: bool,
+    /// Why it is not ready, or what is wrong although it is.
+    pub(crate) problem: Option<String>,
+    /// A sync is under way.
+    pub(crate) syncing: bool,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Telemetry::new()
+    }
+}
+
+impl Telemetry {
+    /// An empty book, which takes no examples.
+    pub fn new() -> Self {
+        Telemetry {
+            book: Arc::default(),
+            clock: Arc::new(TokioClock::new()),
+        }
+    }
+
+    /// Keeps the first five records of each kind of a sync, [masked](super::masked) as soon as they are seen.
+    pub fn with_examples(self, wanted: bool) -> Self {
+        self.book().takes_examples = wanted;
+        self
+    }
+
+    /// Measures by this clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    pub(crate) fn sync_begins(&self) {
+        let mut book = self.book();
+        book.examples.clear();
+        book.started.clear();
+        book.took.clear();
+        book.loaded.clear();
+        book.written = Loaded::default();
+        book.state.syncing = true;
+    }
+
+    pub(crate) fn sync_ends(&self, report: &Report, took: Duration) {
+        let mut book = self.book();
+        match report.is_clean() {
+            true => book.totals.syncs_clean += 1,
+            false => book.totals.syncs_unclean += 1,
+        }
+        book.state.syncing = false;
+        book.last = Some(Finished {
+            report: report.clone(),
+            took,
+            took_by_kind: std::mem::take(&mut book.took),
+            loaded: std::mem::take(&mut book.loaded),
+        });
+    }
+
+    /// The masked examples of the last sync, by kind.
+    pub(crate) fn examples(&self) -> BTreeMap<String, Vec<Value>> {
+        self.book().examples.clone()
+    }
+
+    pub(crate) fn is_ready(&self) {
+        let mut book = self.book();
+        book.state.ready = true;
+        book.state.problem = None;
+    }
+
+    /// Something is wrong, and it is not ready before that is mended.
+    pub(crate) fn is_not_ready(&self, problem: &str) {
+        let mut book = self.book();
+        book.state.ready = false;
+        book.state.problem = Some(problem.to_owned());
+    }
+
+    /// Something is wrong that does not stop it.
+    pub(crate) fn has_problem(&self, problem: Option<String>) {
+        self.book().state.problem = problem;
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) fn state(&self) -> State {
+        self.book().state.clone()
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Totals, &BTreeMap<String, KindTotals>, &State, Option<&Finished>) -> T,
+    ) -> T {
+        let book = self.book();
+        read(&book.totals, &book.kinds, &book.state, book.last.as_ref())
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Telemetry {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Records { kind, records } => {
+                let wanted = {
+                    let mut book = self.book();
+                    if !book.takes_examples {
+                        return;
+                    }
+                    EXAMPLES - book.examples.entry((*kind).to_owned()).or_default().len()
+                };
+                let more: Vec<Value> = records
+                    .iter()
+                    .take(wanted)
+                    .map(|record| masked(&record.to_json()))
+                    .collect();
+                let mut book = self.book();
+                let kept = book.examples.entry((*kind).to_owned()).or_default();
+                kept.extend(more);
+                kept.truncate(EXAMPLES);
+            }
+            Event::Request { kind, attempt } => {
+                let mut book = self.book();
+                let totals = book.kinds.entry((*kind).to_owned()).or_default();
+                let status = attempt
+                    .status
+                    .map_or_else(|| "error".to_owned(), |status| status.as_str().to_owned());
+                *totals.requests.entry(status).or_default() += 1;
+                if attempt.status == Some(StatusCode::TOO_MANY_REQUESTS)
+                    && let Some(wait) = attempt.wait
+                {
+                    *totals.limited.entry(attempt.url.to_string()).or_default() +=
+                        wait.as_secs_f64();
+                }
+            }
+            Event::ResourceStarted { kind } => {
+                let now = self.clock.now();
+                self.book().started.insert((*kind).to_owned(), now);
+            }
+            Event::ResourceFinished { kind, .. } => {
+                let now = self.clock.now();
+                let mut book = self.book();
+                if let Some(start) = book.started.remove(*kind) {
+                    *book.took.entry((*kind).to_owned()).or_default() += now.saturating_sub(start);
+                }
+            }
+            Event::Written {
+                kind,
+                upserted,
+                rejected,
+            } => {
+                // The event counts from the beginning of the sync.
+                let mut book = self.book();
+                let before = book.written;
+                book.written = Loaded {
+                    upserted: *upserted,
+                    rejected: *rejected,
+                };
+                let loaded = book.loaded.entry((*kind).to_owned()).or_default();
+                loaded.upserted += upserted.saturating_sub(before.upserted);
+                loaded.rejected += rejected.saturating_sub(before.rejected);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,562 @@
+//! Running on: when a sync begins, what Port is told, and how the process is stopped. Time is paused.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use longshore_engine::config::Config;
+use longshore_engine::mapping::Entity;
+use longshore_engine::runtime::{News, Runtime, Stopped, Telemetry, Trigger};
+use longshore_engine::{
+    Cancel, EngineBuilder, Error, Evidence, Mark, PortSink, PortSinkOptions, Reconciled, Report,
+    Sink, Written,
+};
+use longshore_testkit::{Answer, PortCall, PortDouble, ScriptedApi};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::rig::{API, Rig};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn users() -> Value {
+    json!([{"id": 1, "name": "Ada Lovelace", "email": "ada@lovelace.example", "active": true}, {"id": 2, "name": null}])
+}
+
+fn mapping(blueprint: &str) -> Value {
+    json!({"resources": [{
+        "kind": "/api/v1/users",
+        "selector": {"query": "true"},
+        "port": {"entity": {"mappings": {"identifier": ".id", "blueprint": format!("\"{blueprint}\"")}}},
+    }]})
+}
+
+fn rig() -> Rig {
+    rig_of(ScriptedApi::new().json("/api/v1/users", users()))
+}
+
+fn rig_of(api: ScriptedApi) -> Rig {
+    Rig::with_port(api, PortDouble::new().integration("test", mapping("user")))
+}
+
+/// What a person hears, with the time since the start.
+#[derive(Clone, Debug, Default)]
+struct Heard(Arc<Mutex<Vec<(Duration, String)>>>);
+
+impl Heard {
+    fn syncs(&self) -> Vec<(u64, String)> {
+        let heard = self.0.lock().unwrap();
+        let begun = heard.iter().filter(|(_, what)| what.starts_with("begun"));
+        begun
+            .map(|(at, what)| (at.as_secs(), what["begun by ".len()..].to_owned()))
+            .collect()
+    }
+
+    fn all(&self) -> Vec<String> {
+        let heard = self.0.lock().unwrap();
+        heard.iter().map(|(_, what)| what.clone()).collect()
+    }
+}
+
+struct Running {
+    heard: Heard,
+    telemetry: Telemetry,
+    cancel: Cancel,
+    task: tokio::task::JoinHandle<Stopped>,
+}
+
+/// A process that runs on, with the mapping at Port unless a file is given.
+fn start(rig: &Rig, connection: &str, file: Option<&str>) -> Running {
+    let (mut runtime, heard, telemetry, cancel) = runtime(rig, connection, file);
+    Running {
+        task: tokio::spawn(async move { runtime.poll().await }),
+        heard,
+        telemetry,
+        cancel,
+    }
+}
+
+fn runtime(rig: &Rig, connection: &str, file: Option<&str>) -> (Runtime, Heard, Telemetry, Cancel) {
+    runtime_into(rig, connection, file, |sink| sink)
+}
+
+/// One whose sinks are what `wrap` makes of them.
+fn runtime_into(
+    rig: &Rig,
+    connection: &str,
+    file: Option<&str>,
+    wrap: impl Fn(Arc<dyn Sink>) -> Arc<dyn Sink> + Send + Sync + 'static,
+) -> (Runtime, Heard, Telemetry, Cancel) {
+    let text = format!(
+        "integration: {{identifier: test, config: {{baseUrl: '{API}'}}}}\n{connection}\nresourcesPath: /nowhere"
+    );
+    let mut loader = Config::loader().connection_text("connection.yaml", &text);
+    if let Some(file) = file {
+        loader = loader.mapping_text("mapping.yaml", file);
+    }
+    let config = loader.load().unwrap();
+    let telemetry = Telemetry::new().with_examples(config.port.send_raw_data_examples);
+    let engine = EngineBuilder::from_config(&config)
+        .unwrap()
+        .transport(rig.network.transport())
+        .seed(7)
+        .observer(telemetry.clone())
+        .build()
+        .unwrap();
+    let (port, heard, cancel) = (rig.port_client(), Heard::default(), Cancel::new());
+    let (to_port, hears, began) = (port.clone(), heard.clone(), Instant::now());
+    let runtime = Runtime::new(config, engine, port, move |mapping| {
+        wrap(Arc::new(
+            PortSink::new(to_port.clone()).options(PortSinkOptions::from(mapping)),
+        ))
+    })
+    .telemetry(telemetry.clone())
+    .cancel(cancel.clone())
+    .on_news(move |news| {
+        let what = match news {
+            News::Begun(trigger) => format!("begun by {trigger}"),
+            News::Ended(report) if report.is_clean() => "ended well".to_owned(),
+            News::Ended(report) => format!("ended badly: {report}"),
+            News::Created(created) => created.to_string(),
+            News::Problem(problem) => format!("problem: {problem}"),
+            News::Warning(warning) => format!("warning: {warning}"),
+            _ => "something".to_owned(),
+        };
+        hears.0.lock().unwrap().push((began.elapsed(), what));
+    });
+    (runtime, heard, telemetry, cancel)
+}
+
+async fn minutes(count: u32) {
+    tokio::time::sleep(MINUTE * count).await;
+}
+
+async fn stop(running: Running) -> Stopped {
+    running.cancel.cancel();
+    running.task.await.unwrap()
+}
+
+fn by(trigger: Trigger) -> String {
+    trigger.to_string()
+}
+
+// When a sync begins
+
+#[tokio::test(start_paused = true)]
+async fn polling_syncs_at_the_start_and_then_waits_for_a_reason() {
+    let rig = rig();
+    let running = start(&rig, "", None);
+    minutes(30).await;
+    assert_eq!(running.heard.syncs(), [(0, by(Trigger::Start))]);
+    assert_eq!(rig.port.identifiers("user"), ["1", "2"]);
+    // About one question a minute.
+    let asked = rig.port.count(PortCall::ResyncRequest);
+    assert!((28..=32).contains(&asked), "{asked}");
+    assert_eq!(stop(running).await, Stopped::Idle);
+    assert_eq!(rig.port.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_resync_on_start_the_first_reason_counts() {
+    let rig = rig();
+    let running = start(
+        &rig,
+        "eventListener: {type: POLLING, resyncOnStart: false, interval: 30}",
+        None,
+    );
+    minutes(5).await;
+    assert_eq!(
+        (running.heard.syncs(), rig.api.requests().len()),
+        (vec![], 0)
+    );
+    let _ = rig.port.clone().request_resync("test");
+    minutes(1).await;
+    let syncs = running.heard.syncs();
+    assert_eq!(syncs.len(), 1, "{syncs:?}");
+    assert!((300..=331).contains(&syncs[0].0), "{syncs:?}");
+    assert_eq!(syncs[0].1, by(Trigger::Request));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_served_once_and_one_from_before_the_start_not_again() {
+    let rig = rig();
+    let _ = rig.port.clone().request_resync("test");
+    let running = start(&rig, "", None);
+    minutes(10).await;
+    assert_eq!(running.heard.syncs().len(), 1, "{:?}", running.heard.all());
+    let _ = rig.port.clone().request_resync("test");
+    minutes(10).await;
+    let _ = rig.port.clone().request_resync("test");
+    let _ = rig.port.clone().request_resync("test");
+    minutes(10).await;
+    let triggers: Vec<_> = running
+        .heard
+        .syncs()
+        .into_iter()
+        .map(|(_, by)| by)
+        .collect();
+    assert_eq!(
+        triggers,
+        [
+            by(Trigger::Start),
+            by(Trigger::Request),
+            by(Trigger::Request)
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_during_a_sync_is_served_after_it_and_nothing_overlaps() {
+    // A sync takes 5 minutes.
+    let api = ScriptedApi::new().on("/api/v1/users", |_| Answer::json(users()).after(MINUTE * 5));
+    let rig = rig_of(api);
+    let running = start(&rig, "scheduledResyncInterval: 2", None);
+    minutes(2).await;
+    let _ = rig.port.clone().request_resync("test");
+    minutes(18).await;
+    let heard = running.heard.all();
+    let mut under_way = 0;
+    for what in &heard {
+        under_way += i32::from(what.starts_with("begun")) - i32::from(what.starts_with("ended"));
+        assert!((0..=1).contains(&under_way), "{heard:?}");
+    }
+    assert!(running.heard.syncs().len() >= 3, "{heard:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_mapping_at_port_is_synced_with_and_our_own_reports_are_no_change() {
+    let rig = rig();
+    let running = start(&rig, "", None);
+    minutes(10).await;
+    assert_eq!(running.heard.syncs().len(), 1);
+    rig.port.set_mapping("test", mapping("person"));
+    minutes(2).await;
+    assert_eq!(running.heard.syncs()[1].1, by(Trigger::Change));
+    assert_eq!(rig.port.identifiers("person"), ["1", "2"]);
+    minutes(10).await;
+    assert_eq!(running.heard.syncs().len(), 2, "{:?}", running.heard.all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mapping_with_mistakes_is_told_once_and_mended_without_a_restart() {
+    let rig = rig();
+    rig.port
+        .set_mapping("test", json!({"resources": [{"kind": "/api/v1/users"}]}));
+    let running = start(&rig, "", None);
+    minutes(10).await;
+    let heard = running.heard.all();
+    let problems = heard.iter().filter(|what| what.contains("port")).count();
+    assert_eq!(problems, 1, "{heard:?}");
+    assert_eq!(rig.api.requests().len(), 0);
+    rig.port.set_mapping("test", mapping("user"));
+    minutes(2).await;
+    assert_eq!(running.heard.syncs().len(), 1, "{:?}", running.heard.all());
+    assert_eq!(rig.port.identifiers("user"), ["1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_begins_a_sync_by_the_clock_and_any_other_sync_starts_it_anew() {
+    let rig = rig();
+    let running = start(&rig, "scheduledResyncInterval: 60", None);
+    minutes(90).await;
+    let _ = rig.port.clone().request_resync("test");
+    minutes(89).await;
+    let syncs = running.heard.syncs();
+    let triggers: Vec<_> = syncs.iter().map(|(_, by)| by.clone()).collect();
+    assert_eq!(
+        triggers,
+        [
+            Trigger::Start,
+            Trigger::Schedule,
+            Trigger::Request,
+            Trigger::Schedule
+        ]
+        .map(by),
+    );
+    assert_eq!(syncs[1].0, 3600);
+    assert_eq!(syncs[3].0 - syncs[2].0, 3600, "{syncs:?}");
+}
+
+// Trouble
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_sync_ends_nothing_and_the_next_one_does_the_rest() {
+    let api = ScriptedApi::new().on("/api/v1/users", |_| Answer::status(401));
+    let rig = rig_of(api.clone());
+    let running = start(&rig, "scheduledResyncInterval: 10", None);
+    minutes(15).await;
+    assert_eq!(running.heard.syncs().len(), 2);
+    let _ = api.json("/api/v1/users", users());
+    minutes(10).await;
+    assert_eq!(
+        rig.port.identifiers("user"),
+        ["1", "2"],
+        "{:?}",
+        running.heard.all()
+    );
+    assert_eq!(running.heard.all().last().unwrap(), "ended well");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_is_away_at_the_start_is_waited_for() {
+    let port = PortDouble::new()
+        .integration("test", mapping("user"))
+        .faults(PortCall::Token, 1..=30, Answer::status(503));
+    let rig = Rig::with_port(ScriptedApi::new().json("/api/v1/users", users()), port);
+    let running = start(&rig, "", None);
+    minutes(2).await;
+    assert_eq!(running.heard.syncs().len(), 0);
+    assert!(
+        running.heard.all()[0].starts_with("problem: Port:"),
+        "{:?}",
+        running.heard.all()
+    );
+    minutes(20).await;
+    assert_eq!(running.heard.syncs().len(), 1, "{:?}", running.heard.all());
+    assert_eq!(rig.port.identifiers("user"), ["1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_sync_ends_that_sync_alone() {
+    let rig = rig();
+    let count = Mutex::new(0);
+    let (mut runtime, heard, _, cancel) =
+        runtime_into(&rig, "scheduledResyncInterval: 5", None, move |sink| {
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            match *count {
+                1 => Arc::new(Panicking),
+                _ => sink,
+            }
+        });
+    let task = tokio::spawn(async move { runtime.poll().await });
+    minutes(7).await;
+    let all = heard.all();
+    assert!(all.iter().any(|what| what.contains("a panic")), "{all:?}");
+    assert_eq!(all.last().unwrap(), "ended well");
+    cancel.cancel();
+    assert_eq!(task.await.unwrap(), Stopped::Idle);
+}
+
+#[derive(Debug)]
+struct Panicking;
+
+#[async_trait::async_trait]
+impl Sink for Panicking {
+    async fn begin(&self) -> Result<Mark, Error> {
+        panic!("on order")
+    }
+
+    async fn write(&self, _entities: Vec<Entity>) -> Result<Written, Error> {
+        unreachable!("it did not begin")
+    }
+
+    async fn reconcile(&self, _evidence: Evidence) -> Result<Reconciled, Error> {
+        unreachable!("it did not begin")
+    }
+}
+
+// Stopping
+
+#[tokio::test(start_paused = true)]
+async fn a_word_to_stop_ends_a_wait_at_once_and_a_sync_within_ten_seconds_with_its_report() {
+    let rig = rig();
+    let running = start(&rig, "", None);
+    minutes(3).await;
+    let told = Instant::now();
+    assert_eq!(stop(running).await, Stopped::Idle);
+    assert!(told.elapsed() < Duration::from_secs(1));
+
+    let api = ScriptedApi::new().on("/api/v1/users", |_| Answer::json(users()).after(MINUTE));
+    let rig = rig_of(api);
+    let _ = rig.port.clone().stale_entity("user", "gone");
+    let running = start(&rig, "", None);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let (told, heard) = (Instant::now(), running.heard.clone());
+    assert_eq!(stop(running).await, Stopped::DuringSync);
+    assert!(
+        told.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        told.elapsed()
+    );
+    let last = heard.all().pop().unwrap();
+    assert!(last.contains("Cancelled"), "{last}");
+    assert_eq!(rig.port.deleted(), []);
+    assert_eq!(
+        rig.port.resync_states("test").last().unwrap()["status"],
+        "aborted"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_to_stop_while_port_is_away_ends_at_once() {
+    let port = PortDouble::new().faults(PortCall::Token, 1.., Answer::status(503));
+    let rig = Rig::with_port(ScriptedApi::new(), port);
+    let running = start(&rig, "", None);
+    minutes(2).await;
+    let told = Instant::now();
+    assert_eq!(stop(running).await, Stopped::Idle);
+    assert!(told.elapsed() < Duration::from_secs(1));
+}
+
+// What Port is told
+
+#[tokio::test(start_paused = true)]
+async fn port_is_told_how_it_goes_and_gets_masked_examples_of_each_kind() {
+    let rig = rig();
+    let running = start(&rig, "scheduledResyncInterval: 60", None);
+    minutes(5).await;
+    let states = rig.port.resync_states("test");
+    let told: Vec<_> = states
+        .iter()
+        .map(|state| state["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(told, ["running", "completed"]);
+    assert_eq!(states[1]["intervalInMinuets"], 60);
+    assert!(states[1]["lastResyncEnd"].is_string() && states[1]["nextResync"].is_string());
+    assert_eq!(
+        rig.port.examples("/api/v1/users"),
+        [
+            json!({"id": 0, "name": "xxxxxxxxxxxx", "email": "user@example.com", "active": true}),
+            json!({"id": 0, "name": null}),
+        ]
+    );
+    assert!(!format!("{:?}", running.telemetry).contains("Lovelace"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_examples_at_most_and_none_where_they_are_not_wanted() {
+    let many: Vec<Value> = (0..50).map(|id| json!({ "id": id })).collect();
+    let rig = rig_of(ScriptedApi::new().json("/api/v1/users", json!(many)));
+    let running = start(&rig, "", None);
+    minutes(2).await;
+    assert_eq!(rig.port.examples("/api/v1/users").len(), 5);
+    drop(running);
+    let rig = rig_of(ScriptedApi::new().json("/api/v1/users", json!(many)));
+    let running = start(&rig, "sendRawDataExamples: false", None);
+    minutes(2).await;
+    assert_eq!(rig.port.count(PortCall::Examples), 0);
+    drop(running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_takes_no_reports_and_examples_still_gets_its_entities() {
+    let port = PortDouble::new()
+        .integration("test", mapping("user"))
+        .faults(PortCall::ResyncState, 1.., Answer::status(404))
+        .faults(PortCall::Examples, 1.., Answer::status(404));
+    let rig = Rig::with_port(ScriptedApi::new().json("/api/v1/users", users()), port);
+    let (mut runtime, heard, ..) = runtime(&rig, "", None);
+    let report = runtime.once().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    let problems = heard
+        .all()
+        .iter()
+        .filter(|what| what.starts_with("problem"))
+        .count();
+    assert!(problems >= 2, "{:?}", heard.all());
+}
+
+// Health and metrics
+
+#[tokio::test(start_paused = true)]
+async fn metrics_have_the_names_that_users_of_ocean_know() {
+    let api = ScriptedApi::new().on("/api/v1/users", {
+        let asked = Mutex::new(0);
+        move |_| {
+            let mut asked = asked.lock().unwrap();
+            *asked += 1;
+            match *asked {
+                1 => Answer::status(429).header("Retry-After", "7"),
+                _ => Answer::json(users()),
+            }
+        }
+    });
+    let rig = rig_of(api);
+    let running = start(&rig, "", None);
+    minutes(2).await;
+    let metrics = running.telemetry.metrics();
+    for line in [
+        "success{kind=\"/api/v1/users-0\",phase=\"resync\"} 1",
+        "success{kind=\"__runtime__\",phase=\"resync\"} 1",
+        "object_count{kind=\"/api/v1/users-0\",phase=\"extract\",object_count_type=\"raw_extracted\"} 2",
+        "object_count{kind=\"/api/v1/users-0\",phase=\"transform\",object_count_type=\"transformed\"} 2",
+        "object_count{kind=\"/api/v1/users-0\",phase=\"transform\",object_count_type=\"filtered_out\"} 0",
+        "object_count{kind=\"/api/v1/users-0\",phase=\"load\",object_count_type=\"loaded\"} 2",
+        "object_count{kind=\"__runtime__\",phase=\"delete\",object_count_type=\"deleted\"} 0",
+        "longshore_requests_total{kind=\"/api/v1/users\",status=\"429\"} 1",
+        "longshore_requests_total{kind=\"/api/v1/users\",status=\"200\"} 1",
+        "longshore_syncs_total{outcome=\"clean\"} 1",
+        "longshore_sync_running 0",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line}\n{metrics}"
+        );
+    }
+    let value = |name: &str| -> f64 {
+        let line = metrics.lines().find(|line| line.starts_with(name));
+        let line = line.unwrap_or_else(|| panic!("{name}\n{metrics}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let waited = value("rate_limit_wait_seconds{kind=\"/api/v1/users-0\",phase=\"extract\"");
+    assert!((7.0..=7.7).contains(&waited), "{waited}");
+    let took = value("duration_seconds{kind=\"/api/v1/users-0\",phase=\"resync\"}");
+    assert!((7.0..=9.0).contains(&took), "{took}");
+    // Every family stands together, below its own help.
+    let types: Vec<_> = metrics
+        .lines()
+        .filter(|line| line.starts_with("# TYPE"))
+        .collect();
+    let distinct: std::collections::BTreeSet<_> = types.iter().collect();
+    assert_eq!(types.len(), distinct.len(), "{metrics}");
+}
+
+#[tokio::test]
+async fn health_is_answered_over_http_and_says_why_it_is_not_ready() {
+    let port = PortDouble::new();
+    let rig = Rig::with_port(
+        ScriptedApi::new().json("/api/v1/users", users()),
+        port.clone(),
+    );
+    let (mut runtime, _, telemetry, _) = runtime(&rig, "", None);
+    let server = longshore_engine::runtime::serve("127.0.0.1:0".parse().unwrap(), telemetry)
+        .await
+        .unwrap();
+    assert_eq!(get(&server, "/health/live").await.0, 200);
+    assert_eq!(get(&server, "/health/ready").await.0, 503);
+    runtime.once().await.unwrap_err();
+    let _ = port.integration("test", mapping("user"));
+    runtime.once().await.unwrap();
+    let (status, body) = get(&server, "/health/ready").await;
+    assert_eq!(status, 200);
+    assert!(body.contains("\"status\":\"ready\""), "{body}");
+    assert_eq!(get(&server, "/nothing").await.0, 404);
+    let (status, body) = get(&server, "/metrics").await;
+    assert_eq!(status, 200);
+    assert!(body.contains("# TYPE object_count gauge"), "{body}");
+}
+
+/// Status and the whole answer of a GET.
+async fn get(server: &longshore_engine::runtime::Server, path: &str) -> (u16, String) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(server.address())
+        .await
+        .unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    (answer[9..12].parse().unwrap(), answer)
+}
+
+// Once
+
+#[tokio::test(start_paused = true)]
+async fn once_reads_everything_once_and_gives_its_report() {
+    let rig = rig();
+    let (mut runtime, heard, ..) = runtime(&rig, "eventListener: {type: ONCE}", None);
+    let report: Report = runtime.once().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(heard.syncs().len(), 1);
+    assert_eq!(rig.port.identifiers("user"), ["1", "2"]);
+}
