@@ -3,23 +3,23 @@
 
 use serde_json::{Map, Value, json};
 
+/// Makes the entity of a record, if it is to have one.
+pub(crate) type Entity = fn(&Value) -> Option<Value>;
+
 /// Reads a page, maps its records by hand, and writes the entities as JSON lines.
-pub(crate) fn map_page(body: &[u8], out: &mut Vec<u8>) -> usize {
+pub(crate) fn map_page(body: &[u8], entity: Entity, out: &mut Vec<u8>) {
     let body: Value = serde_json::from_slice(body).unwrap();
-    let records = body["items"].as_array().unwrap();
-    let mut count = 0;
-    for record in records {
-        if record["type"] != "incident" {
-            continue;
-        }
-        serde_json::to_writer(&mut *out, &entity(record)).unwrap();
+    for entity in body["items"].as_array().unwrap().iter().filter_map(entity) {
+        serde_json::to_writer(&mut *out, &entity).unwrap();
         out.push(b'\n');
-        count += 1;
     }
-    count
 }
 
-fn entity(record: &Value) -> Value {
+/// What the 18 expressions do.
+pub(crate) fn entity(record: &Value) -> Option<Value> {
+    if record["type"] != "incident" {
+        return None;
+    }
     let mut properties = Map::new();
     properties.insert("status".into(), record["status"]["name"].clone());
     properties.insert(
@@ -56,7 +56,7 @@ fn entity(record: &Value) -> Value {
         "urgent".into(),
         (record["score"].as_f64().unwrap() > 100.0).into(),
     );
-    json!({
+    Some(json!({
         "identifier": format!("{}", record["id"]),
         "title": format!("{}: {}", record["key"].as_str().unwrap(), record["name"].as_str().unwrap()),
         "blueprint": "incident",
@@ -65,5 +65,32 @@ fn entity(record: &Value) -> Value {
             "owner": record["owner"]["email"].as_str().unwrap().to_ascii_lowercase(),
             "service": record["service"]["id"].clone(),
         },
-    })
+    }))
+}
+
+/// What the plain paths do.
+pub(crate) fn plain_entity(record: &Value) -> Option<Value> {
+    let mut properties = Map::new();
+    for (name, value) in [
+        ("key", &record["key"]),
+        ("status", &record["status"]["name"]),
+        ("category", &record["status"]["category"]["key"]),
+        ("severity", &record["severity"]),
+        ("score", &record["score"]),
+        ("description", &record["description"]),
+        ("url", &record["url"]),
+        ("created", &record["created_at"]),
+        ("updated", &record["updated_at"]),
+        ("resolved", &record["resolved"]),
+        ("labels", &record["labels"]),
+    ] {
+        properties.insert(name.into(), value.clone());
+    }
+    Some(json!({
+        "identifier": record["id"].to_string(),
+        "title": record["name"].clone(),
+        "blueprint": "incident",
+        "properties": properties,
+        "relations": { "owner": record["owner"]["email"].clone(), "service": record["service"]["id"].clone() },
+    }))
 }

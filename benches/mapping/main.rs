@@ -1,6 +1,8 @@
-//! Bytes of a page to entities as JSON text: 18 jq expressions on records of 900 bytes, beside the same by hand.
+//! Bytes of a page to entities as JSON text, on records of 900 bytes: 18 jq expressions, and 16 plain paths, each beside the same by
+//! hand over `serde_json::Value`.
 //!
-//! `cargo bench --bench mapping`. Compare the two by their ratio in one run: machines are noisy.
+//! `cargo bench --bench mapping`. Compare each with its floor by their ratio in one run, because machines are noisy; with `RATIOS=1`
+//! nothing but these ratios is measured, by turns.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -13,43 +15,98 @@ mod records;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use longshore_engine::jq::Val;
-use longshore_engine::mapping::{JqMapper, Mapped, Mapper, RecordPath};
+use longshore_engine::mapping::{JqMapper, Mapped, RecordPath};
 use longshore_engine::transport::json as reader;
 use serde_json::{Value, json};
 
 const RECORDS: u64 = 1_000;
 
+/// What is written by hand, and what does the same by jq.
+const PAIRS: [(&str, floor::Entity, fn() -> Jq); 2] = [
+    ("18 expressions", floor::entity, Jq::eighteen),
+    ("plain paths", floor::plain_entity, Jq::plain),
+];
+
 fn main() {
-    let (by_hand, by_jq) = (by_hand(&page(RECORDS)), by_jq(&page(RECORDS), &Jq::new()));
-    assert!(
-        lines(&by_hand) == lines(&by_jq),
-        "both ways must give the same entities"
-    );
-    divan::main();
+    let body = page(RECORDS);
+    for (name, by_hand, by_jq) in PAIRS {
+        assert!(
+            lines(&map_by_hand(&body, by_hand)) == lines(&map_by_jq(&body, &by_jq())),
+            "both ways must give the same entities: {name}"
+        );
+    }
+    match std::env::var_os("RATIOS") {
+        Some(_) => ratios(&body),
+        None => divan::main(),
+    }
+}
+
+/// By turns, so that whatever slows the machine slows both.
+fn ratios(body: &[u8]) {
+    const TURNS: usize = 60;
+    let timed = |run: &mut dyn FnMut() -> Vec<u8>| {
+        let start = std::time::Instant::now();
+        black_box(run());
+        start.elapsed().as_secs_f64() * 1e6 / RECORDS as f64
+    };
+    for (name, by_hand, jq) in PAIRS {
+        let jq = jq();
+        let (mut floor, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..TURNS {
+            floor.push(timed(&mut || map_by_hand(black_box(body), by_hand)));
+            ours.push(timed(&mut || map_by_jq(black_box(body), &jq)));
+        }
+        floor.sort_by(f64::total_cmp);
+        ours.sort_by(f64::total_cmp);
+        println!(
+            "{name}: by hand {:.2} to {:.2} µs a record, by jq {:.2} to {:.2} (fastest to median): {:.2} to {:.2} times",
+            floor[0],
+            floor[TURNS / 2],
+            ours[0],
+            ours[TURNS / 2],
+            ours[0] / floor[0],
+            ours[TURNS / 2] / floor[TURNS / 2],
+        );
+    }
 }
 
 #[divan::bench]
 fn hand_written_floor(bencher: Bencher<'_, '_>) {
-    let body = page(RECORDS);
-    bencher
-        .counter(ItemsCount::new(RECORDS))
-        .bench(|| by_hand(black_box(&body)));
+    bench(bencher, |body| map_by_hand(body, floor::entity));
 }
 
 #[divan::bench]
 fn eighteen_expressions(bencher: Bencher<'_, '_>) {
-    let (body, jq) = (page(RECORDS), Jq::new());
-    bencher
-        .counter(ItemsCount::new(RECORDS))
-        .bench(|| by_jq(black_box(&body), &jq));
+    let jq = Jq::eighteen();
+    bench(bencher, |body| map_by_jq(body, &jq));
+}
+
+#[divan::bench]
+fn hand_written_floor_of_plain_paths(bencher: Bencher<'_, '_>) {
+    bench(bencher, |body| map_by_hand(body, floor::plain_entity));
+}
+
+#[divan::bench]
+fn plain_paths(bencher: Bencher<'_, '_>) {
+    let jq = Jq::plain();
+    bench(bencher, |body| map_by_jq(body, &jq));
 }
 
 #[divan::bench]
 fn reading_the_bytes_only(bencher: Bencher<'_, '_>) {
+    bench(bencher, read);
+}
+
+fn bench<T>(bencher: Bencher<'_, '_>, run: impl Fn(&[u8]) -> T + Sync) {
     let body = page(RECORDS);
     bencher
         .counter(ItemsCount::new(RECORDS))
-        .bench(|| reader::read::<Val>(black_box(&body)).unwrap());
+        .bench(|| run(black_box(&body)));
+}
+
+/// As the engine reads a body.
+fn read(body: &[u8]) -> Val {
+    reader::read_with(body, |text| Val::read_page(text)).unwrap()
 }
 
 /// A page of `count` records below `items`, as bytes.
@@ -60,21 +117,20 @@ fn page(count: u64) -> Vec<u8> {
         .into_bytes()
 }
 
-fn by_hand(body: &[u8]) -> Vec<u8> {
+fn map_by_hand(body: &[u8], entity: floor::Entity) -> Vec<u8> {
     let mut out = Vec::new();
-    floor::map_page(body, &mut out);
+    floor::map_page(body, entity, &mut out);
     out
 }
 
-fn by_jq(body: &[u8], jq: &Jq) -> Vec<u8> {
-    let body: Val = reader::read(body).unwrap();
+fn map_by_jq(body: &[u8], jq: &Jq) -> Vec<u8> {
+    let body = read(body);
     let mut mapped = Mapped::default();
-    for record in jq.records.records(&body).unwrap().items {
-        jq.mapper.map(&record, &mut mapped);
-    }
+    let records = jq.records.records(&body).unwrap();
+    mapped.map_page(&jq.mapper, &records.items, 1);
     let mut out = Vec::new();
     for entity in &mapped.entities {
-        serde_json::to_writer(&mut out, entity).unwrap();
+        entity.write_json(&mut out);
         out.push(b'\n');
     }
     out
@@ -86,7 +142,7 @@ struct Jq {
 }
 
 impl Jq {
-    fn new() -> Self {
+    fn eighteen() -> Self {
         let mapper = JqMapper::builder()
             .selector(".type == \"incident\"")
             .identifier(".id | tostring")
@@ -108,6 +164,33 @@ impl Jq {
             .relation("service", ".service.id")
             .build()
             .unwrap();
+        Jq::of(mapper)
+    }
+
+    fn plain() -> Self {
+        let mapper = JqMapper::builder()
+            .identifier(".id")
+            .title(".name")
+            .blueprint("\"incident\"")
+            .property("key", ".key")
+            .property("status", ".status.name")
+            .property("category", ".status.category.key")
+            .property("severity", ".severity")
+            .property("score", ".score")
+            .property("description", ".description")
+            .property("url", ".url")
+            .property("created", ".created_at")
+            .property("updated", ".updated_at")
+            .property("resolved", ".resolved")
+            .property("labels", ".labels")
+            .relation("owner", ".owner.email")
+            .relation("service", ".service.id")
+            .build()
+            .unwrap();
+        Jq::of(mapper)
+    }
+
+    fn of(mapper: JqMapper) -> Self {
         Jq {
             records: RecordPath::compile(".items").unwrap(),
             mapper,

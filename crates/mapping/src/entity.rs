@@ -1,7 +1,10 @@
 //! What Port's catalog holds.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use crate::Fields;
+use crate::fields::append;
 
 /// One entity as Port takes it.
 ///
@@ -23,9 +26,9 @@ pub struct Entity {
     /// Identifier of the blueprint.
     pub blueprint: String,
     /// Property values, as JSON.
-    pub properties: Map<String, Value>,
+    pub properties: Fields,
     /// By relation: an identifier, a list of them, null, or a search query.
-    pub relations: Map<String, Value>,
+    pub relations: Fields,
 }
 
 impl Entity {
@@ -37,9 +40,34 @@ impl Entity {
             icon: None,
             team: None,
             blueprint: blueprint.into(),
-            properties: Map::new(),
-            relations: Map::new(),
+            properties: Fields::default(),
+            relations: Fields::default(),
         }
+    }
+
+    /// Appends the entity's JSON text, as Port takes it: a title, icon or team that is null is left out. What a mapper wrote as text is
+    /// copied.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"identifier\":");
+        append(&self.identifier, out);
+        let optional = [
+            (&self.title, ",\"title\":"),
+            (&self.icon, ",\"icon\":"),
+            (&self.team, ",\"team\":"),
+        ];
+        for (value, name) in optional {
+            if let Some(value) = value.as_ref().filter(|value| !value.is_null()) {
+                out.extend_from_slice(name.as_bytes());
+                append(value, out);
+            }
+        }
+        out.extend_from_slice(b",\"blueprint\":");
+        append(&self.blueprint, out);
+        out.extend_from_slice(b",\"properties\":");
+        self.properties.write_json(out);
+        out.extend_from_slice(b",\"relations\":");
+        self.relations.write_json(out);
+        out.push(b'}');
     }
 }
 
@@ -89,6 +117,24 @@ mod tests {
             serde_json::to_value(&entity).unwrap(),
             json!({"identifier": "7", "blueprint": "user", "properties": {}, "relations": {}})
         );
+    }
+
+    #[test]
+    fn the_text_for_port_is_the_entity_without_nulls_that_port_refuses() {
+        let mut entity = Entity::new("user", "a \"b\"\u{1}");
+        entity.icon = Some("User".into());
+        entity.properties.insert("n".to_owned(), json!([1.5, null]));
+        entity.relations.insert("boss".to_owned(), Value::Null);
+        let text = |entity: &Entity| {
+            let mut out = Vec::new();
+            entity.write_json(&mut out);
+            serde_json::from_slice::<Value>(&out).unwrap()
+        };
+        assert_eq!(text(&entity), serde_json::to_value(&entity).unwrap());
+        let without = text(&entity);
+        entity.title = Some(Value::Null);
+        entity.team = Some(Value::Null);
+        assert_eq!(text(&entity), without);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One value of a mapping: as written, and compiled.
 
-use longshore_jq::{CompileError, EvalError, EvalErrorKind, Filter, Val};
+use longshore_jq::{CompileError, EvalError, EvalErrorKind, Filter, Output, Val};
 use serde_json::{Map, Value};
 
 /// A value of a mapping as written: a jq expression, or a search query whose leaves are jq.
@@ -66,10 +66,15 @@ impl Source {
     }
 
     /// The value on one record: `Ok(None)` without output, `Err` with the reason where it fails.
-    pub(crate) fn first(&self, record: &Val) -> Result<Option<Val>, Failed> {
+    pub(crate) fn output<'v>(&'v self, record: &'v Val) -> Result<Option<Given<'v>>, Failed> {
         match self {
-            Source::Jq(filter) => filter.first(record).map_err(Failed::from),
-            Source::Search(search) => search.evaluate(record).map(|query| Some(Val::from(query))),
+            Source::Jq(filter) => match filter.output(record) {
+                Ok(output) => Ok(output.map(Given::Jq)),
+                Err(error) => Err(error.into()),
+            },
+            Source::Search(search) => search
+                .evaluate(record)
+                .map(|query| Some(Given::Search(query))),
         }
     }
 
@@ -88,6 +93,13 @@ impl Source {
             Source::Search(_) => false,
         }
     }
+}
+
+/// A value as an expression gives it, before it is copied from the record.
+#[derive(Debug)]
+pub(crate) enum Given<'v> {
+    Jq(Output<'v>),
+    Search(Value),
 }
 
 /// Why an expression gave no value on a record.
@@ -302,6 +314,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    impl Source {
+        fn first(&self, record: &Val) -> Result<Option<Val>, Failed> {
+            let given = self.output(record)?;
+            Ok(given.map(|given| match given {
+                Given::Jq(output) => output.into_val(),
+                Given::Search(query) => Val::from(query),
+            }))
+        }
+    }
 
     fn compile(query: Value) -> Result<Source, Vec<String>> {
         let mut problems = Vec::new();

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use longshore_jq::{EvalError, Filter, Val};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::expression::{Expression, Failed, Source, compile_jq};
+use crate::expression::{Expression, Failed, Given, Source, compile_jq};
+use crate::fields::append;
 use crate::path::{leading_path, to_jq};
-use crate::{Entity, Identifier, Mapped, Mapper, RecordFailure};
+use crate::{Entity, Fields, Identifier, Mapped, Mapper, RecordFailure};
 
 /// Maps records by jq, as the `selector.query` and `port` parts of a mapping file say. What becomes of which value: see the
 /// [crate page](crate#what-becomes-of-a-record).
@@ -67,8 +68,8 @@ impl JqMapper {
         let title = optional(&self.title, record, into, &mut nulls)?;
         let icon = optional(&self.icon, record, into, &mut nulls)?;
         let team = optional(&self.team, record, into, &mut nulls)?;
-        let properties = values(&self.properties, record, into, &mut nulls)?;
-        let relations = values(&self.relations, record, into, &mut nulls)?;
+        let properties = written(&self.properties, record, into, &mut nulls)?;
+        let relations = written(&self.relations, record, into, &mut nulls)?;
         for field in nulls {
             into.null(field);
         }
@@ -88,14 +89,14 @@ impl JqMapper {
         let Some(selector) = &self.selector else {
             return Ok(true);
         };
-        match selector.first(record) {
+        match selector.output(record) {
             Ok(None) => Ok(false),
             Ok(Some(answer)) => answer.as_bool().ok_or_else(|| {
                 Refused::new(
                     "selector.query",
                     format!(
                         "gave {}; it must give true or false, as `.state == \"open\"` does",
-                        described(&answer)
+                        described(answer.type_name())
                     ),
                 )
             }),
@@ -106,35 +107,33 @@ impl JqMapper {
     /// `None` deselects the record.
     fn identify(&self, record: &Val) -> Result<Option<Identifier>, Refused> {
         let refused = |message: String| Err(Refused::new("identifier", message));
-        let value = match self.identifier.first(record) {
-            Ok(Some(value)) => value,
+        let value = match self.identifier.output(record) {
+            Ok(Some(Given::Jq(value))) => value,
+            Ok(Some(Given::Search(query))) => return Ok(Some(Identifier::Search(query))),
             Ok(None) => return Ok(None),
             Err(failed) => {
                 let failed = with_hint(failed, &self.identifier, record);
                 return Err(Refused::by_failure("identifier", failed));
             }
         };
-        if matches!(self.identifier, Source::Search(_)) {
-            return Ok(Some(Identifier::Search(value.to_json())));
-        }
-        if value.as_array().is_some() {
-            return refused(
-                "gave an array, but identifiers are single; pick or join its items, or make one entity of each by itemsToParse".to_owned(),
-            );
-        }
-        match text_of(&value) {
+        match value.text() {
             Some(text) if !text.is_empty() => Ok(Some(Identifier::Text(text))),
             Some(_) => {
                 refused("gave empty text; to leave such records out use selector.query".to_owned())
             }
-            None if value.is_null() => refused(
-                "gave null; correct the path, or leave such records out by selector.query"
-                    .to_owned(),
-            ),
-            None => refused(format!(
-                "gave {}; an identifier is text or a number",
-                described(&value)
-            )),
+            None => match value.type_name() {
+                "array" => refused(
+                    "gave an array, but identifiers are single; pick or join its items, or make one entity of each by itemsToParse".to_owned(),
+                ),
+                "null" => refused(
+                    "gave null; correct the path, or leave such records out by selector.query"
+                        .to_owned(),
+                ),
+                other => refused(format!(
+                    "gave {}; an identifier is text or a number",
+                    described(other)
+                )),
+            },
         }
     }
 
@@ -144,15 +143,15 @@ impl JqMapper {
             Blueprint::Jq(filter) => filter,
         };
         let refused = |message: String| Err(Refused::new("blueprint", message));
-        match filter.first(record) {
-            Ok(Some(value)) => match value.as_str() {
-                Some("") => {
+        match filter.output(record) {
+            Ok(Some(value)) => match value.as_text() {
+                Some(name) if name.is_empty() => {
                     refused("gave empty text; it must give a blueprint's identifier".to_owned())
                 }
-                Some(name) => Ok(name.to_owned()),
+                Some(name) => Ok(name.into_owned()),
                 None => refused(format!(
                     "gave {}; it must give a blueprint's identifier",
-                    described(&value)
+                    described(value.type_name())
                 )),
             },
             Ok(None) => {
@@ -227,14 +226,14 @@ impl Items {
                 ),
                 false => format!(
                     "`{source}` gave {}, but an array is needed",
-                    described(&array)
+                    described(array.type_name())
                 ),
             });
         };
         if !record.is_object() {
             return refused(format!(
                 "works on records that are objects; this one is {}",
-                described(record)
+                described(record.type_name())
             ));
         }
         let rest = match &self.remove {
@@ -269,6 +268,8 @@ impl Items {
 #[derive(Clone, Debug)]
 struct Field {
     name: String,
+    /// The name as a JSON key, with its colon.
+    key: Vec<u8>,
     /// Under which name it is counted: `properties.email`.
     place: String,
     shape: Shape,
@@ -278,7 +279,7 @@ struct Field {
 }
 
 /// What a field's value is turned into.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Shape {
     /// Any JSON.
     Any,
@@ -289,37 +290,38 @@ enum Shape {
 }
 
 impl Field {
-    /// The value; null also where the expression fails, unless it hit a limit. A null that nobody wrote is noted in `nulls`.
-    fn value<'a>(
+    /// Appends the value's JSON; null also where the expression fails, unless it hit a limit. A null that nobody wrote is noted in `nulls`.
+    fn write<'a>(
         &'a self,
         record: &Val,
         into: &mut Mapped,
         nulls: &mut Vec<&'a str>,
-    ) -> Result<Value, Refused> {
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refused> {
         if let Some(constant) = &self.constant {
-            return Ok(constant.clone());
+            append(constant, out);
+            return Ok(());
         }
-        let value = match self.source.first(record) {
-            Ok(Some(value)) => self.shape.of(&value).unwrap_or_else(|message| {
-                into.suspect(&self.place, || message);
-                Value::Null
-            }),
-            Ok(None) => {
-                into.suspect(&self.place, || "gave nothing".to_owned());
-                Value::Null
+        let start = out.len();
+        let problem = match self.source.output(record) {
+            Ok(Some(value)) => self.shape.write(&value, out).err(),
+            Ok(None) => Some("gave nothing".to_owned()),
+            Err(failed) if failed.limit => {
+                return Err(Refused::by_failure(&self.place, failed));
             }
-            Err(failed) if failed.limit => return Err(Refused::by_failure(&self.place, failed)),
-            Err(failed) => {
-                into.suspect(&self.place, || {
-                    with_hint(failed, &self.source, record).message
-                });
-                Value::Null
-            }
+            Err(failed) => Some(format!(
+                "fails: {}",
+                with_hint(failed, &self.source, record).message
+            )),
         };
-        if value.is_null() {
+        if let Some(problem) = problem {
+            into.suspect(&self.place, || problem);
+            out.extend_from_slice(b"null");
+        }
+        if out[start..] == *b"null" {
             nulls.push(&self.place);
         }
-        Ok(value)
+        Ok(())
     }
 }
 
@@ -333,20 +335,33 @@ fn optional<'a>(
     let Some(field) = field else {
         return Ok(None);
     };
-    let value = field.value(record, into, nulls)?;
+    let mut json = into.borrow_buffer();
+    field.write(record, into, nulls, &mut json)?;
+    // It was written right above.
+    let value: Value = serde_json::from_slice(&json).unwrap_or_default();
+    into.give_back(json);
     Ok((!value.is_null()).then_some(value))
 }
 
-fn values<'a>(
+fn written<'a>(
     fields: &'a [Field],
     record: &Val,
     into: &mut Mapped,
     nulls: &mut Vec<&'a str>,
-) -> Result<Map<String, Value>, Refused> {
-    fields
-        .iter()
-        .map(|field| Ok((field.name.clone(), field.value(record, into, nulls)?)))
-        .collect()
+) -> Result<Fields, Refused> {
+    let mut json = into.borrow_buffer();
+    json.push(b'{');
+    for (i, field) in fields.iter().enumerate() {
+        if i > 0 {
+            json.push(b',');
+        }
+        json.extend_from_slice(&field.key);
+        field.write(record, into, nulls, &mut json)?;
+    }
+    json.push(b'}');
+    let fields = Fields::of_json(&json);
+    into.give_back(json);
+    Ok(fields)
 }
 
 impl Shape {
@@ -360,10 +375,39 @@ impl Shape {
             Shape::Text if value.is_null() => Ok(Value::Null),
             Shape::Text => match text_of(value) {
                 Some(text) => Ok(Value::String(text)),
-                None => Err(format!("gave {}, but text is needed", described(value))),
+                None => Err(no_text(value.type_name())),
             },
         }
     }
+
+    /// Appends what [`of`](Self::of) makes, or says why there is none.
+    fn write(self, value: &Given<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        let value = match value {
+            Given::Jq(value) => value,
+            Given::Search(query) => {
+                append(query, out);
+                return Ok(());
+            }
+        };
+        match (self, value.type_name()) {
+            (Shape::Any, _)
+            | (_, "null")
+            | (Shape::Identifiers, "string" | "boolean" | "object")
+            | (Shape::Text, "string") => value.write_json(out),
+            (Shape::Identifiers | Shape::Text, "number") => match value.text() {
+                Some(text) => append(&text, out),
+                None if self == Shape::Identifiers => out.extend_from_slice(b"null"),
+                None => return Err(no_text("number")),
+            },
+            (Shape::Identifiers, _) => append(&self.of(&value.clone().into_val())?, out),
+            (Shape::Text, other) => return Err(no_text(other)),
+        }
+        Ok(())
+    }
+}
+
+fn no_text(type_name: &str) -> String {
+    format!("gave {}, but text is needed", described(type_name))
 }
 
 fn identifier_json(value: &Val) -> Value {
@@ -382,19 +426,14 @@ fn text_of(value: &Val) -> Option<String> {
 }
 
 /// A kind of value in words. Never the value: it belongs to the API's users.
-fn described(value: &Val) -> &'static str {
-    if value.is_null() {
-        "null"
-    } else if value.as_bool().is_some() {
-        "a boolean"
-    } else if value.is_number() {
-        "a number"
-    } else if value.as_str().is_some() {
-        "text"
-    } else if value.as_array().is_some() {
-        "an array"
-    } else {
-        "an object"
+fn described(type_name: &str) -> &'static str {
+    match type_name {
+        "null" => "null",
+        "boolean" => "a boolean",
+        "number" => "a number",
+        "string" => "text",
+        "array" => "an array",
+        _ => "an object",
     }
 }
 
@@ -407,7 +446,7 @@ fn with_hint(failed: Failed, source: &Source, record: &Val) -> Failed {
         message: format!(
             "{}; the record is {}, and only objects carry `__` parameters: build objects in data_path, as `.tags[] | {{name: .}}` does",
             failed.message,
-            described(record)
+            described(record.type_name())
         ),
         ..failed
     }
@@ -606,7 +645,7 @@ impl JqMapperBuilder {
             Some(constant) if constant.as_bool().is_none() => {
                 let message = format!(
                     "is {} for every record; it must give true or false",
-                    described(&constant)
+                    described(constant.type_name())
                 );
                 problems.add(PLACE, message);
                 None
@@ -701,7 +740,7 @@ impl Problems {
                 PLACE,
                 format!(
                     "is {}; write the blueprint's identifier as text",
-                    described(&constant)
+                    described(constant.type_name())
                 ),
             ),
         }
@@ -724,8 +763,12 @@ impl Problems {
             Some(Ok(constant)) => Some(constant),
             None => None,
         };
+        let mut key = Vec::new();
+        append(name, &mut key);
+        key.push(b':');
         Some(Field {
             name: name.to_owned(),
+            key,
             place: place.to_owned(),
             shape,
             constant,

@@ -56,13 +56,14 @@
 //!
 //! # Features
 //!
-//! `jq` (default): all but [`Entity`] and [`Identifier`]. Without it the crate is only the shape of an entity, for writers of catalogs.
+//! `jq` (default): all but [`Entity`], [`Fields`] and [`Identifier`]. Without it the crate is only the shape of an entity, for writers of catalogs.
 
 mod entity;
 #[cfg(feature = "jq")]
 mod error;
 #[cfg(feature = "jq")]
 mod expression;
+mod fields;
 #[cfg(feature = "jq")]
 mod jq_mapper;
 #[cfg(feature = "jq")]
@@ -77,6 +78,7 @@ pub use entity::{Entity, Identifier};
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "jq")]
 pub use expression::Expression;
+pub use fields::Fields;
 #[cfg(feature = "jq")]
 pub use jq_mapper::{JqMapper, JqMapperBuilder, MappingProblem};
 #[cfg(feature = "jq")]

@@ -93,6 +93,8 @@ pub struct Mapped {
     pub nulls: BTreeMap<String, u64>,
     /// Entities made, also those that were taken out of `entities` since.
     pub mapped: u64,
+    /// Where JSON is written before it is known how long it is.
+    buffer: Vec<u8>,
 }
 
 impl Mapped {
@@ -117,6 +119,17 @@ impl Mapped {
     pub fn push(&mut self, entity: Entity) {
         self.mapped += 1;
         self.entities.push(entity);
+    }
+
+    /// An empty buffer to write into; [`give_back`](Self::give_back) saves the next one from growing again.
+    pub(crate) fn borrow_buffer(&mut self) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        buffer
+    }
+
+    pub(crate) fn give_back(&mut self, buffer: Vec<u8>) {
+        self.buffer = buffer;
     }
 
     /// Counts a record that was left out on purpose.

@@ -153,10 +153,8 @@ impl PortClient {
             let message = format!("the identifier `{name}` {problem}");
             return Err(Error::new(ErrorKind::Refused, message));
         }
-        let json = to_json(entity).map_err(|error| {
-            let message = format!("entity `{name}` cannot be written as JSON: {error}");
-            Error::new(ErrorKind::Refused, message)
-        })?;
+        let mut json = Vec::new();
+        entity.write_json(&mut json);
         let blueprint = &entity.blueprint;
         let call = Call::post(
             format!(
@@ -405,12 +403,8 @@ impl<'a> Batches<'a> {
                 ),
             );
         }
-        let json = match to_json(entity) {
-            Ok(json) => json,
-            Err(error) => {
-                return rejected(identifier, format!("it cannot be written as JSON: {error}"));
-            }
-        };
+        let mut json = Vec::new();
+        entity.write_json(&mut json);
         let bytes = HEAD.len() + json.len() + TAIL.len();
         if bytes > MAX_BODY_BYTES {
             return rejected(
@@ -478,20 +472,4 @@ fn name_of(entity: &Entity) -> String {
         Identifier::Text(text) => text.clone(),
         Identifier::Search(query) => query.to_string(),
     }
-}
-
-/// The entity without what Port refuses: a null title, icon or team (422).
-fn to_json(entity: &Entity) -> Result<Vec<u8>, serde_json::Error> {
-    let is_null = |value: &Option<Value>| matches!(value, Some(Value::Null));
-    if [&entity.title, &entity.icon, &entity.team]
-        .into_iter()
-        .any(is_null)
-    {
-        let mut entity = entity.clone();
-        for value in [&mut entity.title, &mut entity.icon, &mut entity.team] {
-            value.take_if(|value| value.is_null());
-        }
-        return serde_json::to_vec(&entity);
-    }
-    serde_json::to_vec(entity)
 }

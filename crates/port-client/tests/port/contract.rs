@@ -39,12 +39,14 @@ async fn every_request_fits_ports_published_description() {
     rich.properties = json!({"n": 1.5, "deep": {"a": [null, {}]}, "null": null})
         .as_object()
         .unwrap()
-        .clone();
+        .clone()
+        .into();
     let search = json!({"combinator": "and", "rules": [{"property": "email", "operator": "=", "value": "a@b"}]});
     rich.relations = json!({"one": "x", "many": ["y", "z"], "none": null, "found": search})
         .as_object()
         .unwrap()
-        .clone();
+        .clone()
+        .into();
     let mut bare = Entity::new("user", "x".repeat(1000));
     bare.title = Some(json!(null));
     bare.team = Some(json!(null));

@@ -381,8 +381,9 @@ async fn null_title_icon_and_team_are_left_out_and_null_properties_and_relations
     entity.properties = json!({"a": null, "b": 0, "c": ""})
         .as_object()
         .unwrap()
-        .clone();
-    entity.relations = json!({"boss": null}).as_object().unwrap().clone();
+        .clone()
+        .into();
+    entity.relations = json!({"boss": null}).as_object().unwrap().clone().into();
     let mut titled = Entity::new("user", "b");
     titled.title = Some("Ada".into());
     titled.team = Some(Value::Null);
