@@ -144,7 +144,8 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-#[cfg(all(test, feature = "jq"))]
+#[cfg(test)]
+#[cfg(feature = "jq")]
 mod tests {
     use serde_json::json;
 
@@ -153,7 +154,7 @@ mod tests {
     fn text(fields: &Fields) -> String {
         let mut out = Vec::new();
         fields.write_json(&mut out);
-        String::from_utf8(out).unwrap()
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     #[test]
