@@ -3,12 +3,60 @@
 use std::io::{self, BufWriter, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use longshore_engine::config::Config;
 use longshore_engine::mapping::Entity;
 use longshore_engine::port_client::identifier_problem;
-use longshore_engine::{Error, ErrorKind, Evidence, Mark, Reconciled, Rejection, Sink, Written};
+use longshore_engine::{
+    Error, ErrorKind, Evidence, Mark, Reconciled, Rejection, Sink, SyncOptions, Written,
+};
 use tokio::sync::watch;
 
-use crate::progress::Progress;
+use crate::Stop;
+use crate::progress::{Progress, counted};
+use crate::report::summarize;
+use crate::setup::{Traffic, build};
+
+/// Reads everything once and prints it. Whether all is well.
+pub(crate) async fn run(
+    config: &Config,
+    kinds: &[String],
+    traffic: &Traffic,
+    progress: &Progress,
+) -> Result<bool, Stop> {
+    let engine = build(config, traffic, progress, None)?;
+    let sink = DryRun::new(progress.clone());
+    let mut options = SyncOptions::new();
+    if !kinds.is_empty() {
+        options = options.kinds(kinds);
+    }
+    let report = tokio::select! {
+        report = engine.sync_with(&options, &sink) => Some(report),
+        () = sink.closed() => None,
+    };
+    // A sync that gives up for the same reason may be the first to be ready.
+    let Some(report) = report.filter(|_| !sink.is_closed()) else {
+        progress.clear();
+        return Err(Stop::Failed(
+            "stdout was closed before the last entity".to_owned(),
+        ));
+    };
+    if let Traffic::Played(player) = traffic
+        && let unplayed = player.unplayed()
+        && let Some(first) = unplayed.first()
+    {
+        let count = counted(unplayed.len() as u64, "request", "requests");
+        progress.warn(&format!(
+            "{count} of the cassette were not made, the first of them {first}"
+        ));
+    }
+    let printed = counted(sink.printed(), "entity", "entities");
+    summarize(
+        &report,
+        progress,
+        &format!("{printed} printed, nothing sent to Port"),
+    );
+    Ok(report.is_clean())
+}
 
 /// Prints entities and keeps nothing. Names those that Port would refuse.
 pub(crate) struct DryRun {

@@ -19,6 +19,7 @@ mod records;
 mod resync;
 mod rig;
 mod runner;
+mod runner_modes;
 mod runtime;
 mod secrets;
 mod settings;

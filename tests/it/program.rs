@@ -112,6 +112,14 @@ impl Program {
         Ended::of(output)
     }
 
+    /// Writes a file into its folder.
+    pub(crate) fn with_file(self, name: &str, text: &str) -> Program {
+        if let Some(parent) = Path::new(name).parent() {
+            std::fs::create_dir_all(self.folder.path().join(parent)).unwrap();
+        }
+        self.file(name, text)
+    }
+
     fn file(self, name: &str, text: &str) -> Program {
         std::fs::write(self.folder.path().join(name), text).unwrap();
         self

@@ -111,6 +111,8 @@ pub struct Evidence {
     /// Of a sync of some kinds: the blueprints that those are known to feed.
     pub(crate) asked_for: Option<HashSet<String>>,
     pub(crate) withhold_all: Option<String>,
+    /// Of what was read, the first that did not come to its end.
+    pub(crate) shortfall: Option<String>,
 }
 
 impl Evidence {
@@ -140,6 +142,11 @@ impl Evidence {
             None => true,
             Some(asked_for) => asked_for.contains(blueprint) || self.seen.has_blueprint(blueprint),
         }
+    }
+
+    /// Why what the sink has got is not all of what was asked for, if so: one line.
+    pub fn shortfall(&self) -> Option<&str> {
+        self.shortfall.as_deref().or(self.withhold_all.as_deref())
     }
 
     /// Why nothing at all may be removed, if so.

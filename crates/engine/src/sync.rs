@@ -271,6 +271,7 @@ pub(crate) async fn run(
         resources: resources.len(),
         asked_for: scope.blueprints(resources),
         withhold_all,
+        shortfall: shortfall(&writing.report),
     };
     let mut report = writing.report;
     report.errors = writing
@@ -295,6 +296,18 @@ pub(crate) async fn reconcile(evidence: Evidence, sink: &dyn Sink) -> Report {
         Err(error) => report.errors.push(error.to_string()),
     }
     report
+}
+
+/// The first read that did not come to its end, with its cause.
+fn shortfall(report: &Report) -> Option<String> {
+    let mut short = report
+        .resources
+        .iter()
+        .filter(|read| read.outcome != "complete");
+    short.next().map(|read| {
+        let cause = read.cause.as_deref().unwrap_or("it says no cause");
+        format!("{} was not read completely: {cause}", read.kind)
+    })
 }
 
 /// Why nothing at all may be removed after this sync, if so.

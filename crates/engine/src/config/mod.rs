@@ -128,7 +128,13 @@ impl Config {
     /// every machine, whatever the order of keys. None where there is no mapping yet. It is no cryptographic hash: whoever knows all else of a
     /// mapping can check guesses at a secret in it.
     pub fn identity(&self) -> Option<String> {
-        let mapping = self.mapping.as_ref()?;
+        self.mapping
+            .as_ref()
+            .map(|mapping| self.identity_with(mapping))
+    }
+
+    /// The same with this mapping.
+    pub fn identity_with(&self, mapping: &Mapping) -> String {
         let mut hash = StableHash::new();
         for part in [
             self.connection.base_url.host_str().unwrap_or_default(),
@@ -143,7 +149,7 @@ impl Config {
         ] {
             hash.add_text(part);
         }
-        Some(hash.hex())
+        hash.hex()
     }
 
     /// Takes the mapping that the integration at Port holds. Keys in it that are unknown are a warning each.

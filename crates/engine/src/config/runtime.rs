@@ -96,6 +96,13 @@ pub struct ShardSettings {
     pub directory: Option<PathBuf>,
 }
 
+impl ShardSettings {
+    /// This part, with its results in this folder.
+    pub fn new(shard: Shard, directory: Option<PathBuf>) -> Self {
+        ShardSettings { shard, directory }
+    }
+}
+
 const LISTENERS: Words = Words {
     known: &["POLLING", "ONCE"],
     meant: &[],

@@ -133,6 +133,20 @@ impl FirstStart {
         }
     }
 
+    /// Creates the blueprints that are not there, also of an integration that is there, and then does what [`run`](FirstStart::run) does.
+    ///
+    /// # Errors
+    /// As [`run`](FirstStart::run).
+    pub async fn create(&self, port: &PortClient) -> Result<Vec<Created>, Error> {
+        let mut created = self.create_blueprints(port).await?;
+        let rest = FirstStart {
+            blueprints: Vec::new(),
+            ..self.clone()
+        };
+        created.extend(rest.run(port).await?.1);
+        Ok(created)
+    }
+
     /// Creates the blueprints that are not there, those first that others relate to.
     ///
     /// # Errors

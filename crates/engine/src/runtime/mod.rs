@@ -246,7 +246,7 @@ impl Runtime {
     pub async fn once(&mut self) -> Result<Report, NoSync> {
         let cancel = self.cancel.clone();
         match cancel.unless_cancelled(self.first_start()).await {
-            Some(integration) => self.sync(Trigger::Start, integration?).await,
+            Some(integration) => Ok(self.sync(Trigger::Start, integration?).await?.0),
             None => Ok(Report::cancelled()),
         }
     }
@@ -274,7 +274,7 @@ impl Runtime {
             if let Some((trigger, integration)) = pending.take() {
                 last_begin = Instant::now();
                 match self.sync(trigger, integration).await {
-                    Ok(_) if cancel.is_cancelled() => return Stopped::DuringSync,
+                    Ok((_, true)) => return Stopped::DuringSync,
                     Ok(_) => {}
                     Err(error) => self.not_ready(&error.to_string()),
                 }
@@ -428,13 +428,33 @@ impl Runtime {
             .ok_or_else(|| NoSync::NoMapping(init::no_mapping(&self.config)))
     }
 
+    /// A kind that is asked for and not there would read nothing, and look well.
+    fn check_kinds(&self, mapping: &Mapping) -> Result<(), NoSync> {
+        let mut known: Vec<&str> = Vec::new();
+        for resource in &mapping.resources {
+            if !known.contains(&resource.kind()) {
+                known.push(resource.kind());
+            }
+        }
+        let mut wanted = self.kinds.iter().flatten();
+        match wanted.find(|kind| !known.contains(&kind.as_str())) {
+            None => Ok(()),
+            Some(unknown) => Err(NoSync::NoMapping(format!(
+                "--kind {unknown}: the mapping has no such kind; it has {}",
+                known.join(", ")
+            ))),
+        }
+    }
+
+    /// One sync, and whether it was cut short by the word to stop.
     async fn sync(
         &mut self,
         trigger: Trigger,
         integration: Option<Integration>,
-    ) -> Result<Report, NoSync> {
+    ) -> Result<(Report, bool), NoSync> {
         self.known = integration.as_ref().map(Known::from);
         let mapping = self.mapping(integration.as_ref())?;
+        self.check_kinds(&mapping)?;
         let engine = self
             .engine
             .with_resources(mapping.resources.iter().cloned())
@@ -462,19 +482,20 @@ impl Runtime {
             .unwrap_or_else(|_| Report::panicked());
         self.telemetry.sync_ends(&report, began.elapsed());
         (self.listener)(News::Ended(&report));
-        let status = match (self.cancel.is_cancelled(), report.is_clean()) {
-            (true, _) => ResyncStatus::Aborted,
-            (false, true) => ResyncStatus::Completed,
+        let status = match (cancel.is_cancelled(), report.is_clean()) {
+            (_, true) => ResyncStatus::Completed,
+            (true, false) => ResyncStatus::Aborted,
             (false, false) => ResyncStatus::Failed,
         };
-        let is_cancelled = self.cancel.is_cancelled();
-        let tell = self.after_sync(status, began_at);
-        if is_cancelled {
-            let _ = tokio::time::timeout(LAST_WORDS, tell).await;
-        } else {
-            tell.await;
+        let last_words = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            () = self.after_sync(status, began_at) => {}
+            () = last_words => {}
         }
-        Ok(report)
+        Ok((report, status == ResyncStatus::Aborted))
     }
 
     /// Tells Port how it went and what records look like. What cannot be told is a problem to name, and nothing else.

@@ -199,6 +199,7 @@ fn evidence(wholes: Vec<(Shard, Whole)>, mut seen: Seen, resources: &[Resource])
         resources: resources.len(),
         asked_for: None,
         withhold_all: failure,
+        shortfall: None,
     }
 }
 

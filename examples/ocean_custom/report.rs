@@ -1,0 +1,49 @@
+//! What a sync came to: for a person on stderr, for programs on stdout.
+
+use std::io::Write as _;
+
+use longshore_engine::Report;
+
+use crate::Stop;
+use crate::progress::{Progress, counted, say};
+
+/// The report as one line of JSON on stdout.
+pub(crate) fn print(report: &Report) -> Result<(), Stop> {
+    let json = serde_json::to_string(report).map_err(|error| Stop::Failed(error.to_string()))?;
+    // Whoever closed stdout has no use for the report; the exit code still tells.
+    let _ = writeln!(std::io::stdout(), "{json}");
+    Ok(())
+}
+
+/// The summary, and last what the exit code says.
+pub(crate) fn summarize(report: &Report, progress: &Progress, all_well: &str) {
+    progress.clear();
+    let text = report.to_string();
+    if !text.is_empty() {
+        say(text);
+    }
+    let incomplete = report
+        .resources
+        .iter()
+        .filter(|resource| resource.outcome != "complete")
+        .count() as u64;
+    let troubles = [
+        (incomplete, "incomplete resource", "incomplete resources"),
+        (report.rejected, "rejected entity", "rejected entities"),
+        (
+            report.withheld.len() as u64,
+            "blueprint with deletes held back",
+            "blueprints with deletes held back",
+        ),
+        (report.errors.len() as u64, "error", "errors"),
+    ];
+    let troubles: Vec<String> = troubles
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| counted(count, one, many))
+        .collect();
+    match troubles.as_slice() {
+        [] => say(all_well),
+        troubles => say(format_args!("exit code 1: {}", troubles.join(", "))),
+    }
+}
