@@ -38,6 +38,7 @@
 //! The other crates are re-exported as modules, so that one dependency is enough.
 
 mod cancel;
+mod compact;
 pub mod config;
 mod engine;
 mod error;
@@ -80,7 +81,7 @@ pub use longshore_mapping::Expression;
 pub use ndjson::NdjsonSink;
 pub use options::SyncOptions;
 pub use outcome::{Cause, Complete, Outcome, Verdict};
-pub use port::{AllowEmpty, PortSink, PortSinkOptions};
+pub use port::{AllowEmpty, FileState, MemoryState, PortSink, PortSinkOptions, SyncState};
 pub use resource::{InvalidResource, ParameterSource, Problem, Resource, ResourceBuilder};
 pub use rules::{AnswerRules, StatusAction};
 pub use sink::{Evidence, Mark, Reconciled, Rejection, Seen, Sink, WithheldDelete, Written};

@@ -10,6 +10,7 @@ use longshore_port_client::Ledger;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::compact::CompactSet;
 use crate::error::Error;
 
 /// A place that a sync keeps in step: it takes entities while they are read and, at the end, removes what is gone.
@@ -33,6 +34,15 @@ pub trait Sink: Send + Sync {
     /// As [`Written::failure`], where nothing of the batch is known to be stored. Reading goes on; after some failures in a row it ends.
     async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error>;
 
+    /// Writes what waited for something else to be written first; what became of it. Called once, after the last `write` and before
+    /// [`reconcile`](Sink::reconcile), unless the sync was cancelled. A sink that has nothing waiting leaves it as it is.
+    ///
+    /// # Errors
+    /// As [`Written::failure`], where nothing of what waited is known to be stored.
+    async fn settle(&self) -> Result<Written, Error> {
+        Ok(Written::default())
+    }
+
     /// Removes what the sync proved to be gone.
     ///
     /// # Errors
@@ -49,6 +59,10 @@ pub struct Mark(pub Option<SystemTime>);
 pub struct Written {
     /// How many were stored.
     pub upserted: u64,
+    /// How many were there already as they are, and were not written.
+    pub unchanged: u64,
+    /// How many wait for others to be written first; [`Sink::settle`] tells what became of them.
+    pub waiting: u64,
     /// Which were refused, and why.
     pub rejected: Vec<Rejection>,
     /// Why the others have no answer of their own, if there are others.
@@ -155,16 +169,37 @@ impl Evidence {
     }
 }
 
-/// Which entities a sync produced and which they relate to, in 8 bytes each.
+/// Which entities a sync produced and which they relate to, in about 10 bytes each.
 ///
 /// Kept as keyed hashes. Two entities that share one by chance are taken for the same, which can only keep an entity that could go.
 #[derive(Debug, Default)]
 pub struct Seen {
     hasher: RandomState,
-    entities: HashSet<u64>,
+    entities: CompactSet,
+    duplicates: u64,
     blueprints: HashSet<String>,
-    related: HashSet<u64>,
+    related: CompactSet,
+    queries: Queries,
     pub(crate) unknown: HashSet<String>,
+}
+
+/// Different search queries of relations that are kept.
+pub(crate) const MOST_QUERIES: usize = 1000;
+
+/// What relations are given by instead of identifiers.
+#[derive(Debug, Default)]
+struct Queries {
+    known: HashSet<u64>,
+    kept: Vec<Value>,
+}
+
+impl Queries {
+    fn note(&mut self, query: &Value, hasher: &RandomState) {
+        if self.known.len() <= MOST_QUERIES && self.known.insert(hasher.hash_one(query.to_string()))
+        {
+            self.kept.push(query.clone());
+        }
+    }
 }
 
 impl Seen {
@@ -175,6 +210,14 @@ impl Seen {
             entity.identifier.as_str(),
             related_identifiers(entity),
         );
+        for query in relation_queries(entity) {
+            self.note_query(query);
+        }
+    }
+
+    /// A search query that a produced entity is related by.
+    pub(crate) fn note_query(&mut self, query: &Value) {
+        self.queries.note(query, &self.hasher);
     }
 
     /// As [`note`](Seen::note), of an entity of which only this is known.
@@ -188,8 +231,10 @@ impl Seen {
             self.blueprints.insert(blueprint.to_owned());
         }
         if let Some(identifier) = identifier {
-            self.entities
+            let is_new = self
+                .entities
                 .insert(self.hasher.hash_one((blueprint, identifier)));
+            self.duplicates += u64::from(!is_new);
         }
         for target in related {
             self.related.insert(self.hasher.hash_one(target));
@@ -199,7 +244,12 @@ impl Seen {
     /// Whether this entity was produced.
     pub fn contains(&self, blueprint: &str, identifier: &str) -> bool {
         self.entities
-            .contains(&self.hasher.hash_one((blueprint, identifier)))
+            .contains(self.hasher.hash_one((blueprint, identifier)))
+    }
+
+    /// How many entities were produced under a blueprint and identifier that had come before in the same sync.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
     }
 
     /// Whether any entity of this blueprint was produced.
@@ -215,8 +265,21 @@ impl Seen {
 
     /// Whether a produced entity relates to this identifier, in whatever blueprint.
     pub fn is_related_to(&self, identifier: &str) -> bool {
-        self.related.contains(&self.hasher.hash_one(identifier))
+        self.related.contains(self.hasher.hash_one(identifier))
     }
+
+    /// The search queries that produced entities are related by; `None` where there are too many of them to be kept.
+    pub fn queries(&self) -> Option<&[Value]> {
+        (self.queries.kept.len() <= MOST_QUERIES).then_some(&self.queries.kept)
+    }
+}
+
+/// The search queries that stand for what an entity relates to.
+pub(crate) fn relation_queries(entity: &Entity) -> impl Iterator<Item = &Value> {
+    entity
+        .relations
+        .values()
+        .filter(|target| target.is_object())
 }
 
 /// The identifiers that an entity relates to, as far as they are known: a search query names none.

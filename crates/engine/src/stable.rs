@@ -30,6 +30,20 @@ impl StableHash {
         self.add(text.as_bytes());
     }
 
+    /// All 128 bits.
+    pub(crate) fn value(&self) -> u128 {
+        self.0
+    }
+
+    /// 64 bits, each of which depends on all that was added.
+    pub(crate) fn short(&self) -> u64 {
+        // FNV's low bits hardly depend on early bytes; two rounds of mixing let all of them count.
+        let mut mixed = (self.0 as u64) ^ ((self.0 >> 64) as u64);
+        mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        mixed ^ (mixed >> 33)
+    }
+
     /// 32 hexadecimal digits.
     pub(crate) fn hex(&self) -> String {
         format!("{:032x}", self.0)
@@ -37,11 +51,7 @@ impl StableHash {
 
     /// A number below `count`, each about equally often.
     pub(crate) fn below(&self, count: u32) -> u32 {
-        // FNV's low bits hardly depend on early bytes; two rounds of mixing let all of them count.
-        let mut mixed = (self.0 as u64) ^ ((self.0 >> 64) as u64);
-        mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-        ((mixed ^ (mixed >> 33)) % u64::from(count.max(1))) as u32
+        (self.short() % u64::from(count.max(1))) as u32
     }
 }
 

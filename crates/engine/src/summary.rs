@@ -43,6 +43,7 @@ impl fmt::Display for Report {
         }
         let totals: Vec<String> = [
             (self.upserted, "upserted"),
+            (self.unchanged, "unchanged"),
             (self.rejected, "rejected"),
             (self.deleted, "deleted"),
         ]
@@ -52,6 +53,12 @@ impl fmt::Display for Report {
         .collect();
         if !totals.is_empty() {
             lines.push(totals.join(", "));
+        }
+        if self.duplicates > 0 {
+            lines.push(format!(
+                "  note: {} came under a blueprint and an identifier that had come before; what came last is on top",
+                entities(self.duplicates)
+            ));
         }
         for rejection in self.rejections.iter().take(SHOWN) {
             lines.push(format!(

@@ -33,6 +33,12 @@ pub struct Report {
     pub resources: Vec<ResourceReport>,
     /// Entities stored.
     pub upserted: u64,
+    /// Entities that were there already as they are, and were not written.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unchanged: u64,
+    /// Entities that came under a blueprint and identifier that had come before, from the same resource or from another.
+    #[serde(skip_serializing_if = "is_none")]
+    pub duplicates: u64,
     /// Entities refused, or part of a batch that could not be stored.
     pub rejected: u64,
     /// Entities removed.
@@ -237,6 +243,8 @@ pub(crate) async fn run(
         away_in_a_row: 0,
         failures: Vec::new(),
         unknown: HashSet::new(),
+        waiting: 0,
+        waiting_looked_up: HashSet::new(),
     };
     let wanted: Vec<&Resource> = resources
         .iter()
@@ -262,6 +270,14 @@ pub(crate) async fn run(
             .resources
             .push(ResourceReport::new(resource.kind(), &outcome));
     }
+    if !cancel.is_cancelled() {
+        tokio::select! {
+            () = cancel.out_of_time() => {}
+            () = writing.settle() => {}
+        }
+    }
+    writing.reject_waiting();
+    writing.report.duplicates = seen.duplicates();
     let withhold_all = withhold_all(options, &writing);
     seen.unknown = writing.unknown;
     let evidence = Evidence {
@@ -331,6 +347,9 @@ pub(crate) struct Writing<'a> {
     failures: Vec<(String, u64)>,
     /// Blueprints of which an entity without a known identifier was refused.
     unknown: HashSet<String>,
+    /// Entities that wait in the sink for others, and the blueprints of those among them that are looked up.
+    waiting: u64,
+    waiting_looked_up: HashSet<String>,
 }
 
 impl Writing<'_> {
@@ -346,15 +365,45 @@ impl Writing<'_> {
     pub(crate) async fn write(&mut self, kind: &str, batch: Vec<Entity>) {
         let count = batch.len() as u64;
         let looked_up = blueprints_looked_up(&batch);
-        let written = self
-            .sink
-            .write(batch)
-            .await
-            .unwrap_or_else(|failure| Written {
-                failure: Some(failure),
-                ..Written::default()
-            });
+        let written = self.sink.write(batch).await;
+        let waited = self.waiting;
+        self.take(kind, count, &looked_up, written);
+        if self.waiting > waited {
+            self.waiting_looked_up.extend(looked_up);
+        }
+    }
+
+    /// Has the sink write what waited for others to be there.
+    pub(crate) async fn settle(&mut self) {
+        let count = std::mem::take(&mut self.waiting);
+        let looked_up = std::mem::take(&mut self.waiting_looked_up);
+        let settled = self.sink.settle().await;
+        self.take("", count, &looked_up, settled);
+    }
+
+    /// What still waits at the end of a cancelled sync was not written.
+    pub(crate) fn reject_waiting(&mut self) {
+        let count = std::mem::take(&mut self.waiting);
+        if count > 0 {
+            let why = "cancelled while they waited for what they relate to";
+            self.note_failure(count, &Error::new(ErrorKind::Sink, why));
+        }
+    }
+
+    /// Counts what became of `count` entities.
+    fn take(
+        &mut self,
+        kind: &str,
+        count: u64,
+        looked_up: &HashSet<String>,
+        written: Result<Written, Error>,
+    ) {
+        let written = written.unwrap_or_else(|failure| Written {
+            failure: Some(failure),
+            ..Written::default()
+        });
         let refused = written.rejected.len() as u64;
+        let answered = written.upserted + written.unchanged + written.waiting + refused;
         self.unknown.extend(
             written
                 .rejected
@@ -364,6 +413,8 @@ impl Writing<'_> {
                 .cloned(),
         );
         self.report.upserted += written.upserted;
+        self.report.unchanged += written.unchanged;
+        self.waiting += written.waiting;
         self.report.rejected += refused;
         let room = KEPT.saturating_sub(self.report.rejections.len());
         self.report
@@ -371,9 +422,7 @@ impl Writing<'_> {
             .extend(written.rejected.into_iter().take(room));
         match written.failure {
             None => self.away_in_a_row = 0,
-            Some(failure) => {
-                self.note_failure(count - (written.upserted + refused).min(count), &failure)
-            }
+            Some(failure) => self.note_failure(count.saturating_sub(answered), &failure),
         }
         self.api.observer.event(&Event::Written {
             kind,
@@ -399,6 +448,10 @@ impl Writing<'_> {
             None => self.failures.push((failure, count)),
         }
     }
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Blueprints of entities whose identifier is a search query: which entity is meant only the sink finds out.

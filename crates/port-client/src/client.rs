@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
@@ -13,6 +14,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::refusal::{Refusal, said};
+use crate::time::LastAnswer;
 use crate::token::{PortToken, TOKEN_PATH, TokenSource};
 use crate::{Error, ErrorKind};
 
@@ -42,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) version: String,
     pub(crate) concurrent_batches: usize,
     on_attempt: Option<OnAttempt>,
+    last_answer: LastAnswer,
 }
 
 pub(crate) type OnAttempt = Arc<dyn Fn(&Attempt) + Send + Sync>;
@@ -70,6 +73,18 @@ impl PortClient {
         }
     }
 
+    /// The latest time of day, by Port's clock and to the second, of all answers so far; `None` before the first.
+    pub fn last_answer(&self) -> Option<SystemTime> {
+        self.shared.last_answer.time()
+    }
+
+    /// Which integration at which Port this is, as text: equal for clients that own the same entities.
+    pub fn source(&self) -> String {
+        let shared = &*self.shared;
+        let address = shared.base_url.as_str().trim_end_matches('/');
+        format!("{address} {}/{}", shared.kind, shared.identifier)
+    }
+
     /// The query that marks an entity call as part of a resync.
     pub(crate) fn resync_query(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
         self.resync_id.clone().into_iter().flat_map(|id| {
@@ -94,6 +109,10 @@ impl PortClient {
         if let Some(on_attempt) = &shared.on_attempt {
             exchange = exchange.on_attempt(&**on_attempt);
         }
+        let read = |response: Response| {
+            shared.last_answer.note(&response);
+            read(response)
+        };
         shared
             .http
             .send(request, &exchange, read)
@@ -323,6 +342,7 @@ impl PortClientBuilder {
                 version: self.version,
                 concurrent_batches: self.concurrent_batches,
                 on_attempt: self.on_attempt,
+                last_answer: LastAnswer::default(),
             }),
             resync_id: self.resync_id.map(Into::into),
         })

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
 use longshore_transport::json;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -96,27 +97,36 @@ impl PortClient {
         include: &[&str],
     ) -> Result<Vec<Found>, Error> {
         let asked_for: HashSet<&str> = identifiers.iter().copied().collect();
-        let mut found = Vec::with_capacity(identifiers.len());
-        for part in identifiers.chunks(SEARCH_IDENTIFIERS) {
-            let mut search = Search::new(json!({
-                "combinator": "and",
-                "rules": [
-                    {"property": "$blueprint", "operator": "=", "value": blueprint},
-                    {"property": "$identifier", "operator": "in", "value": part},
-                ],
-            }));
-            if !include.is_empty() {
-                search.include = ["identifier", "blueprint"]
-                    .iter()
-                    .chain(include)
-                    .map(ToString::to_string)
-                    .collect();
-            }
-            found.extend(self.search(&search).await?);
-        }
+        let searches: Vec<Search> = identifiers
+            .chunks(SEARCH_IDENTIFIERS)
+            .map(|part| by_identifier(blueprint, part, include))
+            .collect();
+        let mut found: Vec<Found> = futures::stream::iter(searches)
+            .map(|search| async move { self.search(&search).await })
+            .buffered(self.shared.concurrent_batches)
+            .try_concat()
+            .await?;
         found.retain(|entity| {
             entity.blueprint == blueprint && asked_for.contains(entity.identifier.as_str())
         });
         Ok(found)
     }
+}
+
+fn by_identifier(blueprint: &str, identifiers: &[&str], include: &[&str]) -> Search {
+    let mut search = Search::new(json!({
+        "combinator": "and",
+        "rules": [
+            {"property": "$blueprint", "operator": "=", "value": blueprint},
+            {"property": "$identifier", "operator": "in", "value": identifiers},
+        ],
+    }));
+    if !include.is_empty() {
+        search.include = ["identifier", "blueprint"]
+            .iter()
+            .chain(include)
+            .map(ToString::to_string)
+            .collect();
+    }
+    search
 }

@@ -1,6 +1,10 @@
 //! Times as Port writes them.
 
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http::header::DATE;
+use longshore_transport::Response;
 
 use crate::{Error, ErrorKind};
 
@@ -21,10 +25,32 @@ pub(crate) fn parse_iso(text: &str) -> Option<SystemTime> {
     text.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
 }
 
+/// The time of the latest answer, in seconds since 1970; 0 before the first.
+#[derive(Debug, Default)]
+pub(crate) struct LastAnswer(AtomicU64);
+
+impl LastAnswer {
+    pub(crate) fn note(&self, response: &Response) {
+        let date = response.headers.get(DATE);
+        let date = date
+            .and_then(|date| date.to_str().ok())
+            .and_then(|date| httpdate::parse_http_date(date).ok())
+            .and_then(|date| date.duration_since(SystemTime::UNIX_EPOCH).ok());
+        if let Some(date) = date {
+            self.0.fetch_max(date.as_secs(), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn time(&self) -> Option<SystemTime> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            seconds => Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Mapping {
     pub entity_deletion_threshold: f64,
     /// Which blueprints may lose all their entities.
     pub allow_empty: AllowEmpty,
+    /// Whether entities that Port has as they are are not written; true unless written.
+    pub skip_unchanged: bool,
     /// In the order written; never empty.
     pub resources: Vec<Resource>,
     /// Equal for mappings that say the same.
@@ -83,6 +85,7 @@ impl fmt::Debug for Mapping {
             .field("enable_merge_entity", &self.enable_merge_entity)
             .field("entity_deletion_threshold", &self.entity_deletion_threshold)
             .field("allow_empty", &self.allow_empty)
+            .field("skip_unchanged", &self.skip_unchanged)
             .field("resources", &kinds)
             .finish()
     }
@@ -123,6 +126,7 @@ pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) ->
         findings,
     );
     let enable_merge_entity = switch("enableMergeEntity", default.merge, findings);
+    let skip_unchanged = switch("skipUnchanged", default.skip_unchanged, findings);
     let entity_deletion_threshold = match fields.take(&["entityDeletionThreshold"], findings) {
         Some(node) => values::number_within(&node, 0.0, 1.0, findings),
         None => Some(default.deletion_threshold),
@@ -153,6 +157,7 @@ pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) ->
         enable_merge_entity: enable_merge_entity?,
         entity_deletion_threshold: entity_deletion_threshold?,
         allow_empty,
+        skip_unchanged: skip_unchanged?,
         resources,
         digest,
         written,

@@ -394,6 +394,8 @@ struct MappingFile {
     entity_deletion_threshold: Option<Number>,
     /// Blueprints that may become empty.
     allow_empty: Option<AllowEmpty>,
+    /// Does not write entities that Port has as they are; true unless set.
+    skip_unchanged: Option<Switch>,
     /// What is read.
     resources: Vec<Resource>,
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use longshore_port_client::{Feeds, Ledger, Verdict};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::sink::VERSION;
 use super::{Shard, file_name, shard_of_file};
@@ -76,7 +77,8 @@ struct Read {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Related(String, Option<String>, Vec<String>),
+    /// Identifiers, and search queries.
+    Related(String, Option<String>, Vec<Value>),
     Plain(String, Option<String>),
 }
 
@@ -271,8 +273,11 @@ fn read_file(
         seen.note_identifiers(
             &blueprint,
             identifier.as_deref(),
-            related.iter().map(String::as_str),
+            related.iter().filter_map(Value::as_str),
         );
+        for query in related.iter().filter(|related| related.is_object()) {
+            seen.note_query(query);
+        }
         count += 1;
         checksum = lines.hash.hex();
     };

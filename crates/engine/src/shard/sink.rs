@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::{Shard, file_name};
 use crate::error::{Error, ErrorKind};
-use crate::sink::{Evidence, Mark, Reconciled, Sink, Written, related_identifiers};
+use crate::sink::{
+    Evidence, Mark, Reconciled, Sink, Written, related_identifiers, relation_queries,
+};
 use crate::stable::StableHash;
 use crate::sync::Report;
 
@@ -143,7 +145,10 @@ impl Book {
 
     /// Blueprint, identifier (null where it is a search query), and what it relates to, where that is something.
     fn note(&mut self, entity: &Entity) -> io::Result<()> {
-        let related: Vec<&str> = related_identifiers(entity).collect();
+        let related: Vec<Value> = related_identifiers(entity)
+            .map(Value::from)
+            .chain(relation_queries(entity).cloned())
+            .collect();
         let mut line = vec![json!(entity.blueprint), json!(entity.identifier.as_str())];
         if !related.is_empty() {
             line.push(json!(related));
@@ -175,6 +180,10 @@ impl<S: Sink> Sink for ShardSink<S> {
             }
         }
         self.inner.write(entities).await
+    }
+
+    async fn settle(&self) -> Result<Written, Error> {
+        self.inner.settle().await
     }
 
     async fn reconcile(&self, evidence: Evidence) -> Result<Reconciled, Error> {
