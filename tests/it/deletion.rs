@@ -14,7 +14,7 @@ const USERS: &str = r#"
 resources:
   - kind: /users
     selector: {query: 'true', data_path: .users}
-    port: {entity: {mappings: {identifier: .id, blueprint: '"user"'}}}
+    port: {entity: {mappings: {identifier: .id, blueprint: '"user"', properties: {name: .name}}}}
 "#;
 const PAGED: &str = "paginationType: page\npageSize: 10";
 
@@ -204,7 +204,10 @@ async fn an_entity_that_port_refuses_is_reported_and_neither_deleted_nor_in_the_
             json!({"users": [{"id": "a"}, {"id": "with space"}, {"id": "b"}]}),
         ),
         PortDouble::new()
-            .stale_entity("user", "b")
+            .stale_entity_with(
+                "user",
+                json!({"identifier": "b", "properties": {"name": "as it was"}}),
+            )
             .stale_entity("user", "gone")
             .rejects("user", "b", 422, "no"),
     );
@@ -289,7 +292,10 @@ resources:
 /// 25 users at the API and at Port.
 fn live() -> PortDouble {
     (1..=25).fold(PortDouble::new(), |port, id: u64| {
-        port.stale_entity("user", &id.to_string())
+        port.stale_entity_with(
+            "user",
+            json!({"identifier": id.to_string(), "properties": {"name": "as it was"}}),
+        )
     })
 }
 
@@ -338,7 +344,7 @@ fn users_of(parameter: &str) -> String {
 resources:
   - kind: /teams/{{team}}/users
     selector: {{path_parameters: {{team: {parameter}}}}}
-    port: {{entity: {{mappings: {{identifier: .id, blueprint: '"user"'}}}}}}
+    port: {{entity: {{mappings: {{identifier: .id, blueprint: '"user"', properties: {{name: .name}}}}}}}}
 "#
     )
 }

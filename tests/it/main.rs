@@ -7,6 +7,7 @@
 )]
 
 mod cancel;
+mod changed;
 mod connection;
 mod deletion;
 mod first_start;

@@ -87,6 +87,7 @@ async fn a_sync_asks_port_for_a_token_and_the_integration_then_reads_and_writes_
         [
             "token",
             "integration",
+            "owned",
             "read",
             "upsert",
             "read",

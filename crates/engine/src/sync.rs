@@ -7,7 +7,7 @@ use longshore_mapping::{Entity, Identifier};
 use longshore_port_client::{Feeds, Ledger, Verdict as Ending};
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::fetch::Api;
 use crate::options::SyncOptions;

@@ -356,3 +356,107 @@ impl Book {
 fn key_of(owned: &Owned) -> u64 {
     same::key(&owned.blueprint, &owned.identifier)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn user(identifier: &str, boss: Option<&str>) -> Entity {
+        let mut user = Entity::new("user", identifier);
+        user.relations.insert("boss".to_owned(), json!(boss));
+        user
+    }
+
+    fn book(known: &[&Entity]) -> Book {
+        let mut rows: Vec<Row> = known
+            .iter()
+            .map(|entity| {
+                let key = same::key("user", entity.identifier.as_str().unwrap());
+                Row::new(key, same::digest(entity).unwrap(), false)
+            })
+            .collect();
+        rows.sort_unstable();
+        Book {
+            marks: vec![
+                Marks {
+                    holds: true,
+                    confirmed: false
+                };
+                rows.len()
+            ],
+            rows,
+            blueprints: BTreeSet::from(["user".to_owned()]),
+            ..Book::at(SystemTime::UNIX_EPOCH)
+        }
+    }
+
+    fn is_at_port(book: &mut Book, entity: &Entity) -> bool {
+        let key = same::key("user", entity.identifier.as_str().unwrap());
+        book.is_at_port(entity, key, &HashMap::new(), true, true)
+    }
+
+    #[test]
+    fn what_relates_to_something_that_has_gone_since_is_written_again() {
+        // Port clears a relation when its target is deleted, and the entity need not look updated for it.
+        let (lone, bossed) = (user("7", None), user("8", Some("chief")));
+        let mut known = book(&[&lone, &bossed]);
+        assert!(is_at_port(&mut known, &lone) && is_at_port(&mut known, &bossed));
+        known.gone.insert(same::key("user", "chief"));
+        assert!(is_at_port(&mut known, &lone));
+        assert!(!is_at_port(&mut known, &bossed));
+    }
+
+    #[test]
+    fn a_digest_that_was_not_confirmed_ends_with_a_write_and_one_that_was_stays() {
+        let (before, after) = (user("7", None), user("7", Some("x")));
+        let key = same::key("user", "7");
+        for confirmed in [true, false] {
+            let mut known = book(&[&before]);
+            if confirmed {
+                assert!(is_at_port(&mut known, &before));
+            }
+            assert!(!is_at_port(&mut known, &after));
+            known.written.insert(key);
+            known
+                .news
+                .push(Row::new(key, same::digest(&after).unwrap(), true));
+            assert!(
+                !is_at_port(&mut known, &before),
+                "what comes later goes over it"
+            );
+            let rows = known.into_known(None).unwrap().rows;
+            assert_eq!(rows.len(), if confirmed { 2 } else { 1 });
+        }
+    }
+
+    #[test]
+    fn an_entity_of_which_nobody_knows_what_port_has_leaves_no_digest() {
+        let entity = user("7", None);
+        let key = same::key("user", "7");
+        let mut known = book(&[&entity]);
+        known.news.push(Row::new(key, 1, true));
+        known.unsure.insert(key);
+        assert_eq!(known.into_known(None).unwrap().rows, []);
+    }
+
+    #[test]
+    fn bounds_lie_behind_the_last_answer_and_never_before_those_of_rows_that_are_kept() {
+        let second = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let known = Book {
+            fresh_before: Some(second(11)),
+            ..Book::at(second(10))
+        };
+        let known = known.into_known(Some(second(10))).unwrap();
+        assert_eq!(
+            (known.steady_before, known.fresh_before),
+            (second(11), second(11))
+        );
+        let known = Book::at(second(10)).into_known(Some(second(25))).unwrap();
+        assert_eq!(
+            (known.steady_before, known.fresh_before),
+            (second(10), second(26))
+        );
+    }
+}
