@@ -417,7 +417,7 @@ impl Case {
         let resource = |kind: &str, selector: &str, blueprint: &str| {
             format!(
                 "  - kind: {kind}\n    selector: {{query: 'true'{data_path}{selector}}}\n    \
-                 port: {{entity: {{mappings: {{identifier: .id, blueprint: '\"{blueprint}\"'}}}}}}\n"
+                 port: {{entity: {{mappings: {{identifier: .id, title: .id, blueprint: '\"{blueprint}\"'}}}}}}\n"
             )
         };
         let parameters =
@@ -571,8 +571,11 @@ impl Case {
     fn port(&self) -> PortDouble {
         let mut port = PortDouble::new().credentials("id", PORT_SECRET);
         for (blueprint, ids) in self.truth(&item_ids(self.items)) {
-            for id in ids.iter().map(String::as_str).chain([GONE]) {
-                port = port.stale_entity(blueprint, id);
+            for (n, id) in ids.iter().map(String::as_str).chain([GONE]).enumerate() {
+                // Every third is there as it is, and is not written again.
+                let title = if n % 3 == 2 { id } else { "as it was" };
+                let entity = json!({"identifier": id, "title": title});
+                port = port.stale_entity_with(blueprint, entity);
             }
         }
         port

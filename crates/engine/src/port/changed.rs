@@ -15,10 +15,9 @@ use std::time::{Duration, SystemTime};
 use longshore_mapping::Entity;
 use longshore_port_client::{Found, Owned, PortClient};
 
+use super::same;
 use super::state::{Known, Row, SyncState};
-use super::{port_error, same};
 use crate::compact::CompactSet;
-use crate::error::Error;
 use crate::sink::related_identifiers;
 
 /// Digests are trusted so long. After that entities are compared with what Port has, in case somebody changed one in a way that Port's list
@@ -87,7 +86,7 @@ impl Changed {
     }
 
     /// Takes the state, and asks Port what of it still holds.
-    pub(super) async fn begin(&self, client: &PortClient, now: SystemTime) -> Result<(), Error> {
+    pub(super) async fn begin(&self, client: &PortClient, now: SystemTime) {
         let is_fit = |known: &Known| {
             now.duration_since(known.verified)
                 .is_ok_and(|age| age < VERIFY_AFTER)
@@ -101,14 +100,13 @@ impl Changed {
         };
         let book = match book {
             Ok(book) => book,
-            Err(error) if error.is_retryable() => return Err(port_error(error)),
+            // Only a saving: what can be written is written.
             Err(error) => {
                 tracing::warn!("{error}; all entities are written, changed or not");
                 Book::at(now)
             }
         };
         *self.lock() = book;
-        Ok(())
     }
 
     async fn take(&self) -> Option<Known> {
@@ -131,7 +129,7 @@ impl Changed {
         client: &PortClient,
         blueprint: &str,
         entities: &[Entity],
-    ) -> Result<Vec<bool>, Error> {
+    ) -> Vec<bool> {
         let keys: Vec<Option<u64>> = entities
             .iter()
             .map(|entity| Some(same::key(blueprint, entity.identifier.as_str()?)))
@@ -139,9 +137,9 @@ impl Changed {
         let compared = self.lock().to_compare(entities, &keys);
         let found = match client.find(blueprint, &compared, &[]).await {
             Ok(found) => found,
-            Err(error) if error.is_retryable() => return Err(port_error(error)),
             Err(error) => {
-                tracing::warn!("{error}; these entities are written, changed or not");
+                tracing::warn!("{error}; from here on entities are written, changed or not");
+                self.lock().others = Others::AreWritten;
                 Vec::new()
             }
         };
@@ -163,7 +161,7 @@ impl Changed {
             }
             decisions.push(!is_at_port);
         }
-        Ok(decisions)
+        decisions
     }
 
     /// Port acknowledged this one.

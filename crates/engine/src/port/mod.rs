@@ -149,7 +149,7 @@ impl Sink for PortSink {
     async fn begin(&self) -> Result<Mark, Error> {
         let time = self.client.server_time().await.map_err(port_error)?;
         if let Some(changed) = &self.changed {
-            changed.begin(&self.client, time).await?;
+            changed.begin(&self.client, time).await;
         }
         Ok(Mark(Some(time)))
     }
@@ -157,13 +157,7 @@ impl Sink for PortSink {
     async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error> {
         let mut written = Written::default();
         for (blueprint, entities) in by_blueprint(entities) {
-            let entities = match self.changed(&blueprint, entities, &mut written).await {
-                Ok(entities) => entities,
-                Err(error) => {
-                    written.failure.get_or_insert(error);
-                    continue;
-                }
-            };
+            let entities = self.changed(&blueprint, entities, &mut written).await;
             if !entities.is_empty() {
                 let refused = self.send(&blueprint, entities, &mut written).await;
                 self.keep_or_reject(refused, &mut written);
@@ -222,16 +216,16 @@ impl PortSink {
         blueprint: &str,
         mut entities: Vec<Entity>,
         written: &mut Written,
-    ) -> Result<Vec<Entity>, Error> {
+    ) -> Vec<Entity> {
         let Some(changed) = &self.changed else {
-            return Ok(entities);
+            return entities;
         };
-        let to_write = changed.to_write(&self.client, blueprint, &entities).await?;
+        let to_write = changed.to_write(&self.client, blueprint, &entities).await;
         let all = entities.len();
         let mut to_write = to_write.into_iter();
         entities.retain(|_| to_write.next().unwrap_or(true));
         written.unchanged += (all - entities.len()) as u64;
-        Ok(entities)
+        entities
     }
 
     /// Upserts entities of one blueprint. Gives back those that Port may take when others are there.
