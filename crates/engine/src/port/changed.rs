@@ -285,6 +285,13 @@ impl Book {
         if self.written.contains(key) || self.relates_to_gone(entity) {
             return false;
         }
+        let found = entity
+            .identifier
+            .as_str()
+            .and_then(|identifier| found.get(identifier));
+        if self.rows.is_empty() && found.is_none() {
+            return false;
+        }
         let Some(digest) = same::digest(entity) else {
             return false;
         };
@@ -298,10 +305,6 @@ impl Book {
                 return true;
             }
         }
-        let found = entity
-            .identifier
-            .as_str()
-            .and_then(|identifier| found.get(identifier));
         let is_same = found.is_some_and(|found| {
             same::changes(entity, found, merge).is_some_and(|changes| changes.is_empty())
         });

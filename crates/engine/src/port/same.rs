@@ -260,8 +260,8 @@ mod tests {
         entity.icon = field("icon");
         entity.team = field("team");
         let map = |name: &str| value[name].as_object().cloned().unwrap_or_default();
-        entity.properties = map("properties");
-        entity.relations = map("relations");
+        entity.properties = map("properties").into();
+        entity.relations = map("relations").into();
         entity
     }
 
