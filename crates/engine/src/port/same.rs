@@ -275,8 +275,10 @@ mod tests {
         serde_json::from_str(text).unwrap()
     }
 
+    type Pairs = Vec<(Value, Value)>;
+
     /// Pairs that are the same at Port, and pairs that are not.
-    fn pairs() -> (Vec<(Value, Value)>, Vec<(Value, Value)>) {
+    fn pairs() -> (Pairs, Pairs) {
         let property = |value: Value| json!({"properties": {"p": value}});
         let relation = |value: Value| json!({"relations": {"r": value}});
         let equal = vec![
