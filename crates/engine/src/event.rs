@@ -1,5 +1,7 @@
 //! Progress, told while it happens: for bars, logs and metrics.
 
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use longshore_jq::Val;
@@ -28,7 +30,7 @@ pub enum Event<'a> {
         /// The resource's kind.
         kind: &'a str,
         /// The records of one page, with the parameters of their path on each.
-        records: &'a [Val],
+        records: RawRecords<'a>,
     },
     /// A page has been read.
     Page {
@@ -95,6 +97,24 @@ pub trait Observer: Send + Sync + 'static {
 impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
     fn event(&self, event: &Event<'_>) {
         self(event);
+    }
+}
+
+/// Records that come from the API as they are: its `Debug` gives their number only, because secrets and people's data may be in them.
+#[derive(Clone, Copy)]
+pub struct RawRecords<'a>(pub &'a [Val]);
+
+impl Deref for RawRecords<'_> {
+    type Target = [Val];
+
+    fn deref(&self) -> &[Val] {
+        self.0
+    }
+}
+
+impl fmt::Debug for RawRecords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} records", self.0.len())
     }
 }
 

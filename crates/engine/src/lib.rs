@@ -76,7 +76,7 @@ pub use cancel::Cancel;
 pub use config::Config;
 pub use engine::{Engine, EngineBuilder, NextLinkOrigin};
 pub use error::{Error, ErrorKind};
-pub use event::{Event, Observer};
+pub use event::{Event, Observer, RawRecords};
 pub use longshore_mapping::Expression;
 pub use ndjson::NdjsonSink;
 pub use options::SyncOptions;

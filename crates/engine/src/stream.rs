@@ -12,7 +12,7 @@ use longshore_mapping::{Entity, Mapped, RUNAWAY_LIMIT};
 use longshore_nested::{Child, Expand, TemplateExpander};
 
 use crate::error::{Error, ErrorKind};
-use crate::event::Event;
+use crate::event::{Event, RawRecords};
 use crate::outcome::{Cause, Complete, Outcome, Verdict};
 use crate::pages::{End, Pages, cause_name};
 use crate::resource::Resource;
@@ -187,7 +187,7 @@ impl Read {
         }
         self.observe(&Event::Records {
             kind: self.resource.kind(),
-            records: &records,
+            records: RawRecords(&records),
         });
         let first = self.tally.lock().records + 1;
         let mut mapped = Mapped::default();

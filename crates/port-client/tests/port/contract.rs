@@ -88,6 +88,10 @@ async fn every_request_fits_ports_published_description() {
         .unwrap();
     assert!(deleted.deleted.contains(&"gone".to_owned()), "{deleted:?}");
 
+    client
+        .create_blueprint(&Blueprint::new("user", "User"))
+        .await
+        .unwrap();
     let mut device = Blueprint::new("device", "Device");
     device.schema.properties.insert(
         "seen".into(),
