@@ -64,6 +64,10 @@ pub(crate) struct Loaded {
 
 /// The last sync that came to an end.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "server"),
+    allow(dead_code, reason = "only the metrics of the server tell it")
+)]
 pub(crate) struct Finished {
     pub(crate) report: Report,
     pub(crate) took: Duration,
