@@ -761,13 +761,17 @@ async fn query_credentials_are_on_every_page_of_links_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_total_that_is_not_reached_is_incomplete_with_both_numbers() {
-    let walked = walk("paginationType: page\npageSize: 10", DATA, |call| {
+    let stops_short = |call: &Call| {
         let page = number(call, "page", 1);
         let records = if page == 1 { numbered(10) } else { vec![] };
         Answer::json(json!({"data": records, "total": 25}))
-    })
-    .await;
+    };
+    let one_by_one = "paginationType: page\npageSize: 10\nlookAhead: 0";
+    let walked = walk(one_by_one, DATA, stops_short).await;
     assert_eq!(walked.summary(), (10, 2, "TotalNotReached"));
+    // The third page was asked for along with the second, because the total spoke of it.
+    let walked = walk("paginationType: page\npageSize: 10", DATA, stops_short).await;
+    assert_eq!(walked.summary(), (10, 3, "TotalNotReached"));
     assert!(
         walked.said().contains("25") && walked.said().contains("10"),
         "{}",

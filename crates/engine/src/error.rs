@@ -100,6 +100,11 @@ impl Error {
         self
     }
 
+    /// The failed exchange that it comes from, if it comes from one.
+    pub(crate) fn exchange(&self) -> Option<&longshore_transport::Error> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
     /// What it is about.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -1,12 +1,14 @@
-//! The pages of one list, in order, with the next one on its way while this one is mapped.
+//! The pages of one list, in order, with those that are known to follow on their way while this one is mapped.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use longshore_jq::Val;
 use longshore_mapping::Found;
 use longshore_paginate::{
-    Next, Page, PageRequest, Paginator, Progress, SinglePage, Step, Style, Walk,
+    Bookmark, Checkpoint, Ending, Next, Page, PageRequest, Paginator, Progress, SinglePage, Step,
+    Walk,
 };
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
@@ -26,20 +28,28 @@ pub(crate) struct Pages {
     read_ahead: bool,
     /// Whether the body of the first page was taken as one record.
     begins_with_object: Option<bool>,
+    /// What is still to be said, with the page that is given next.
+    pending: Vec<String>,
+    /// After the last page that was whole and gave a way on, or the proof that there is none.
+    bookmark: Option<Bookmark>,
 }
 
 #[derive(Debug)]
 enum State {
     /// Nothing was sent yet.
-    Fresh { path: String },
-    /// Between two pages. The next one may already be on its way.
-    Reading {
-        walk: Box<Walk>,
-        ahead: Option<UnderWay>,
+    Fresh {
+        path: String,
+        from: Option<Box<Checkpoint>>,
     },
+    /// Between two pages. The next ones may already be on their way.
+    Reading { walk: Box<Walk>, ahead: Ahead },
     /// Over.
     Ended(End),
 }
+
+/// What is under way, in order. An answer counts only when the read has come to the very request that it answers; until then it is a guess,
+/// so that what is read is the same as if the pages had been asked for one after the other.
+type Ahead = VecDeque<(PageRequest, UnderWay)>;
 
 /// A request that ends when it is dropped.
 type UnderWay = AbortOnDropHandle<Result<Answer, Error>>;
@@ -51,6 +61,15 @@ pub(crate) struct RecordPage {
     pub(crate) warnings: Vec<String>,
     /// The body was no list: it is taken as the one record.
     pub(crate) is_one_object: bool,
+    /// There was no page: it only says that the read is over.
+    pub(crate) is_void: bool,
+}
+
+/// A page as it came, and what the paginator made of it.
+enum Taken {
+    Page(RecordPage),
+    /// It is none of the list's.
+    Dropped,
 }
 
 /// `data_path` found nothing in a body.
@@ -58,6 +77,46 @@ struct NothingFound {
     /// The list's key is there and holds null, which is how some servers write an empty list.
     is_null: bool,
     message: String,
+}
+
+impl RecordPage {
+    /// No page at all.
+    fn void() -> Self {
+        RecordPage {
+            is_void: true,
+            ..RecordPage::default()
+        }
+    }
+}
+
+/// How an API tells that it does not like a request: a request that is made otherwise might be fine.
+enum Refusal {
+    Status(StatusCode),
+    /// A success that holds an error.
+    Body,
+}
+
+impl Refusal {
+    /// `None` for whatever has to do with the network, with credentials or with limits, and for what time may heal.
+    fn of(error: &Error) -> Option<Refusal> {
+        use longshore_transport::ErrorKind as Exchange;
+
+        let failed = error.exchange()?;
+        match (failed.kind(), failed.status()) {
+            (Exchange::Rejected | Exchange::NotJson, _) => {
+                (!failed.is_retryable()).then_some(Refusal::Body)
+            }
+            (Exchange::Status, Some(status)) => {
+                let about_the_request = match status.as_u16() {
+                    401 | 403 | 407 | 408 | 425 | 429 | 451 => false,
+                    500 | 501 => true,
+                    code => (400..500).contains(&code),
+                };
+                about_the_request.then_some(Refusal::Status(status))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How a list ended.
@@ -106,10 +165,26 @@ impl Pages {
             api,
             purpose,
             list: list.clone(),
-            state: State::Fresh { path },
+            state: State::Fresh { path, from: None },
             read_ahead,
             begins_with_object: None,
+            pending: Vec::new(),
+            bookmark: None,
         }
+    }
+
+    /// Goes on where an earlier read of the same list stood.
+    #[allow(dead_code)]
+    pub(crate) fn from(mut self, checkpoint: Checkpoint) -> Self {
+        if let State::Fresh { from, .. } = &mut self.state {
+            *from = Some(Box::new(checkpoint));
+        }
+        self
+    }
+
+    /// Where the read stands after the page that was given last.
+    pub(crate) fn bookmark(&self) -> Option<&Bookmark> {
+        self.bookmark.as_ref()
     }
 
     /// The next page; `None` at the end, which [`Pages::end`] then tells. An error is the end too.
@@ -150,45 +225,157 @@ impl Pages {
     }
 
     async fn advance(&mut self) -> Result<RecordPage, Error> {
-        let interrupted = Cause::new("Interrupted", "the read was interrupted");
-        let (walk, ahead) =
-            match std::mem::replace(&mut self.state, State::Ended(End::Short(interrupted))) {
+        loop {
+            let interrupted = Cause::new("Interrupted", "the read was interrupted");
+            let interrupted = State::Ended(End::Short(interrupted));
+            let (mut walk, mut ahead) = match std::mem::replace(&mut self.state, interrupted) {
                 State::Reading { walk, ahead } => (walk, ahead),
-                State::Fresh { path } => (self.begin(&path)?, None),
+                State::Fresh { path, from } => (self.begin(&path, from)?, Ahead::new()),
                 State::Ended(end) => {
                     self.state = State::Ended(end);
-                    return Ok(RecordPage::default());
+                    return Ok(RecordPage {
+                        warnings: std::mem::take(&mut self.pending),
+                        ..RecordPage::void()
+                    });
                 }
             };
-        let number = walk.progress().pages + 1;
-        let under_way = match ahead {
-            Some(ahead) => ahead,
-            None => self.send(self.request(&walk, number)?),
-        };
-        let answer = arrival(under_way)
-            .await
-            .and_then(|answer| self.check(answer, &walk))
-            .map_err(|error| self.place(error, Some(number)))?;
-        match answer {
-            Answer::Nothing(status) => {
-                self.state = State::Ended(End::Stop(format!("Status{}", status.as_u16())));
-                Ok(RecordPage::default())
+            let number = walk.progress().pages + 1;
+            self.send_ahead(&walk, &mut ahead)?;
+            let Some((_, under_way)) = ahead.pop_front() else {
+                return Ok(RecordPage::void());
+            };
+            let answer = arrival(under_way).await;
+            let answer = match self.refusal(&answer, &mut walk, number)? {
+                Some(step) => {
+                    self.settle(walk, ahead, step)?;
+                    continue;
+                }
+                None => answer
+                    .and_then(|answer| self.check(answer, &walk))
+                    .map_err(|error| self.place(error, Some(number)))?,
+            };
+            match answer {
+                Answer::Nothing(status) => {
+                    self.state = State::Ended(End::Stop(format!("Status{}", status.as_u16())));
+                    return Ok(RecordPage::default());
+                }
+                Answer::Page {
+                    headers,
+                    body,
+                    no_content,
+                } => match self.take(walk, ahead, &headers, &body, no_content)? {
+                    Taken::Page(page) => return Ok(page),
+                    Taken::Dropped => {}
+                },
             }
-            Answer::Page {
-                headers,
-                body,
-                no_content,
-            } => self.take(walk, &headers, &body, no_content),
         }
     }
 
-    fn begin(&self, path: &str) -> Result<Box<Walk>, Error> {
+    fn begin(&self, path: &str, from: Option<Box<Checkpoint>>) -> Result<Box<Walk>, Error> {
         let paginator = self.api.paginator(&self.list)?;
         let base = self
             .api
             .request(&self.list, path)
             .map_err(|error| self.place(error, None))?;
-        Ok(Box::new(Walk::new(paginator, base)))
+        let walk = match from {
+            None => Walk::new(paginator, base),
+            Some(checkpoint) => Walk::resume(paginator, base, *checkpoint),
+        };
+        let beside = self.api.max_concurrent_requests.saturating_sub(1);
+        Ok(Box::new(walk.look_ahead(if self.read_ahead {
+            beside
+        } else {
+            0
+        })))
+    }
+
+    /// Brings what is under way in line with what the read will ask for: its request and, where that is wanted, those that follow. What it will
+    /// not come to is given up.
+    fn send_ahead(&self, walk: &Walk, ahead: &mut Ahead) -> Result<(), Error> {
+        let mut wanted = vec![self.request(walk, walk.progress().pages + 1)?];
+        if self.read_ahead {
+            wanted.extend(walk.upcoming());
+        }
+        let mut before = std::mem::take(ahead);
+        for request in wanted {
+            let known = before
+                .iter()
+                .position(|(under_way, _)| *under_way == request);
+            let entry = match known.and_then(|index| before.remove(index)) {
+                Some(entry) => entry,
+                None => (request.clone(), self.send(request)),
+            };
+            ahead.push_back(entry);
+        }
+        Ok(())
+    }
+
+    /// What the paginator makes of an answer that refuses the request, where it has an answer to that.
+    fn refusal(
+        &self,
+        answer: &Result<Answer, Error>,
+        walk: &mut Walk,
+        number: u64,
+    ) -> Result<Option<Step>, Error> {
+        let status = match answer {
+            Ok(Answer::Nothing(status)) => Some(*status),
+            Ok(Answer::Page { .. }) => return Ok(None),
+            Err(error) => match Refusal::of(error) {
+                Some(Refusal::Status(status)) => Some(status),
+                Some(Refusal::Body) => None,
+                None => return Ok(None),
+            },
+        };
+        walk.refuse(status)
+            .map_err(|error| self.paginate_error(&error, number))
+    }
+
+    /// Goes on, or ends, after an answer that is no page.
+    fn settle(&mut self, walk: Box<Walk>, ahead: Ahead, step: Step) -> Result<(), Error> {
+        let mut ahead = ahead;
+        self.state = match step {
+            Step::Continue | Step::Dropped(None) => {
+                if self.read_ahead {
+                    self.send_ahead(&walk, &mut ahead)?;
+                }
+                State::Reading { walk, ahead }
+            }
+            Step::Done(ending) | Step::Dropped(Some(ending)) => {
+                self.pending.extend(self.last_words(&walk, &ending));
+                if ending.result.is_ok() {
+                    self.bookmark = Some(walk.bookmark());
+                }
+                State::Ended(self.end_of(ending))
+            }
+        };
+        Ok(())
+    }
+
+    /// What a person should hear at the end of the read.
+    fn last_words(&self, walk: &Walk, ending: &Ending) -> Vec<String> {
+        let mut words: Vec<String> = ending
+            .warnings
+            .iter()
+            .map(|warning| self.with_settings_place(warning))
+            .collect();
+        if let Some(found) = walk.found() {
+            words.push(format!(
+                "`auto` found how this list is paged; to read it without trials write `{}` to {}",
+                found.line(),
+                self.purpose.settings_place
+            ));
+        }
+        words
+    }
+
+    fn end_of(&self, ending: Ending) -> End {
+        match ending.result {
+            Ok(stop) => End::Stop(stop.name().to_owned()),
+            Err(shortfall) => End::Short(Cause::new(
+                shortfall.name(),
+                self.with_settings_place(&shortfall.to_string()),
+            )),
+        }
     }
 
     fn request(&self, walk: &Walk, number: u64) -> Result<PageRequest, Error> {
@@ -202,13 +389,11 @@ impl Pages {
         match answer {
             Answer::Nothing(status) if progress.pages == 0 => Ok(Answer::Nothing(status)),
             // Some APIs answer so for a position behind the end: an empty page, which the paginator judges as any other.
-            Answer::Nothing(_) if self.counts_positions() && !progress.said_more => {
-                Ok(Answer::Page {
-                    headers: HeaderMap::new(),
-                    body: Val::null(),
-                    no_content: true,
-                })
-            }
+            Answer::Nothing(_) if walk.counts() && !progress.said_more => Ok(Answer::Page {
+                headers: HeaderMap::new(),
+                body: Val::null(),
+                no_content: true,
+            }),
             Answer::Nothing(status) => Err(Error::new(
                 ErrorKind::Fetch,
                 format!(
@@ -229,24 +414,57 @@ impl Pages {
     fn take(
         &mut self,
         walk: Box<Walk>,
+        ahead: Ahead,
         headers: &HeaderMap,
         body: &Val,
         no_content: bool,
-    ) -> Result<RecordPage, Error> {
+    ) -> Result<Taken, Error> {
+        let mut walk = walk;
         let number = walk.progress().pages + 1;
         let said_more = walk.progress().said_more;
         let mut warnings = Vec::new();
         let is_one_object = !no_content && self.list.data_path.is_none() && body.is_object();
-        if !no_content && *self.begins_with_object.get_or_insert(is_one_object) != is_one_object {
+        let other_shape = !no_content
+            && self
+                .begins_with_object
+                .is_some_and(|object| object != is_one_object);
+        let (records, nothing) = match no_content || other_shape {
+            true => (Vec::new(), None),
+            false => self.records(body, number, &mut warnings)?,
+        };
+        if other_shape || nothing.is_some() {
+            let refused = walk.refuse(None);
+            if let Some(step) = refused.map_err(|error| self.paginate_error(&error, number))? {
+                self.settle(walk, ahead, step)?;
+                return Ok(Taken::Dropped);
+            }
+        }
+        if other_shape {
             // An error in disguise, it may be: as a record it would be one among many that gives nothing.
             let what = "the body is an object where the pages before were lists, or the other way round; if both are right, set data_path to the list in it";
             return Err(self.place(Error::new(ErrorKind::Extract, what), Some(number)));
         }
-        let (records, nothing) = match no_content {
-            true => (Vec::new(), None),
-            false => self.records(body, number, &mut warnings)?,
+        if !no_content {
+            self.begins_with_object = Some(is_one_object);
+        }
+        let step = walk
+            .accept(headers, body, &records)
+            .map_err(|error| self.paginate_error(&error, number))?;
+        if let Step::Dropped(_) = step {
+            self.settle(walk, ahead, step)?;
+            return Ok(Taken::Dropped);
+        }
+        let progress = walk.progress();
+        let total_reached = progress
+            .total
+            .is_some_and(|total| progress.records >= total);
+        let stands = match &step {
+            Step::Done(ending) => ending.result.is_ok(),
+            _ => true,
         };
-        let total_reached = self.step(walk, headers, body, &records, &mut warnings)?;
+        let bookmark = stands.then(|| walk.bookmark());
+        let counts = walk.counts();
+        self.settle(walk, ahead, step)?;
         if let Some(nothing) = nothing
             && (number == 1
                 || !self.ended_all_the_same(total_reached || nothing.is_null && !said_more))
@@ -254,14 +472,19 @@ impl Pages {
             let error = Error::new(ErrorKind::Extract, nothing.message);
             return Err(self.place(error, Some(number)));
         }
-        if number == 1 && self.list.data_path.is_none() && body.is_object() {
+        if let Some(bookmark) = bookmark {
+            self.bookmark = Some(bookmark);
+        }
+        if number == 1 && self.list.data_path.is_none() && body.is_object() && counts {
             self.end_of_one_object(headers, body, &records, &mut warnings)?;
         }
-        Ok(RecordPage {
+        warnings.append(&mut self.pending);
+        Ok(Taken::Page(RecordPage {
             records,
             warnings,
             is_one_object,
-        })
+            is_void: false,
+        }))
     }
 
     /// Whether the read is over for a reason that does not rest on this page's having no records: a page without the list (an error
@@ -286,15 +509,13 @@ impl Pages {
         let State::Reading { walk, .. } = &self.state else {
             return Ok(());
         };
-        if !self.counts_positions() {
-            return Ok(());
-        }
         if let Some(lists) = lists_in(body) {
             let what = format!(
                 "the body is an object, and it is read page by page: set selector.data_path to the list in it ({lists}), \
                  or to '.' if each page is one record"
             );
             self.state = State::Ended(End::Short(Cause::new("NoRecordsFound", what)));
+            self.bookmark = None;
             return Ok(());
         }
         let asked = self.request(walk, 1)?;
@@ -309,6 +530,7 @@ impl Pages {
                 .to_owned(),
         );
         self.state = State::Ended(End::Stop("SinglePage".to_owned()));
+        self.bookmark = None;
         Ok(())
     }
 
@@ -377,58 +599,6 @@ impl Pages {
             _ => {}
         }
         Ok((found.items, None))
-    }
-
-    /// Hears from the paginator what comes next, and asks for it at once where reading ahead is wanted. Says whether a total is
-    /// known and reached.
-    fn step(
-        &mut self,
-        mut walk: Box<Walk>,
-        headers: &HeaderMap,
-        body: &Val,
-        records: &[Val],
-        warnings: &mut Vec<String>,
-    ) -> Result<bool, Error> {
-        let number = walk.progress().pages + 1;
-        let step = walk
-            .accept(headers, body, records)
-            .map_err(|error| self.paginate_error(&error, number))?;
-        let progress = walk.progress();
-        let total_reached = progress
-            .total
-            .is_some_and(|total| progress.records >= total);
-        self.state = match step {
-            Step::Continue => {
-                let ahead = if self.read_ahead {
-                    Some(self.send(self.request(&walk, number + 1)?))
-                } else {
-                    None
-                };
-                State::Reading { walk, ahead }
-            }
-            Step::Done(ending) => {
-                warnings.extend(
-                    ending
-                        .warnings
-                        .iter()
-                        .map(|warning| self.with_settings_place(warning)),
-                );
-                State::Ended(match ending.result {
-                    Ok(stop) => End::Stop(stop.name().to_owned()),
-                    Err(shortfall) => End::Short(Cause::new(
-                        shortfall.name(),
-                        self.with_settings_place(&shortfall.to_string()),
-                    )),
-                })
-            }
-        };
-        Ok(total_reached)
-    }
-
-    /// Whether there is always a next position, so that only the answers can end the read.
-    fn counts_positions(&self) -> bool {
-        let style = self.list.pagination.style.or(self.api.pagination.style);
-        matches!(style, Some(Style::Offset | Style::Page))
     }
 
     /// Paginators speak of "the settings of this list"; only here it is known where these stand in a mapping.

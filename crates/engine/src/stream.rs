@@ -204,7 +204,7 @@ impl Read {
         };
         let (so_far_pages, so_far_records, so_far_entities) = {
             let mut tally = self.tally.lock();
-            tally.pages += 1;
+            tally.pages += u64::from(!page.is_void);
             tally.records += records.len() as u64;
             tally.take(mapped, &failures);
             tally.warn(page.warnings);

@@ -251,7 +251,7 @@ fn connection_settings_that_cannot_work() {
             (
                 "baseUrl: https://h\npaginationType: skip_token\n",
                 &[
-                    "c.yml:2: paginationType: `skip_token` is not known; did you mean `next_link`? (one of: none, offset, page, cursor, next_link, header_link)",
+                    "c.yml:2: paginationType: `skip_token` is not known; did you mean `next_link`? (one of: none, offset, page, cursor, next_link, header_link, auto)",
                 ],
             ),
             (
@@ -560,7 +560,7 @@ fn selectors_that_cannot_work() {
                 "pagination: {type: pages, size: many}\nendpoint: /x",
                 &[
                     "m.yml:4: resources[0].selector.pagination.size: must be a whole number of at least 1",
-                    "m.yml:4: resources[0].selector.pagination.type: `pages` is not known; did you mean `page`? (one of: none, offset, page, cursor, next_link, header_link)",
+                    "m.yml:4: resources[0].selector.pagination.type: `pages` is not known; did you mean `page`? (one of: none, offset, page, cursor, next_link, header_link, auto)",
                     "m.yml:5: resources[0].selector.endpoint: is not a known key",
                 ],
             ),

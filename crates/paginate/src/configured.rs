@@ -1,15 +1,16 @@
 //! The built-in styles as one configured value.
 
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 use longshore_jq::{Filter, Val};
 use serde_json::Value;
 use url::Url;
 
+use crate::auto::Discovery;
 use crate::ending::{Shortfall, StopReason};
 use crate::error::{Error, ErrorKind};
 use crate::ladder::{self, Onward, Signs};
 use crate::link_header::{has_links, link_target};
-use crate::page::Page;
+use crate::page::{Page, Progress};
 use crate::paginator::{Next, Paginator};
 use crate::path::Path;
 use crate::request::PageRequest;
@@ -20,9 +21,39 @@ use crate::token::PageToken;
 /// Records that are asked for where nothing else is said.
 const DEFAULT_SIZE: u64 = 100;
 
-/// A built-in style with its settings checked and compiled; made by [`Settings::build`].
+/// Settings, checked and compiled; made by [`Settings::build`].
 #[derive(Clone, Debug)]
-pub struct Configured {
+pub struct Configured(Built);
+
+#[derive(Clone, Debug)]
+enum Built {
+    Styled(Box<Styled>),
+    Auto(Box<Discovery>),
+}
+
+impl Configured {
+    pub(crate) fn new(settings: &Settings) -> Result<Configured, Vec<SettingProblem>> {
+        Ok(Configured(match settings.style {
+            Some(Style::Auto) => Built::Auto(Box::new(Discovery::new(settings)?)),
+            _ => Built::Styled(Box::new(Styled::new(settings)?)),
+        }))
+    }
+
+    fn inner(&self) -> &dyn Paginator {
+        match &self.0 {
+            Built::Styled(styled) => &**styled,
+            Built::Auto(discovery) => &**discovery,
+        }
+    }
+}
+
+impl Paginator for Configured {
+    forward! { self => self.inner() }
+}
+
+/// A built-in style.
+#[derive(Clone, Debug)]
+pub(crate) struct Styled {
     position: Position,
     size: Size,
     stop_when: Option<Filter>,
@@ -30,6 +61,8 @@ pub struct Configured {
     last_page: Option<Path>,
     total: TotalAt,
     max_pages: Option<u64>,
+    look_ahead: Option<u64>,
+    next_position: Option<Filter>,
 }
 
 /// How the position goes out and where the next one comes from.
@@ -100,7 +133,7 @@ enum Part {
     Body,
 }
 
-impl Paginator for Configured {
+impl Paginator for Styled {
     fn apply(&self, token: Option<&PageToken>, request: &mut PageRequest) -> Result<(), Error> {
         match (&self.position, token) {
             (Position::Off { .. }, None) => Ok(()),
@@ -152,6 +185,14 @@ impl Paginator for Configured {
         };
         match &self.position {
             Position::Off { explicit } => return Ok(self.off(*explicit, &signs, page)),
+            position if self.next_position.is_some() => {
+                signs.onward = Onward::Given {
+                    token: self.computed(position, page)?,
+                    looked_at: "`nextPosition`".to_owned(),
+                    end_when_absent: true,
+                    from_record: false,
+                };
+            }
             Position::Counted { start, records, .. } => {
                 let at = token
                     .map_or(Some(*start), PageToken::as_u64)
@@ -203,10 +244,44 @@ impl Paginator for Configured {
     fn max_pages(&self) -> Option<u64> {
         self.max_pages
     }
+
+    fn counts(&self, _: Option<&PageToken>) -> bool {
+        matches!(self.position, Position::Counted { .. })
+    }
+
+    fn ahead(
+        &self,
+        token: Option<&PageToken>,
+        page: &Page<'_>,
+        next: &PageToken,
+        limit: usize,
+    ) -> Vec<PageToken> {
+        let (Position::Counted { start, records, .. }, None, Some(next)) =
+            (&self.position, &self.next_position, next.as_u64())
+        else {
+            return Vec::new();
+        };
+        let at = token.map_or(Some(*start), PageToken::as_u64);
+        let step = next.saturating_sub(at.unwrap_or(next));
+        if step == 0 {
+            return Vec::new();
+        }
+        let limit = self
+            .look_ahead
+            .map_or(limit, |pages| usize::try_from(pages).unwrap_or(usize::MAX));
+        let end = match self.look_ahead {
+            // Asked for, whether they are there or not.
+            Some(_) => u64::MAX,
+            None => self.known_end(page, *start, *records).unwrap_or(0),
+        };
+        let positions = (1..).map_while(|n: u64| next.checked_add(step.checked_mul(n)?));
+        let positions = positions.take_while(|position| *position < end);
+        positions.take(limit).map(PageToken::from).collect()
+    }
 }
 
-impl Configured {
-    pub(crate) fn new(settings: &Settings) -> Result<Configured, Vec<SettingProblem>> {
+impl Styled {
+    pub(crate) fn new(settings: &Settings) -> Result<Styled, Vec<SettingProblem>> {
         let mut check = Check::default();
         let style = settings.style.unwrap_or(Style::None);
         let part = check.part(settings);
@@ -219,7 +294,7 @@ impl Configured {
         let link_path = check.path("nextLinkPath", &settings.next_link_path);
         let end_when_absent = settings.end_when_absent.unwrap_or(false);
         let position = match style {
-            Style::None => Position::Off {
+            Style::None | Style::Auto => Position::Off {
                 explicit: settings.explicit,
             },
             Style::Offset => Position::Counted {
@@ -260,7 +335,7 @@ impl Configured {
             },
         };
         let default_size = match style {
-            Style::None | Style::NextLink | Style::HeaderLink => None,
+            Style::None | Style::Auto | Style::NextLink | Style::HeaderLink => None,
             Style::Page => Some("size"),
             Style::Offset | Style::Cursor => Some("limit"),
         };
@@ -298,7 +373,7 @@ impl Configured {
         if let Some(place) = &size.place {
             check.place("sizeParam", place);
         }
-        let configured = Configured {
+        let configured = Styled {
             position,
             size,
             stop_when: check.filter("stopWhen", &settings.stop_when),
@@ -311,8 +386,70 @@ impl Configured {
                     .map_or(TotalAt::Known, TotalAt::Path),
             },
             max_pages: settings.max_pages,
+            look_ahead: settings.look_ahead,
+            next_position: check.filter("nextPosition", &settings.next_position),
         };
+        if configured.next_position.is_some() && style == Style::None {
+            check.problem("nextPosition", "needs a `type` that says where the position goes: cursor, page, offset or next_link");
+        }
         check.finish(configured)
+    }
+
+    /// The end, where the user's own rules say so; and an error, where the body cannot be a page.
+    pub(crate) fn spoken_end(&self, page: &Page<'_>) -> Result<Option<Next>, Error> {
+        must_be_a_page(page)?;
+        if self.stop_when(page)? == Some(true) {
+            return Ok(Some(Next::Complete(StopReason::StopWhen)));
+        }
+        let flag = self.flag(page)?.filter(|flag| !flag.more);
+        Ok(flag.map(|flag| Next::Complete(StopReason::Flag(flag.name))))
+    }
+
+    /// The position behind the last page, where a total tells it. A setting that may end the read before leaves it unknown.
+    fn known_end(&self, page: &Page<'_>, start: u64, records: bool) -> Option<u64> {
+        let (total, page_total) = self.totals(page).ok()?;
+        let largest = page.progress().largest_page.max(page.records() as u64);
+        let total = total.filter(|total| total.count >= page.read());
+        let pages = page_total.map(|pages| pages.count);
+        let positions = match records {
+            true => total
+                .map(|total| total.count)
+                .or(pages.and_then(|pages| pages.checked_mul(largest)))?,
+            false => pages.or(total.map(|total| total.count.div_ceil(largest.max(1))))?,
+        };
+        start.checked_add(positions)
+    }
+
+    /// What `nextPosition` says.
+    fn computed(&self, position: &Position, page: &Page<'_>) -> Result<Option<PageToken>, Error> {
+        let Some(filter) = &self.next_position else {
+            return Ok(None);
+        };
+        let found = filter.first(&whole_exchange(page)).map_err(|error| {
+            Error::new(ErrorKind::Expression, "`nextPosition` failed on the answer")
+                .with_source(error)
+        })?;
+        let Some(found) = found.filter(|found| !found.is_null() && found.as_bool() != Some(false))
+        else {
+            return Ok(None);
+        };
+        match position {
+            Position::Counted { .. } => match signs::whole(&found) {
+                Some(at) => Ok(Some(PageToken::from(at))),
+                None => Err(Error::new(
+                    ErrorKind::Position,
+                    "`nextPosition` must give a whole number for this type of paging, or null at the end",
+                )),
+            },
+            Position::Link { .. } => {
+                let link = signs::link_value("nextPosition", &found)?;
+                let url = link
+                    .map(|link| absolute(page.request(), link))
+                    .transpose()?;
+                Ok(url.map(PageToken::from))
+            }
+            _ => Ok(signs::token_value("nextPosition", &found)?.map(PageToken::from)),
+        }
     }
 
     /// Paging is off: what speaks of more is not passed over in silence.
@@ -503,6 +640,38 @@ fn offset_step(signs: &Signs) -> u64 {
         signs.largest_before
     };
     received.min(signs.asked.unwrap_or(u64::MAX))
+}
+
+/// What `nextPosition` is computed from. Names of headers are lower case, of several values the first counts.
+fn whole_exchange(page: &Page<'_>) -> Val {
+    let text_of = |headers: &http::HeaderMap| -> serde_json::Map<String, Value> {
+        let names = headers.keys();
+        names
+            .filter_map(|name| {
+                let text = headers.get(name)?.to_str().ok()?;
+                Some((name.as_str().to_owned(), Value::from(text)))
+            })
+            .collect()
+    };
+    let request = page.request();
+    let query: serde_json::Map<String, Value> = request
+        .url
+        .query_pairs()
+        .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
+        .collect();
+    let rest = serde_json::json!({
+        "headers": text_of(page.headers()),
+        "request": {
+            "method": request.method.as_str(),
+            "url": request.url.as_str(),
+            "query": query,
+            "headers": text_of(&request.headers),
+            "body": request.body,
+        },
+    });
+    let mut exchange = Val::from_json(&rest);
+    exchange.insert("body", page.value().clone());
+    exchange
 }
 
 /// A link as it stands, joined to the URL that it came from.

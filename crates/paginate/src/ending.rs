@@ -22,6 +22,8 @@ pub enum StopReason {
     EmptyPage,
     /// The page held fewer records than were asked for, and the server had honoured the size before.
     ShortPage,
+    /// The API knows no page at the next position, and the page before was not full.
+    NoSuchPage,
     /// A reason of a paginator of your own, in words.
     Other(String),
     /// One of the above, with something beside it that a person should look at.
@@ -61,6 +63,7 @@ impl StopReason {
             StopReason::LastPage(_) => "LastPage",
             StopReason::EmptyPage => "EmptyPage",
             StopReason::ShortPage => "ShortPage",
+            StopReason::NoSuchPage => "NoSuchPage",
             StopReason::Other(_) => "Other",
             StopReason::Doubtful { reason, .. } => reason.name(),
         }
@@ -85,6 +88,9 @@ impl fmt::Display for StopReason {
             StopReason::EmptyPage => f.write_str("the page holds no records"),
             StopReason::ShortPage => {
                 f.write_str("the page holds fewer records than were asked for")
+            }
+            StopReason::NoSuchPage => {
+                f.write_str("the API knows no page behind this one, which is not full")
             }
             StopReason::Other(reason) => f.write_str(reason),
             StopReason::Doubtful { reason, .. } => reason.fmt(f),

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::request::PageRequest;
 
+/// Where records usually say which they are.
+const IDENTIFIERS: [&str; 6] = ["id", "_id", "uuid", "guid", "key", "sys_id"];
+
 /// A 64-bit mark. It stands in checkpoints, so it is the same in every process and version: changing how it is made makes
 /// old checkpoints forget what they saw.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -36,6 +39,25 @@ impl Fingerprint {
         let mut mark = Mark::default();
         mark.json(record);
         mark.finish()
+    }
+
+    /// Of what a record is, whatever it holds by now: its identifier under a usual name, else all of it.
+    pub(crate) fn of_identity(record: &Val) -> Fingerprint {
+        let scalar = |name: &&str| {
+            let value = record.get(name)?;
+            (value.as_str().is_some_and(|text| !text.is_empty()) || value.is_number())
+                .then_some(value)
+        };
+        match IDENTIFIERS.iter().find_map(scalar) {
+            Some(identifier) => Fingerprint::of_record(identifier),
+            None => Fingerprint::of_record(record),
+        }
+    }
+
+    /// Of what the records of a page are, in order.
+    pub(crate) fn of_identities(records: &[Val]) -> Fingerprint {
+        let marks: Vec<Fingerprint> = records.iter().map(Fingerprint::of_identity).collect();
+        Fingerprint::of_page(&marks)
     }
 
     /// Of a page, from the marks of its records in order.

@@ -31,8 +31,8 @@
 //!     let body = Val::from_json(&answer);
 //!     let records = body.get("users").and_then(Val::as_array).unwrap_or_default();
 //!     match walk.accept(&HeaderMap::new(), &body, records)? {
-//!         Step::Continue => {}
-//!         Step::Done(ending) => assert_eq!(ending.result?.name(), "NoToken"),
+//!         Step::Continue | Step::Dropped(None) => {}
+//!         Step::Done(ending) | Step::Dropped(Some(ending)) => assert_eq!(ending.result?.name(), "NoToken"),
 //!     }
 //! }
 //! assert_eq!(asked, [
@@ -43,6 +43,9 @@
 //! # }
 //! ```
 
+mod auto;
+#[macro_use]
+mod paginator;
 mod configured;
 mod ending;
 mod error;
@@ -50,12 +53,12 @@ mod fingerprint;
 mod ladder;
 mod link_header;
 mod page;
-mod paginator;
 mod path;
 mod request;
 mod settings;
 mod signs;
 mod styles;
+mod survey;
 mod token;
 mod walk;
 
@@ -67,6 +70,6 @@ pub use page::{Page, Progress};
 pub use paginator::{Next, Paginator};
 pub use request::PageRequest;
 pub use settings::{SettingProblem, Settings, Style};
-pub use styles::{Cursor, HeaderLink, NextLink, Offset, PageNumber, SinglePage};
+pub use styles::{Auto, Cursor, HeaderLink, NextLink, Offset, PageNumber, SinglePage};
 pub use token::PageToken;
-pub use walk::{Checkpoint, DEFAULT_MAX_PAGES, EMPTY_PAGES, Ending, Step, Walk};
+pub use walk::{Bookmark, Checkpoint, DEFAULT_MAX_PAGES, EMPTY_PAGES, Ending, Step, Walk};

@@ -69,6 +69,11 @@ impl<'a> Page<'a> {
         self.records.len()
     }
 
+    /// The records of the page.
+    pub(crate) fn all(&self) -> &'a [Val] {
+        self.records
+    }
+
     /// The first record of the page.
     pub fn first_record(&self) -> Option<&'a Val> {
         self.records.first()
@@ -109,6 +114,8 @@ pub struct Progress {
     pub records: u64,
     /// Records of the largest page.
     pub largest_page: u64,
+    /// Records of the last page.
+    pub last_page: u64,
     /// Whether an earlier answer gave a position to go on from.
     pub had_token: bool,
     /// The largest total of records that an answer gave under a well-known name. Some APIs give it on the first page only, and one that

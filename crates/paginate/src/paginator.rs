@@ -3,10 +3,13 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use http::StatusCode;
+
 use crate::ending::{Shortfall, StopReason};
 use crate::error::Error;
-use crate::page::Page;
+use crate::page::{Page, Progress};
 use crate::request::PageRequest;
+use crate::settings::Settings;
 use crate::token::PageToken;
 
 /// A way of paging: from a position to a request, and from its answer to the next position or to the end.
@@ -78,6 +81,48 @@ pub trait Paginator: Debug + Send + Sync + 'static {
     fn max_pages(&self) -> Option<u64> {
         None
     }
+
+    /// Whether the position behind a token (`None` is the first page) is counted, in records or pages. Rows that come and go while a
+    /// list is read move what such positions mean, so a read that is resumed looks whether they did.
+    fn counts(&self, token: Option<&PageToken>) -> bool {
+        let _ = token;
+        false
+    }
+
+    /// Positions that follow `next` and are known before it is answered, in order and at most `limit`: they may be asked for side by side.
+    /// `next` is what [`Paginator::next`] just said of `page`, the answer to `token`.
+    ///
+    /// They are a guess that costs nothing but requests: the read still goes by what [`Paginator::next`] says of one page after the other, and an
+    /// answer to a position that it does not come to is thrown away.
+    fn ahead(
+        &self,
+        token: Option<&PageToken>,
+        page: &Page<'_>,
+        next: &PageToken,
+        limit: usize,
+    ) -> Vec<PageToken> {
+        let _ = (token, page, next, limit);
+        Vec::new()
+    }
+
+    /// What follows when the API refused to answer at this position: with a status that says so, or (`None`) with a success that is no page of
+    /// the list, an error inside it perhaps. `None` where that is the error that it looks like, which it is but for paginators that try
+    /// things out.
+    fn refused(
+        &self,
+        token: &PageToken,
+        status: Option<StatusCode>,
+        progress: &Progress,
+    ) -> Option<Next> {
+        let _ = (token, status, progress);
+        None
+    }
+
+    /// The settings that page the same way from this position on, for paginators that found them out by themselves.
+    fn found(&self, token: &PageToken) -> Option<Settings> {
+        let _ = token;
+        None
+    }
 }
 
 /// What follows a page.
@@ -89,32 +134,47 @@ pub enum Next {
     Complete(StopReason),
     /// Nothing that can be asked for, though the end is not proven.
     Incomplete(Shortfall),
+    /// The answer is no page of this list, so that its records do not count. What follows in its place is inside.
+    Discard(Box<Next>),
+}
+
+/// Forwards everything to the paginator inside: one that is forgotten would fall back to its default.
+macro_rules! forward {
+    ($self:ident => $inner:expr) => {
+        fn apply(&$self, token: Option<&PageToken>, request: &mut PageRequest) -> Result<(), Error> {
+            $inner.apply(token, request)
+        }
+
+        fn next(&$self, token: Option<&PageToken>, page: &Page<'_>) -> Result<Next, Error> {
+            $inner.next(token, page)
+        }
+
+        fn max_pages(&$self) -> Option<u64> {
+            $inner.max_pages()
+        }
+
+        fn counts(&$self, token: Option<&PageToken>) -> bool {
+            $inner.counts(token)
+        }
+
+        fn ahead(&$self, token: Option<&PageToken>, page: &Page<'_>, next: &PageToken, limit: usize) -> Vec<PageToken> {
+            $inner.ahead(token, page, next, limit)
+        }
+
+        fn refused(&$self, token: &PageToken, status: Option<StatusCode>, progress: &Progress) -> Option<Next> {
+            $inner.refused(token, status, progress)
+        }
+
+        fn found(&$self, token: &PageToken) -> Option<Settings> {
+            $inner.found(token)
+        }
+    };
 }
 
 impl<P: Paginator + ?Sized> Paginator for Arc<P> {
-    fn apply(&self, token: Option<&PageToken>, request: &mut PageRequest) -> Result<(), Error> {
-        (**self).apply(token, request)
-    }
-
-    fn next(&self, token: Option<&PageToken>, page: &Page<'_>) -> Result<Next, Error> {
-        (**self).next(token, page)
-    }
-
-    fn max_pages(&self) -> Option<u64> {
-        (**self).max_pages()
-    }
+    forward! { self => (**self) }
 }
 
 impl<P: Paginator + ?Sized> Paginator for Box<P> {
-    fn apply(&self, token: Option<&PageToken>, request: &mut PageRequest) -> Result<(), Error> {
-        (**self).apply(token, request)
-    }
-
-    fn next(&self, token: Option<&PageToken>, page: &Page<'_>) -> Result<Next, Error> {
-        (**self).next(token, page)
-    }
-
-    fn max_pages(&self) -> Option<u64> {
-        (**self).max_pages()
-    }
+    forward! { self => (**self) }
 }

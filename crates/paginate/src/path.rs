@@ -81,7 +81,7 @@ impl Path {
     }
 }
 
-fn is_plain(keys: &str) -> bool {
+pub(crate) fn is_plain(keys: &str) -> bool {
     let name = |key: &str| {
         !key.is_empty()
             && key

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::configured::Configured;
 use crate::error::{Error, ErrorKind};
 
@@ -11,9 +13,11 @@ use crate::error::{Error, ErrorKind};
 ///
 /// A path is dotted (`meta.after_cursor`), a literal key with dots in it (`@odata.nextLink`, tried first), jq when it begins
 /// with a dot and dots do not suffice (`.data[-1].id`), or a header of the answer (`header:X-Next-Cursor`).
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Settings {
     /// `type`. Default: [`Style::None`].
+    #[serde(rename = "type")]
     pub style: Option<Style>,
     /// `param`: the name that carries the position. With `paramIn: body` it may be a dotted path.
     ///
@@ -53,8 +57,18 @@ pub struct Settings {
     pub max_pages: Option<u64>,
     /// `endWhenAbsent`: a missing cursor or link is the end even on a full first page. Default: false.
     pub end_when_absent: Option<bool>,
+    /// `nextPosition`: jq over `{body, headers, request: {method, url, query, headers, body}}` that gives the next position: a value for
+    /// `param`, for [`Style::NextLink`] a URL. Null, false or nothing is the end.
+    pub next_position: Option<String>,
+    /// `lookAhead`: pages to ask for ahead of the one that is read, for [`Style::Page`] and [`Style::Offset`], whether they are there or not.
+    /// Default: as many as requests may be in flight, but only those that a total tells of.
+    pub look_ahead: Option<u64>,
     /// Whether `type: none` is written on the resource itself: then signs of more are warnings.
+    #[serde(skip)]
     pub explicit: bool,
+    /// Whether these are a [preset](Settings::preset), or stand over one: then nothing of the connection's names and paths is meant for them.
+    #[serde(skip)]
+    pub preset: bool,
 }
 
 /// The styles of paging.
@@ -73,6 +87,8 @@ pub enum Style {
     NextLink,
     /// `header_link`: the URL in the answer's header `Link` (RFC 8288), as it stands.
     HeaderLink,
+    /// `auto`: found out from the first answer, and trusted when the second page differs from the first.
+    Auto,
 }
 
 /// A setting that cannot be used.
@@ -90,13 +106,14 @@ impl fmt::Display for SettingProblem {
     }
 }
 
-const STYLES: [(Style, &str); 6] = [
+const STYLES: [(Style, &str); 7] = [
     (Style::None, "none"),
     (Style::Offset, "offset"),
     (Style::Page, "page"),
     (Style::Cursor, "cursor"),
     (Style::NextLink, "next_link"),
     (Style::HeaderLink, "header_link"),
+    (Style::Auto, "auto"),
 ];
 
 impl Style {
@@ -109,7 +126,21 @@ impl Style {
             "cursor",
             "next_link",
             "header_link",
+            "auto",
         ]
+    }
+}
+
+impl Serialize for Style {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Style {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -159,7 +190,8 @@ impl Settings {
     /// it names is meant for the resources.
     pub fn or(self, fallback: &Settings) -> Settings {
         let settled = fallback.style.filter(|style| *style != Style::None);
-        let other = matches!((self.style, settled), (Some(ours), Some(theirs)) if ours != theirs);
+        let other = self.preset
+            || matches!((self.style, settled), (Some(ours), Some(theirs)) if ours != theirs);
         let bound = if other {
             &Settings::default()
         } else {
@@ -184,8 +216,52 @@ impl Settings {
             stop_when: self.stop_when.or_else(|| bound.stop_when.clone()),
             max_pages: self.max_pages.or(fallback.max_pages),
             end_when_absent: self.end_when_absent.or(bound.end_when_absent),
+            next_position: self.next_position.or_else(|| bound.next_position.clone()),
+            look_ahead: self.look_ahead.or(fallback.look_ahead),
             explicit: self.explicit,
+            preset: self.preset,
         }
+    }
+
+    /// What is set, by its name in `selector.pagination` and as it is written there in YAML.
+    pub fn written(&self) -> Vec<(&'static str, String)> {
+        let number = |number: Option<u64>| number.map(|number| number.to_string());
+        let text = |text: &Option<String>| text.as_deref().map(quoted);
+        let all = [
+            ("type", self.style.map(|style| style.to_string())),
+            ("param", text(&self.param)),
+            ("paramIn", text(&self.param_in)),
+            ("sizeParam", text(&self.size_param)),
+            ("size", number(self.size)),
+            ("start", number(self.start.or(self.start_page))),
+            ("cursorPath", text(&self.cursor_path)),
+            ("nextLinkPath", text(&self.next_link_path)),
+            ("headerLinkRel", text(&self.header_link_rel)),
+            ("nextPosition", text(&self.next_position)),
+            ("hasMorePath", text(&self.has_more_path)),
+            ("lastPagePath", text(&self.last_page_path)),
+            ("totalPath", text(&self.total_path)),
+            ("stopWhen", text(&self.stop_when)),
+            (
+                "endWhenAbsent",
+                self.end_when_absent.map(|on| on.to_string()),
+            ),
+            ("maxPages", number(self.max_pages)),
+            ("lookAhead", number(self.look_ahead)),
+        ];
+        all.into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
+
+    /// The line of configuration that says the same: `pagination: {type: cursor, param: after}`.
+    pub fn line(&self) -> String {
+        let settings: Vec<String> = self
+            .written()
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        format!("pagination: {{{}}}", settings.join(", "))
     }
 
     /// Checks and compiles everything, once, before any request.
@@ -194,6 +270,22 @@ impl Settings {
     /// All settings that cannot be used, not only the first.
     pub fn build(&self) -> Result<Configured, Vec<SettingProblem>> {
         Configured::new(self)
+    }
+}
+
+/// Text as YAML takes it between braces.
+fn quoted(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && !matches!(
+            text,
+            "true" | "false" | "null" | "yes" | "no" | "on" | "off"
+        );
+    match plain {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "''")),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::link_header::link_target;
 use crate::page::Page;
 use crate::path::{Path, member};
+use crate::survey::plain_name;
 
 /// Page sizes that APIs use where the request names none.
 pub(crate) const USUAL_SIZES: [u64; 6] = [10, 20, 25, 30, 50, 100];
@@ -358,13 +359,32 @@ pub(crate) fn configured_total(
         return Ok(None);
     };
     let name = path.last_name();
-    let of_pages = PAGE_TOTALS.contains(&name) || PAGE_TOTAL_HEADER == name;
+    let of_pages = counts_pages(&plain_name(name));
     let total = Total {
         name: format!("`{}`", path.text()),
         count,
         configured: true,
     };
     Ok(Some((total, of_pages)))
+}
+
+/// Whether a name, without case and punctuation, is one of a number of pages.
+pub(crate) fn counts_pages(name: &str) -> bool {
+    const NAMES: [&str; 12] = [
+        "totalpages",
+        "totalpage",
+        "pages",
+        "pagecount",
+        "pagestotal",
+        "pagetotal",
+        "totalpagecount",
+        "numpages",
+        "numberofpages",
+        "nbpages",
+        "lastpage",
+        "maxpage",
+    ];
+    NAMES.contains(&name.trim_start_matches("x").trim_start_matches("wp"))
 }
 
 /// A next position of whatever style, with the line that reads it.
@@ -514,7 +534,7 @@ fn totals(page: &Page<'_>, names: &[&str]) -> Option<(String, u64)> {
 }
 
 /// A boolean, also as text or as 0 and 1. Anything else is no flag.
-fn boolean(value: &Val) -> Option<bool> {
+pub(crate) fn boolean(value: &Val) -> Option<bool> {
     match (value.as_bool(), value.as_str(), value.as_u64()) {
         (Some(flag), _, _) => Some(flag),
         (_, Some(text), _) if text.eq_ignore_ascii_case("true") || text == "1" => Some(true),
@@ -526,7 +546,7 @@ fn boolean(value: &Val) -> Option<bool> {
 }
 
 /// A whole number, also as text.
-fn whole(value: &Val) -> Option<u64> {
+pub(crate) fn whole(value: &Val) -> Option<u64> {
     let float = || {
         value
             .as_f64()
@@ -543,7 +563,7 @@ fn url_like(value: &Val) -> bool {
     value.as_str().is_some_and(looks_like_url)
 }
 
-fn looks_like_url(text: &str) -> bool {
+pub(crate) fn looks_like_url(text: &str) -> bool {
     text.starts_with('/') || text.starts_with('?') || text.contains("://")
 }
 

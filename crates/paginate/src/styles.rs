@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
+
 use crate::configured::Configured;
 use crate::error::{Error, ErrorKind};
-use crate::page::Page;
+use crate::page::{Page, Progress};
 use crate::paginator::{Next, Paginator};
 use crate::request::PageRequest;
 use crate::settings::{Settings, Style};
@@ -49,6 +51,7 @@ macro_rules! setter {
             Self(self.0.with(|settings| settings.$field = Some(value)))
         }
     };
+    ($(#[$doc:meta])* number $method:ident) => { setter!($(#[$doc])* number $method => $method); };
     ($(#[$doc:meta])* number $method:ident => $field:ident) => {
         $(#[$doc])*
         pub fn $method(self, value: u64) -> Self {
@@ -118,6 +121,22 @@ macro_rules! style {
             fn max_pages(&self) -> Option<u64> {
                 self.0.settings.max_pages
             }
+
+            fn counts(&self, token: Option<&PageToken>) -> bool {
+                self.0.get().is_ok_and(|paginator| paginator.counts(token))
+            }
+
+            fn ahead(&self, token: Option<&PageToken>, page: &Page<'_>, next: &PageToken, limit: usize) -> Vec<PageToken> {
+                self.0.get().map_or_else(|_| Vec::new(), |paginator| paginator.ahead(token, page, next, limit))
+            }
+
+            fn refused(&self, token: &PageToken, status: Option<StatusCode>, progress: &Progress) -> Option<Next> {
+                self.0.get().ok()?.refused(token, status, progress)
+            }
+
+            fn found(&self, token: &PageToken) -> Option<Settings> {
+                self.0.get().ok()?.found(token)
+            }
         }
     };
 }
@@ -147,6 +166,14 @@ macro_rules! common {
         setter! {
             /// How many records to ask for.
             number page_size => size
+        }
+        setter! {
+            /// Pages to ask for ahead of the one that is read, whether they are there or not; of styles that count.
+            number look_ahead
+        }
+        setter! {
+            /// jq over `{body, headers, request}` that gives the next position.
+            text next_position
         }
     };
 }
@@ -248,6 +275,18 @@ style! {
         setter! {
             /// A missing link is the end even on a full first page.
             on end_when_absent
+        }
+    }
+}
+
+style! {
+    /// Found out from the first answer: what speaks of a next page suggests how to ask for it, and a way is trusted when the second page
+    /// differs from the first. What is set here goes over what is found.
+    Auto, Style::Auto; {
+        common!();
+        setter! {
+            /// The name that carries the position, where that is known.
+            text param
         }
     }
 }

@@ -31,6 +31,8 @@ const AT_CONNECTION: &[(&str, &[&str])] = &[
     ("stopWhen", &["stopWhen"]),
     ("maxPages", &["maxPages"]),
     ("endWhenAbsent", &["endWhenAbsent"]),
+    ("nextPosition", &["nextPosition"]),
+    ("lookAhead", &["lookAhead"]),
 ];
 
 /// Older names of `paginationParam`, each for one style.
@@ -64,6 +66,8 @@ const MEANT_STYLES: &[(&str, &str)] = &[
     ("skip", "offset"),
     ("page_number", "page"),
     ("off", "none"),
+    ("automatic", "auto"),
+    ("detect", "auto"),
 ];
 
 /// The paging of the connection.
@@ -197,6 +201,8 @@ impl Reading {
             "totalPath" => settings.total_path = values::text(&node, findings),
             "stopWhen" => settings.stop_when = values::filled_text(&node, findings),
             "maxPages" => settings.max_pages = values::whole_number(&node, 1, findings),
+            "nextPosition" => settings.next_position = values::filled_text(&node, findings),
+            "lookAhead" => settings.look_ahead = values::whole_number(&node, 0, findings),
             "endWhenAbsent" => settings.end_when_absent = values::boolean(&node, findings),
             _ => {}
         }

@@ -258,6 +258,10 @@ struct Settings {
     stop_when: Option<Text>,
     /// Whether a missing position is the end, also on a full first page.
     end_when_absent: Option<Switch>,
+    /// jq over `{body, headers, request}` that gives the next position; null is the end.
+    next_position: Option<Text>,
+    /// Pages to ask for ahead, whether they are there or not.
+    look_ahead: Option<Number>,
     /// Pages after which a read is given up; 10,000 unless set.
     max_pages: Option<Number>,
     /// Seconds for one request with its whole answer; 30 unless set.
@@ -320,6 +324,7 @@ enum Style {
     Cursor,
     NextLink,
     HeaderLink,
+    Auto,
 }
 
 #[derive(JsonSchema)]
@@ -517,6 +522,10 @@ struct Paging {
     stop_when: Option<Text>,
     /// Whether a missing position is the end, also on a full first page.
     end_when_absent: Option<Switch>,
+    /// jq over `{body, headers, request}` that gives the next position; null is the end.
+    next_position: Option<Text>,
+    /// Pages to ask for ahead, whether they are there or not.
+    look_ahead: Option<Number>,
     /// Pages after which a read is given up.
     max_pages: Option<Number>,
 }

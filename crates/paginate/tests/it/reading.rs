@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use longshore_jq::Val;
-use longshore_paginate::{Error, PageRequest, Paginator, Shortfall, Step, StopReason, Walk};
+use longshore_paginate::{
+    Error, PageRequest, Paginator, Settings, Shortfall, Step, StopReason, Walk,
+};
 use serde_json::{Value, json};
 
 pub(crate) const BASE: &str = "https://api.example.com/v1/items?keep=a%20b";
@@ -15,6 +17,8 @@ pub(crate) struct Reply {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
     pub(crate) records: Vec<Value>,
+    /// The API does not like the request.
+    pub(crate) refused: Option<StatusCode>,
 }
 
 impl Reply {
@@ -29,6 +33,7 @@ impl Reply {
             headers: HeaderMap::new(),
             body,
             records,
+            refused: None,
         }
     }
 
@@ -40,6 +45,13 @@ impl Reply {
         let mut body = json!({"items": records});
         merge(&mut body, more);
         Reply::of(body, "/items")
+    }
+
+    pub(crate) fn refusal(status: u16) -> Reply {
+        Reply {
+            refused: Some(StatusCode::from_u16(status).unwrap()),
+            ..Reply::of(json!({"error": "unknown parameter"}), "/none")
+        }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Reply {
@@ -64,6 +76,8 @@ pub(crate) struct Read {
     pub(crate) requests: Vec<PageRequest>,
     pub(crate) result: Result<StopReason, Shortfall>,
     pub(crate) warnings: Vec<String>,
+    /// What `auto` found.
+    pub(crate) found: Option<Settings>,
 }
 
 impl Read {
@@ -115,20 +129,29 @@ pub(crate) fn try_read(
         let reply = server(&request);
         requests.push(request);
         let records: Vec<Val> = reply.records.iter().map(Val::from_json).collect();
-        ids.extend(
-            reply
-                .records
-                .iter()
-                .filter_map(|record| record["id"].as_u64()),
-        );
-        if let Step::Done(ending) =
-            walk.accept(&reply.headers, &Val::from_json(&reply.body), &records)?
-        {
+        let refused = match reply.refused {
+            Some(status) => walk.refuse(Some(status))?,
+            None => None,
+        };
+        let step = match refused {
+            Some(step) => step,
+            None => walk.accept(&reply.headers, &Val::from_json(&reply.body), &records)?,
+        };
+        if !matches!(step, Step::Dropped(_)) {
+            ids.extend(
+                reply
+                    .records
+                    .iter()
+                    .filter_map(|record| record["id"].as_u64()),
+            );
+        }
+        if let Step::Done(ending) | Step::Dropped(Some(ending)) = step {
             return Ok(Read {
                 ids,
                 requests,
                 result: ending.result,
                 warnings: ending.warnings,
+                found: walk.found(),
             });
         }
     }

@@ -23,7 +23,8 @@ use crate::{Answer, Call, Pages};
 /// - `idempotent`: applying a position twice is applying it once;
 /// - `advances`: each token leads to another request, which the API understands;
 /// - `token-survives-serde`: a token that was stored and read again leads to the same request;
-/// - `terminates`: a read ends, for a positive reason, within three requests more than there are pages;
+/// - `terminates`: a read ends, for a positive reason, within three requests more than there are pages (what it
+///   [discards](Next::Discard) does not count);
 /// - `complete-is-all`: whatever the number of records (none, one, a page, a page and one …), Complete is said only after all of them;
 /// - `malformed-is-no-end`: a first page whose sign of more cannot be read is an error, a shortfall or goes on, but is not Complete.
 ///
@@ -192,6 +193,10 @@ impl<A: ModelApi> Check<'_, A> {
             );
             let onwards = match &next {
                 Next::Continue(next) => Some((next.clone(), self.applied(Some(next)))),
+                Next::Discard(instead) => match &**instead {
+                    Next::Continue(next) => Some((next.clone(), self.applied(Some(next)))),
+                    _ => None,
+                },
                 _ => None,
             };
             if onwards.as_ref().is_some_and(|(_, next)| *next == request) {
@@ -211,13 +216,22 @@ impl<A: ModelApi> Check<'_, A> {
                     &format!("page {requests} of a sound API is an error: {error}"),
                 ),
             };
+            if let Step::Dropped(_) = step {
+                got -= page.records.len() as u64;
+                most += 1;
+                if requests > 64 + of {
+                    self.broken("terminates", "it throws away one page after the other");
+                }
+            }
             match (step, onwards) {
-                (Step::Continue, Some(onwards)) => (token, request) = (Some(onwards.0), onwards.1),
-                (Step::Continue, None) => self.broken(
+                (Step::Continue | Step::Dropped(None), Some(onwards)) => {
+                    (token, request) = (Some(onwards.0), onwards.1)
+                }
+                (Step::Continue | Step::Dropped(None), None) => self.broken(
                     "pure",
                     &format!("asked twice about page {requests}, it goes on and ends ({next:?})"),
                 ),
-                (Step::Done(ending), _) => {
+                (Step::Done(ending) | Step::Dropped(Some(ending)), _) => {
                     return self.ended(
                         ending.result.map_err(|shortfall| shortfall.to_string()),
                         got,

@@ -1,0 +1,673 @@
+//! Everything in an answer that may have to do with paging, whatever it is called and wherever around the records it stands.
+//!
+//! [`signs`](crate::signs) reads a few names that are trusted as they are. This is for those who try what they find before they trust it.
+
+use http::HeaderMap;
+use longshore_jq::Val;
+
+use crate::link_header::link_target;
+use crate::page::Page;
+use crate::path::is_plain;
+use crate::signs::{self, Flag, Total};
+
+/// How deep the way to a field may be.
+const DEPTH: usize = 5;
+
+/// Objects that hold what there is to say about a list, by their names without case and punctuation.
+const CONTAINERS: [&str; 34] = [
+    "meta",
+    "metadata",
+    "page",
+    "paging",
+    "pagination",
+    "pageinfo",
+    "pageable",
+    "pager",
+    "pagemeta",
+    "pagecontext",
+    "paginginfo",
+    "pagingmetadata",
+    "paginationinfo",
+    "links",
+    "link",
+    "cursors",
+    "cursor",
+    "responsemetadata",
+    "result",
+    "results",
+    "response",
+    "data",
+    "search",
+    "hits",
+    "info",
+    "header",
+    "headers",
+    "resultset",
+    "resultinfo",
+    "envelope",
+    "list",
+    "next",
+    "summary",
+    "navigation",
+];
+
+/// Beginnings and names of a value that leads to the next page.
+const TOKENS: [&str; 16] = [
+    "continuationtoken",
+    "continuation",
+    "skiptoken",
+    "aftercursor",
+    "endcursor",
+    "cursor",
+    "after",
+    "marker",
+    "scrollid",
+    "bookmark",
+    "pagetoken",
+    "resumptiontoken",
+    "resumetoken",
+    "lastevaluatedkey",
+    "lastkey",
+    "pagestate",
+];
+
+/// Of these only where a list is described: elsewhere they name other things.
+const VAGUE_TOKENS: [&str; 8] = [
+    "cursor",
+    "after",
+    "marker",
+    "bookmark",
+    "next",
+    "continuation",
+    "lastkey",
+    "nextid",
+];
+
+const MORE: [&str; 13] = [
+    "more",
+    "moreavailable",
+    "morerecords",
+    "morepages",
+    "moreresults",
+    "moreitems",
+    "moredata",
+    "istruncated",
+    "truncated",
+    "nextpageexists",
+    "nextavailable",
+    "nextpageavailable",
+    "incomplete",
+];
+
+const LAST: [&str; 18] = [
+    "last",
+    "islast",
+    "lastpage",
+    "islastpage",
+    "done",
+    "isdone",
+    "endofstream",
+    "endoflist",
+    "isend",
+    "end",
+    "eof",
+    "finished",
+    "complete",
+    "iscomplete",
+    "exhausted",
+    "nomore",
+    "isfinal",
+    "finalpage",
+];
+
+const TOTALS: [&str; 24] = [
+    "total",
+    "totalcount",
+    "totalitems",
+    "totalresults",
+    "totalelements",
+    "totalrecords",
+    "totalsize",
+    "totalhits",
+    "totalentries",
+    "totalrows",
+    "totalnumber",
+    "totaldocs",
+    "totalobjects",
+    "totalitemcount",
+    "totalrecordcount",
+    "totalresultcount",
+    "totalmatches",
+    "numfound",
+    "nbhits",
+    "odatacount",
+    "recordstotal",
+    "count",
+    "itemcount",
+    "recordcount",
+];
+
+const PAGE_ECHOES: [&str; 14] = [
+    "page",
+    "pageindex",
+    "pagenumber",
+    "pageno",
+    "pagenum",
+    "pagenr",
+    "currentpage",
+    "current",
+    "currentpagenumber",
+    "number",
+    "pageid",
+    "p",
+    "currentpageindex",
+    "thispage",
+];
+
+const OFFSET_ECHOES: [&str; 12] = [
+    "offset",
+    "skip",
+    "start",
+    "startat",
+    "startindex",
+    "from",
+    "startrow",
+    "startposition",
+    "firstresult",
+    "begin",
+    "startfrom",
+    "pageoffset",
+];
+
+const SIZE_ECHOES: [&str; 13] = [
+    "limit",
+    "size",
+    "pagesize",
+    "perpage",
+    "maxresults",
+    "top",
+    "take",
+    "itemsperpage",
+    "rows",
+    "pagelimit",
+    "ps",
+    "resultsperpage",
+    "recordsperpage",
+];
+
+/// One field around the records.
+#[derive(Debug)]
+pub(crate) struct Field<'p> {
+    /// As a setting takes it.
+    pub(crate) path: String,
+    /// Its keys, from the top.
+    pub(crate) keys: Vec<&'p str>,
+    /// Its own name without case and punctuation.
+    pub(crate) name: String,
+    parent: String,
+    /// It stands where lists are described.
+    known_place: bool,
+    pub(crate) value: Val,
+}
+
+/// A counted position that an answer repeats.
+#[derive(Debug)]
+pub(crate) struct Echo {
+    pub(crate) key: String,
+    pub(crate) at: u64,
+}
+
+/// All fields around the records of a page.
+#[derive(Debug)]
+pub(crate) struct Survey<'p> {
+    page: &'p Page<'p>,
+    pub(crate) fields: Vec<Field<'p>>,
+    /// Lists of links, each with the way to the next one.
+    link_lists: Vec<(String, Option<String>)>,
+}
+
+impl<'p> Survey<'p> {
+    pub(crate) fn of(page: &'p Page<'p>) -> Survey<'p> {
+        let mut survey = Survey {
+            page,
+            fields: Vec::new(),
+            link_lists: Vec::new(),
+        };
+        if !page.body_is_the_record() {
+            survey.visit(page.value(), &[], true);
+        }
+        survey
+    }
+
+    fn visit(&mut self, object: &'p Val, keys: &[&'p str], known: bool) {
+        let page = self.page;
+        let holds_the_list = object
+            .keys()
+            .into_iter()
+            .any(|key| is_the_list(page, object.get(key)));
+        let known = known || holds_the_list;
+        for key in object.keys() {
+            let Some(value) = object.get(key) else {
+                continue;
+            };
+            let mut keys = keys.to_vec();
+            keys.push(key);
+            let name = plain_name(key);
+            if let Some(items) = value.as_array() {
+                if let Some(next) = next_of_links(items) {
+                    let list = path_of(&keys, true);
+                    self.link_lists.push((list, next));
+                }
+                continue;
+            }
+            if value.is_object() {
+                let a_record = page.records() == 1 && page.first_record() == Some(value);
+                if keys.len() < DEPTH && !a_record {
+                    let known = known && CONTAINERS.contains(&name.as_str());
+                    self.visit(value, &keys, known);
+                }
+                continue;
+            }
+            let parent = match keys.len() {
+                0 | 1 => String::new(),
+                n => plain_name(keys[n - 2]),
+            };
+            self.fields.push(Field {
+                path: path_of(&keys, false),
+                name,
+                parent,
+                known_place: known,
+                value: value.clone(),
+                keys,
+            });
+        }
+    }
+
+    /// Links to the next page, by the path of each; and whether there is a place for one that is empty.
+    pub(crate) fn links(&self) -> (Vec<String>, bool) {
+        let (mut links, mut empty) = (Vec::new(), false);
+        for field in &self.fields {
+            let inside = matches!(field.name.as_str(), "href" | "url" | "link" | "uri");
+            let of_next = matches!(field.parent.as_str(), "next" | "nextpage" | "nextlink");
+            let named = field.name.starts_with("next") || field.name.ends_with("nextlink");
+            let only_a_link = ["link", "url", "uri", "href"]
+                .iter()
+                .any(|end| field.name.ends_with(end));
+            if !(named || inside && of_next) {
+                continue;
+            }
+            match field.value.as_str() {
+                Some("") => empty = true,
+                Some(text) if only_a_link || signs::looks_like_url(text) => {
+                    links.push(field.path.clone())
+                }
+                None if field.value.is_null() => empty = true,
+                _ => {}
+            }
+        }
+        for (list, next) in &self.link_lists {
+            match next {
+                Some(select) => links.push(format!("{list}{select}")),
+                None => empty = true,
+            }
+        }
+        for name in self.page.headers().keys() {
+            let plain = plain_name(name.as_str());
+            if name != http::header::LINK
+                && plain.contains("next")
+                && self.page.header(name).is_some_and(signs::looks_like_url)
+            {
+                links.push(format!("header:{name}"));
+            }
+        }
+        (links, empty)
+    }
+
+    /// Values that lead to the next page; and whether there is a place for one that is empty.
+    pub(crate) fn tokens(&self) -> (Vec<Field<'p>>, bool) {
+        let (mut tokens, mut empty) = (Vec::new(), false);
+        for field in &self.fields {
+            if !field.names_a_token() {
+                continue;
+            }
+            let surely = field.name.ends_with("token") || field.name.ends_with("cursor");
+            match signs::token_value(&field.name, &field.value) {
+                Ok(Some(_))
+                    if !surely && field.value.as_str().is_some_and(signs::looks_like_url) => {}
+                Ok(Some(_))
+                    if field
+                        .value
+                        .as_str()
+                        .is_some_and(|text| text.contains("://")) => {}
+                Ok(Some(_)) => tokens.push(field.copy()),
+                Ok(None) => empty = true,
+                Err(_) => {}
+            }
+        }
+        // Names that say "next" leave less doubt than others.
+        tokens.sort_by_key(|field| !(field.name.starts_with("next") || field.parent == "next"));
+        for name in self.page.headers().keys() {
+            let plain = plain_name(name.as_str());
+            let plain = ["xms", "x"]
+                .iter()
+                .find_map(|prefix| plain.strip_prefix(prefix))
+                .unwrap_or(&plain);
+            let next = plain.contains("next")
+                || plain.contains("continuation")
+                || matches!(plain, "cursor" | "aftercursor" | "endcursor");
+            if !next
+                || name == http::header::LINK
+                || plain.contains("hasnext")
+                || plain.contains("prev")
+            {
+                continue;
+            }
+            match self.page.header(name) {
+                Some(text) if !signs::looks_like_url(text) => tokens.push(Field {
+                    path: format!("header:{name}"),
+                    keys: Vec::new(),
+                    name: plain.trim_start_matches("pagination").to_owned(),
+                    parent: String::new(),
+                    known_place: true,
+                    value: Val::from(text),
+                }),
+                Some(_) => {}
+                None => empty = true,
+            }
+        }
+        (tokens, empty)
+    }
+
+    /// A flag, and its path where that is none of the well-known ones.
+    pub(crate) fn flag(&self) -> Option<(Flag, Option<String>)> {
+        if let Some(flag) = signs::flag(self.page) {
+            return Some((flag, None));
+        }
+        let more = self.fields.iter().find_map(|field| {
+            let name = field.name.as_str();
+            let named = name.starts_with("hasmore")
+                || name.starts_with("hasnext")
+                || field.known_place && MORE.contains(&name);
+            named
+                .then(|| signs::boolean(&field.value))
+                .flatten()
+                .map(|more| (field, more))
+        });
+        let last = || {
+            self.fields.iter().find_map(|field| {
+                let named = field.known_place && LAST.contains(&field.name.as_str());
+                named
+                    .then(|| field.value.as_bool())
+                    .flatten()
+                    .map(|last| (field, !last))
+            })
+        };
+        more.or_else(last).map(|(field, more)| {
+            let name = format!("`{}`", field.path);
+            (Flag { name, more }, Some(field.path.clone()))
+        })
+    }
+
+    /// The name of a setting for a flag's path: whether truthy is more or the end.
+    pub(crate) fn flag_is_of_last(&self, path: &str) -> bool {
+        let field = self.fields.iter().find(|field| field.path == path);
+        field.is_some_and(|field| LAST.contains(&field.name.as_str()))
+    }
+
+    /// Totals of records and of pages, each with its path where that is none of the well-known ones.
+    pub(crate) fn totals(&self) -> [Option<(Total, Option<String>)>; 2] {
+        let known = |total: Option<Total>| total.map(|total| (total, None));
+        let records = self.page.records() as u64;
+        let of_records = self.fields.iter().find_map(|field| {
+            let name = match field.name.as_str() {
+                // `hits: {total: {value: 55}}`
+                "value" => field.parent.as_str(),
+                name => name,
+            };
+            let count = signs::whole(&field.value)?;
+            let named = (field.known_place || field.name == "value") && TOTALS.contains(&name);
+            let counts_the_page =
+                name.ends_with("count") && !name.starts_with("total") && count <= records;
+            (named && count >= records && !counts_the_page).then(|| field.total(count))
+        });
+        let of_pages = self.fields.iter().find_map(|field| {
+            let count = signs::whole(&field.value).filter(|_| field.value.as_str().is_none())?;
+            (field.known_place && signs::counts_pages(&field.name)).then(|| field.total(count))
+        });
+        let header = |pages: bool| {
+            self.page.headers().keys().find_map(|name| {
+                let plain = plain_name(name.as_str());
+                let named = plain.contains("total") && plain.contains("page") == pages;
+                let count = named
+                    .then(|| self.page.header(name))
+                    .flatten()?
+                    .parse()
+                    .ok()?;
+                let total = Total {
+                    name: format!("header `{name}`"),
+                    count,
+                    configured: false,
+                };
+                Some((total, Some(format!("header:{name}"))))
+            })
+        };
+        let fits = |(total, path): (Total, Option<String>)| {
+            (total.count >= records).then_some((total, path))
+        };
+        [
+            known(signs::record_total(self.page, None))
+                .and_then(fits)
+                .or(of_records)
+                .or_else(|| header(false).and_then(fits)),
+            known(signs::page_total(self.page))
+                .or(of_pages)
+                .or_else(|| header(true)),
+        ]
+    }
+
+    /// The number of the first page, as the answer repeats it.
+    pub(crate) fn page_echo(&self) -> Option<Echo> {
+        self.echo(&PAGE_ECHOES)
+    }
+
+    /// The offset of the first record, as the answer repeats it.
+    pub(crate) fn offset_echo(&self) -> Option<Echo> {
+        self.echo(&OFFSET_ECHOES)
+    }
+
+    /// What the answer calls the size of a page.
+    pub(crate) fn size_name(&self) -> Option<&str> {
+        let named =
+            |field: &&Field<'p>| field.known_place && SIZE_ECHOES.contains(&field.name.as_str());
+        let sized = |field: &&Field<'p>| signs::whole(&field.value).is_some_and(|size| size > 0);
+        self.fields
+            .iter()
+            .filter(named)
+            .find(sized)?
+            .keys
+            .last()
+            .copied()
+    }
+
+    /// Only 0 and 1 are numbers of a first page.
+    fn echo(&self, names: &[&str]) -> Option<Echo> {
+        self.fields.iter().find_map(|field| {
+            let named = field.known_place && names.contains(&field.name.as_str());
+            let at = signs::whole(&field.value).filter(|at| named && *at <= 1)?;
+            let key = (*field.keys.last()?).to_owned();
+            Some(Echo { key, at })
+        })
+    }
+
+    /// The names of query parameters in all links of the answer, which know them.
+    pub(crate) fn names_in_links(&self) -> Vec<String> {
+        let of_fields = self.fields.iter().filter_map(|field| field.value.as_str());
+        let urls = of_fields
+            .filter(|text| signs::looks_like_url(text))
+            .map(str::to_owned);
+        let rels = ["self", "first", "last", "prev", "next"];
+        let of_header = rels
+            .iter()
+            .filter_map(|rel| link_target(self.page.headers(), rel));
+        let urls = urls.chain(of_header);
+        let joined = urls.filter_map(|url| self.page.request().url.join(&url).ok());
+        joined
+            .flat_map(|url| {
+                url.query_pairs()
+                    .map(|(name, _)| name.into_owned())
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Whether the header `Link` leads anywhere, if only back.
+    pub(crate) fn has_link_header(&self) -> bool {
+        let to = |rel: &&str| link_target(self.page.headers(), rel).is_some();
+        ["prev", "previous", "first", "last"]
+            .iter()
+            .any(|rel| to(&rel))
+    }
+
+    /// Whether a key somewhere has this beginning.
+    pub(crate) fn has_key(&self, beginning: &str) -> bool {
+        self.fields
+            .iter()
+            .any(|field| field.keys.iter().any(|key| key.starts_with(beginning)))
+    }
+}
+
+impl<'p> Field<'p> {
+    fn names_a_token(&self) -> bool {
+        let name = self.name.as_str();
+        if name.starts_with("prev") || name.contains("before") {
+            return false;
+        }
+        let of_next = self.parent == "next"
+            && matches!(
+                name,
+                "cursor" | "token" | "after" | "id" | "offset" | "page" | "key" | "startingafter"
+            );
+        let named = name.starts_with("next") && name.len() > "next".len()
+            || TOKENS.contains(&name)
+            || name == "next";
+        let vague = VAGUE_TOKENS.contains(&name);
+        of_next
+            || named
+                && (!vague
+                    || self.known_place
+                    || self.parent == "pageinfo"
+                    || self.parent == "cursors")
+    }
+
+    fn total(&self, count: u64) -> (Total, Option<String>) {
+        let total = Total {
+            name: format!("`{}`", self.path),
+            count,
+            configured: false,
+        };
+        (total, Some(self.path.clone()))
+    }
+
+    fn copy(&self) -> Field<'p> {
+        Field {
+            path: self.path.clone(),
+            keys: self.keys.clone(),
+            name: self.name.clone(),
+            parent: self.parent.clone(),
+            known_place: self.known_place,
+            value: self.value.clone(),
+        }
+    }
+
+    /// The name of the object that it stands in, as it is spelled there.
+    pub(crate) fn container(&self) -> Option<&'p str> {
+        let above = self.keys.iter().rev().skip(1);
+        above.copied().find(|key| plain_name(key) != "next")
+    }
+}
+
+fn is_the_list(page: &Page<'_>, value: Option<&Val>) -> bool {
+    let items = value.and_then(Val::as_array).unwrap_or_default();
+    !items.is_empty() && items.len() == page.records() && items.first() == page.first_record()
+}
+
+/// Of a list of links, how to select the next one; `None` inside where there is none. Other lists are none of links.
+fn next_of_links(items: &[Val]) -> Option<Option<String>> {
+    const RELATIONS: [&str; 2] = ["rel", "relation"];
+    const TARGETS: [&str; 4] = ["href", "url", "link", "uri"];
+    let first = items.first()?;
+    let relation = RELATIONS.iter().find(|name| first.get(name).is_some())?;
+    let target = TARGETS.iter().find(|name| first.get(name).is_some())?;
+    let next = |item: &Val| {
+        item.get(relation)
+            .and_then(Val::as_str)
+            .is_some_and(|rel| rel == "next")
+    };
+    Some(
+        items
+            .iter()
+            .any(next)
+            .then(|| format!("[] | select(.{relation} == \"next\") | .{target}")),
+    )
+}
+
+/// A name without case and punctuation.
+pub(crate) fn plain_name(name: &str) -> String {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// The path of some keys: dotted where that says it, literal for a single key, else jq.
+fn path_of(keys: &[&str], jq: bool) -> String {
+    let dotted = keys.join(".");
+    let plain = keys.iter().all(|key| is_plain(key) && !key.contains('.'));
+    match (keys, plain) {
+        ([key], false) if !jq && !key.starts_with('.') && !key.contains(['[', '|', '(', '"']) => {
+            (*key).to_owned()
+        }
+        (_, true) if !jq => dotted,
+        _ => {
+            let keys: Vec<String> = keys
+                .iter()
+                .map(|key| format!("[{}]", serde_json::Value::from(*key)))
+                .collect();
+            format!(".{}", keys.concat())
+        }
+    }
+}
+
+/// Names that the caller's request has already: query parameters, and members of a JSON body by their dotted paths.
+pub(crate) fn names_of_request(page: &Page<'_>) -> (Vec<String>, Vec<String>) {
+    let request = page.request();
+    let query = request
+        .url
+        .query_pairs()
+        .map(|(name, _)| name.into_owned())
+        .collect();
+    let mut body = Vec::new();
+    if let Some(value) = &request.body {
+        names_of_body(value, "", 3, &mut body);
+    }
+    (query, body)
+}
+
+fn names_of_body(value: &serde_json::Value, at: &str, depth: usize, names: &mut Vec<String>) {
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        if key.is_empty() || key.contains('.') {
+            continue;
+        }
+        let path = format!("{at}{key}");
+        if inner.is_object() && depth > 0 {
+            names_of_body(inner, &format!("{path}."), depth - 1, names);
+        }
+        names.push(path);
+    }
+}
+
+/// Whether the headers say that the answer follows JSON:API, whose parameters are written with brackets.
+pub(crate) fn is_json_api(headers: &HeaderMap) -> bool {
+    let content = headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    content.is_some_and(|content| content.contains("vnd.api+json"))
+}
