@@ -104,8 +104,8 @@ pub(crate) struct Discovery {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Position {
-    Found(Way),
-    Trying(Trying),
+    Found(Box<Way>),
+    Trying(Box<Trying>),
 }
 
 /// A way of paging, and a position on it.
@@ -372,13 +372,13 @@ impl Position {
 
     fn found(settings: &Settings, at: PageToken) -> PageToken {
         let settings = settings.clone();
-        Position::Found(Way { settings, at }).token()
+        Position::Found(Box::new(Way { settings, at })).token()
     }
 
     /// The way that is asked by.
     fn way(&self) -> Result<&Way, Error> {
         let way = match self {
-            Position::Found(way) => Some(way),
+            Position::Found(way) => Some(&**way),
             Position::Trying(trying) => trying.ways.first(),
         };
         way.ok_or_else(|| Error::new(ErrorKind::Position, "no way is left to be tried"))
@@ -393,7 +393,7 @@ impl Position {
 impl Trying {
     fn next(self) -> Next {
         if !self.ways.is_empty() {
-            return Next::Continue(Position::Trying(self).token());
+            return Next::Continue(Position::Trying(Box::new(self)).token());
         }
         if let Some(evidence) = self.evidence {
             return Next::Incomplete(Shortfall::Truncated {

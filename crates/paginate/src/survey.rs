@@ -522,10 +522,8 @@ impl<'p> Survey<'p> {
 
     /// Whether the header `Link` leads anywhere, if only back.
     pub(crate) fn has_link_header(&self) -> bool {
-        let to = |rel: &&str| link_target(self.page.headers(), rel).is_some();
-        ["prev", "previous", "first", "last"]
-            .iter()
-            .any(|rel| to(&rel))
+        let to = |rel: &str| link_target(self.page.headers(), rel).is_some();
+        ["prev", "previous", "first", "last"].into_iter().any(to)
     }
 
     /// Whether a key somewhere has this beginning.
