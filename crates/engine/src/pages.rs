@@ -183,6 +183,7 @@ impl Pages {
     }
 
     /// Where the read stands after the page that was given last.
+    #[allow(dead_code)]
     pub(crate) fn bookmark(&self) -> Option<&Bookmark> {
         self.bookmark.as_ref()
     }

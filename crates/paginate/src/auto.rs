@@ -5,6 +5,7 @@
 //! found, stands in the token, so that one value serves any number of reads and a read goes on in another process.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
 use longshore_jq::Val;
@@ -18,6 +19,7 @@ use crate::fingerprint::Fingerprint;
 use crate::link_header::link_target;
 use crate::page::{Page, Progress};
 use crate::paginator::{Next, Paginator};
+use crate::path::is_plain;
 use crate::request::PageRequest;
 use crate::settings::{SettingProblem, Settings, Style};
 use crate::signs::{self, USUAL_SIZES};
@@ -98,6 +100,8 @@ pub(crate) struct Discovery {
     /// How the first page is asked for.
     first: Styled,
     alone: Styled,
+    /// The ways that were built last, so that expressions in them are compiled once and not for each page. It changes no result.
+    built: Arc<Mutex<Vec<(Settings, Arc<Styled>)>>>,
 }
 
 /// The token of a read whose way is found, or is being looked for.
@@ -170,6 +174,7 @@ impl Discovery {
             own: settings.clone(),
             first: Styled::new(&first)?,
             alone: Styled::new(&alone)?,
+            built: Arc::default(),
         })
     }
 
@@ -199,7 +204,21 @@ impl Discovery {
         }
     }
 
-    fn styled(&self, way: &Settings) -> Result<Styled, Error> {
+    fn styled(&self, way: &Settings) -> Result<Arc<Styled>, Error> {
+        const KEPT: usize = 64;
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, styled)) = built.iter().find(|(settings, _)| settings == way) {
+            return Ok(styled.clone());
+        }
+        let styled = Arc::new(self.compile(way)?);
+        if built.len() == KEPT {
+            built.remove(0);
+        }
+        built.push((way.clone(), styled.clone()));
+        Ok(styled)
+    }
+
+    fn compile(&self, way: &Settings) -> Result<Styled, Error> {
         Styled::new(&self.merged(way)).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             Error::new(ErrorKind::Setting, problems.join("; "))
@@ -234,10 +253,12 @@ impl Discovery {
         };
         let mut trials: Vec<Way> = Vec::new();
         for settings in ways {
+            if trials.len() == most {
+                break;
+            }
             if let Ok(Next::Continue(at)) = self
                 .styled(&settings)
                 .and_then(|styled| styled.next(None, page))
-                && trials.len() < most
             {
                 trials.push(Way { settings, at });
             }
@@ -462,6 +483,8 @@ struct Evidence {
     more: Option<String>,
     end: Option<StopReason>,
     flag_path: Option<String>,
+    /// A flag speaks of more, under whatever name.
+    by_flag: bool,
     total_path: Option<String>,
     /// Of totals: of pages only.
     counts_pages_only: bool,
@@ -497,7 +520,9 @@ impl Evidence {
             if link_target(page.headers(), "next").is_some() {
                 return Some("the header `Link` with rel=\"next\"".to_owned());
             }
-            let place = links.first().or(tokens.first().map(|field| &field.path));
+            let stands_at_the_end_too = |field: &&Field<'_>| records > 0 || field.says_next();
+            let token = tokens.iter().find(stands_at_the_end_too);
+            let place = links.first().or(token.map(|field| &field.path));
             place.map(|path| format!("`{path}`"))
         };
         // Positions also stand on last pages, where a flag tells that they are.
@@ -526,6 +551,7 @@ impl Evidence {
             more,
             end,
             flag_path,
+            by_flag: flag.is_some(),
             total_path,
             counts_pages_only: total.is_none() && pages.is_some(),
             has_total: total.is_some(),
@@ -676,6 +702,7 @@ impl<'s, 'p> Finder<'s, 'p> {
             more: None,
             end: None,
             flag_path: None,
+            by_flag: false,
             total_path: None,
             counts_pages_only: false,
             has_total: false,
@@ -726,12 +753,17 @@ impl<'s, 'p> Finder<'s, 'p> {
     fn tokens(&mut self, evidence: &Evidence) {
         let (tokens, _) = self.survey.tokens();
         for field in tokens {
+            // What stands on the last page as well leads to an empty one, again and again.
+            let unsaid = evidence.flag_path.is_none() && !evidence.by_flag && !field.says_next();
+            let list = self.path_to_list().filter(|_| unsaid);
+            let stop_when = list.map(|list| format!("{list} | length == 0"));
             for name in self.names_for(&field) {
                 for (part, name) in self.places(&name, field.container()) {
                     let way = Settings {
                         param: Some(name),
                         param_in: part,
                         cursor_path: Some(field.path.clone()),
+                        stop_when: stop_when.clone(),
                         ..Settings::of(Style::Cursor)
                     };
                     self.push(way, evidence);
@@ -783,6 +815,7 @@ impl<'s, 'p> Finder<'s, 'p> {
                 [&CURSOR_NAMES[..], &["next", "continuation", "marker"]].concat(),
             ),
         };
+        let lower: Vec<String> = own.iter().map(|name| lower_first(name)).collect();
         let hinted = self
             .hints
             .iter()
@@ -795,6 +828,7 @@ impl<'s, 'p> Finder<'s, 'p> {
         let mut names: Vec<String> = Vec::new();
         let all = hinted
             .chain(own.into_iter().filter(|name| !name.is_empty()))
+            .chain(lower.iter().map(String::as_str))
             .chain(known);
         for name in all {
             if !names.iter().any(|known| known == name) {
@@ -957,31 +991,35 @@ impl<'s, 'p> Finder<'s, 'p> {
     }
 
     fn path_to_last_identifier(&self) -> Option<String> {
-        let body = self.page.value();
-        if body.as_array().is_some() {
+        if self.page.value().as_array().is_some() {
             return Some(".[-1].id".to_owned());
         }
+        Some(format!("{} | .[-1].id", self.path_to_list()?))
+    }
+
+    /// jq to the list in an object body.
+    fn path_to_list(&self) -> Option<String> {
+        let body = self.page.value();
         let is_list = |value: &Val| {
             value.as_array().is_some_and(|items| {
                 items.len() == self.page.records() && items.first() == self.page.first_record()
             })
         };
-        let find = |object: &Val| {
-            object
-                .keys()
-                .into_iter()
-                .find(|key| object.get(key).is_some_and(is_list))
-                .map(|key| format!("[{}]", Value::from(key)))
+        let step = |key: &str| match is_plain(key) && !key.contains(['.', '-', '@', '$']) {
+            true => format!(".{key}"),
+            false => format!(".[{}]", Value::from(key)),
         };
-        let top = find(body);
+        let find = |object: &Val| {
+            let found = |key: &&str| object.get(key).is_some_and(is_list);
+            object.keys().into_iter().find(found).map(step)
+        };
         let below = || {
             body.keys().into_iter().find_map(|key| {
                 let inner = find(body.get(key)?)?;
-                Some(format!("[{}]{inner}", Value::from(key)))
+                Some(format!("{}{inner}", step(key)))
             })
         };
-        let list = top.or_else(below)?;
-        Some(format!(".{list} | .[-1].id"))
+        find(body).or_else(below)
     }
 
     /// Adds a way, with the paths that tell its end where the well-known ones do not.
@@ -1017,6 +1055,13 @@ fn is_cursor_name(name: &str) -> bool {
 
 fn last_part(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
+}
+
+/// `NextMarker` as `nextMarker`: what answers capitalise, parameters often do not.
+fn lower_first(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().into_iter().flat_map(char::to_lowercase);
+    first.chain(letters).collect()
 }
 
 /// `nextPageToken` without its `next`: what the parameter is most likely called.

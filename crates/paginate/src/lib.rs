@@ -54,6 +54,7 @@ mod ladder;
 mod link_header;
 mod page;
 mod path;
+mod presets;
 mod request;
 mod settings;
 mod signs;

@@ -545,6 +545,15 @@ impl<'p> Field<'p> {
                 name,
                 "cursor" | "token" | "after" | "id" | "offset" | "page" | "key" | "startingafter"
             );
+        // A position that is no number is none that could be counted.
+        let text = || {
+            let text = self.value.as_str();
+            text.is_some_and(|text| !text.is_empty()) && signs::whole(&self.value).is_none()
+        };
+        let of_counts = OFFSET_ECHOES.contains(&name) || name == "page";
+        if self.known_place && of_counts && text() {
+            return true;
+        }
         let named = name.starts_with("next") && name.len() > "next".len()
             || TOKENS.contains(&name)
             || name == "next";
@@ -555,6 +564,13 @@ impl<'p> Field<'p> {
                     || self.known_place
                     || self.parent == "pageinfo"
                     || self.parent == "cursors")
+    }
+
+    /// Whether it says that there is a next page: other positions are of this page's end, and stand there on the last page as well.
+    pub(crate) fn says_next(&self) -> bool {
+        self.name.starts_with("next")
+            || self.parent.starts_with("next")
+            || self.name.contains("continuation")
     }
 
     fn total(&self, count: u64) -> (Total, Option<String>) {

@@ -5,6 +5,7 @@
     reason = "the servers of these tests may assume what they are asked"
 )]
 
+mod auto;
 mod defects;
 mod guards;
 mod ladder;
