@@ -101,8 +101,10 @@ pub(crate) struct Discovery {
     first: Styled,
     alone: Styled,
     /// The ways that were built last, so that expressions in them are compiled once and not for each page. It changes no result.
-    built: Arc<Mutex<Vec<(Settings, Arc<Styled>)>>>,
+    built: Arc<Mutex<Built>>,
 }
+
+type Built = Vec<(Settings, Arc<Styled>)>;
 
 /// The token of a read whose way is found, or is being looked for.
 #[derive(Clone, Debug, Deserialize, Serialize)]
