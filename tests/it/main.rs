@@ -9,6 +9,7 @@
 mod cancel;
 mod changed;
 mod connection;
+mod container;
 mod deletion;
 mod first_start;
 mod matrix;
