@@ -17,11 +17,13 @@ fuzz_target!(|body: &[u8]| {
         (Err(error), Ok(_)) => assert_eq!(error.kind(), ErrorKind::TooDeep, "{error}"),
         (Ok(_), Err(error)) => panic!("takes what is no JSON: {error}"),
     }
-    // The engine reads into its own values: the same answers.
-    match (json::read::<Val>(body), ours) {
-        (Ok(value), Ok(ours)) => assert!(same(&value.to_json(), &ours), "{value:?} is not {ours}"),
-        (Err(_), Err(_)) => {}
-        (value, ours) => panic!("{value:?} is not {ours:?}"),
+    // The engine reads into its own values, at once or where somebody looks: the same answers.
+    for read in [json::read::<Val>(body), json::read_with(body, |text| Val::read_page(text))] {
+        match (read, &ours) {
+            (Ok(value), Ok(ours)) => assert!(same(&value.to_json(), ours), "{value:?} is not {ours}"),
+            (Err(_), Err(_)) => {}
+            (value, ours) => panic!("{value:?} is not {ours:?}"),
+        }
     }
 });
 
