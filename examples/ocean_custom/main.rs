@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ocean_custom [--config FILE] [--mapping FILE] [--once] [--kind KIND]…                sync into Port
-//! ocean_custom … [--dry-run | --validate | --replay FILE | --output FILE] [--record FILE]  look, check, or write elsewhere
+//! ocean_custom … [--dry-run | --plan | --validate | --replay FILE | --output FILE] [--record FILE]  look, check, or write elsewhere
 //! ocean_custom … --shard INDEX/COUNT --shard-dir DIR                                    sync a part
 //! ocean_custom reconcile DIR [--config FILE] [--mapping FILE]                           delete what no part has seen
 //! ocean_custom init [--infer | --blueprints FILE] [--dry-run] [--config FILE] [--mapping FILE]
@@ -79,6 +79,9 @@ pub(crate) struct Arguments {
         requires = "mapping"
     )]
     replay: Option<PathBuf>,
+    /// Say what a sync would create, change and delete at Port, as text and as JSON, and write nothing.
+    #[arg(long, conflicts_with_all = ["validate", "dry_run", "replay", "output", "shard"])]
+    plan: bool,
     /// Write the entities into this file, one JSON line each, instead of into Port; `-` is stdout.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["validate", "dry_run", "replay"])]
     output: Option<PathBuf>,
@@ -153,6 +156,10 @@ async fn sync(arguments: &Arguments) -> Result<bool, Stop> {
     if arguments.dry_run || arguments.replay.is_some() {
         signals::end_at_once(progress.clone());
         return dry_run::run(&config, &arguments.kind, &traffic, &progress).await;
+    }
+    if arguments.plan {
+        signals::end_at_once(progress.clone());
+        return run::plan(config, arguments, &traffic, &progress).await;
     }
     match &arguments.output {
         Some(file) => run::into_file(config, arguments, file, &traffic, &progress).await,

@@ -1,12 +1,16 @@
 //! Syncs into Port: one, one part of one, or one after the other until told to stop. And one into a file.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_engine::config::{Config, Listen, Listener, ShardSettings};
 use longshore_engine::runtime::{News, NoSync, Runtime, Server, Stopped, Telemetry, serve};
-use longshore_engine::shard::ShardSink;
-use longshore_engine::{Cancel, NdjsonSink, PortSink, PortSinkOptions, Report, Sink, SyncOptions};
+use longshore_engine::shard::{Shard, ShardSink};
+use longshore_engine::{
+    Cancel, FileState, MemoryState, NdjsonSink, PlanSink, PortSink, PortSinkOptions, Report, Sink,
+    SyncOptions, SyncState,
+};
 
 use crate::progress::{Progress, say};
 use crate::report::{print, summarize};
@@ -37,8 +41,16 @@ pub(crate) async fn run(
     let shards = Shards::default();
     let make_sink = {
         let (config, shard, shards) = (config.clone(), shard.clone(), shards.clone());
+        let state = state_of(
+            &config,
+            shard.as_ref().map(|(settings, _)| settings.shard),
+            polls,
+        );
         move |mapping: &_| -> Arc<dyn Sink> {
-            let sink = PortSink::new(port.clone()).options(PortSinkOptions::from(mapping));
+            let mut sink = PortSink::new(port.clone()).options(PortSinkOptions::from(mapping));
+            if let Some(state) = &state {
+                sink = sink.state(state.clone());
+            }
             match &shard {
                 None => Arc::new(sink),
                 Some((settings, folder)) => {
@@ -110,6 +122,56 @@ pub(crate) async fn into_file(
     if !to_stdout {
         print(&report)?;
     }
+    Ok(report.is_clean())
+}
+
+/// What one sync leaves behind for the next: in a file where the settings name one, else in memory for as long as there is a next.
+fn state_of(config: &Config, shard: Option<Shard>, polls: bool) -> Option<Arc<dyn SyncState>> {
+    match &config.run.sync_state {
+        Some(file) => {
+            let mut file = file.clone().into_os_string();
+            if let Some(shard) = shard {
+                // Shards work side by side, and each knows its own entities.
+                file.push(format!(".shard-{}-of-{}", shard.index(), shard.count()));
+            }
+            Some(Arc::new(FileState::new(file)))
+        }
+        None if polls => Some(Arc::new(MemoryState::new())),
+        None => None,
+    }
+}
+
+/// Compares with Port and writes nothing. Whether all is well.
+pub(crate) async fn plan(
+    config: Config,
+    arguments: &Arguments,
+    traffic: &Traffic,
+    progress: &Progress,
+) -> Result<bool, Stop> {
+    let port = port_client(&config)?;
+    let config = match config.mapping {
+        Some(_) => config,
+        None => with_mapping(config.clone(), &port, progress).await?,
+    };
+    check_kinds(&config, &arguments.kind)?;
+    let engine = build(&config, traffic, progress, None)?;
+    let mut options = SyncOptions::new();
+    if !arguments.kind.is_empty() {
+        options = options.kinds(&arguments.kind);
+    }
+    let how = config.mapping.as_ref().map(PortSinkOptions::from);
+    let sink = PlanSink::new(port).options(how.unwrap_or_default());
+    let report = engine.sync_with(&options, &sink).await;
+    let plan = sink.plan();
+    summarize(
+        &report,
+        progress,
+        "all of it read completely, and nothing was written",
+    );
+    say(&plan);
+    let json = serde_json::to_string(&plan).map_err(|error| Stop::Failed(error.to_string()))?;
+    // Whoever closed stdout has no use for the plan; the exit code still tells.
+    let _ = writeln!(std::io::stdout(), "{json}");
     Ok(report.is_clean())
 }
 

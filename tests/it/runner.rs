@@ -198,6 +198,59 @@ async fn a_kind_that_the_mapping_has_not_is_refused_with_those_that_it_has() {
     assert!(api.requests().is_empty());
 }
 
+// --plan
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_text_on_stderr_and_one_json_object_on_stdout_and_writes_nothing() {
+    let port = PortDouble::new()
+        .stale_entity("user", "1")
+        .stale_entity("user", "old");
+    let (api_server, port_server) = (users().serve().await, port.serve().await);
+    let program = Program::reading(&api_server)
+        .port(&port_server)
+        .mapping(USERS);
+    let ended = program.arguments(&["--plan"]).run().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let plan = &ended.report()["blueprints"]["user"];
+    assert_eq!(plan["create"], json!({"count": 1, "samples": ["2"]}));
+    assert_eq!(plan["change"]["count"], 1);
+    assert_eq!(plan["delete"], json!({"count": 1, "samples": ["old"]}));
+    let summary = ended.summary().join("\n");
+    assert!(
+        summary.contains("user: 1 to create, 1 to change, 1 to delete, 0 unchanged"),
+        "{summary}"
+    );
+    for call in [PortCall::UpsertMany, PortCall::DeleteMany] {
+        assert_eq!(port.count(call), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_state_on_file_saves_the_next_process_the_question_what_has_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state");
+    let port = PortDouble::new();
+    let (api_server, port_server) = (users().serve().await, port.serve().await);
+    for (upserted, unchanged) in [(Some(2), None), (None, Some(2))] {
+        let program = Program::reading(&api_server)
+            .port(&port_server)
+            .mapping(USERS)
+            .variable("OCEAN__SYNC_STATE", file.to_str().unwrap());
+        let ended = program.arguments(&["--once"]).run().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let report = ended.report();
+        assert_eq!(
+            report["upserted"].as_u64(),
+            upserted.or(Some(0)),
+            "{report}"
+        );
+        assert_eq!(report["unchanged"].as_u64(), unchanged, "{report}");
+        port.advance(std::time::Duration::from_secs(60));
+    }
+    assert_eq!(port.count(PortCall::Search), 0);
+    assert!(file.exists());
+}
+
 // The report
 
 #[tokio::test(flavor = "multi_thread")]

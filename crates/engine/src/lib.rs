@@ -81,7 +81,10 @@ pub use longshore_mapping::Expression;
 pub use ndjson::NdjsonSink;
 pub use options::SyncOptions;
 pub use outcome::{Cause, Complete, Outcome, Verdict};
-pub use port::{AllowEmpty, FileState, MemoryState, PortSink, PortSinkOptions, SyncState};
+pub use port::{
+    AllowEmpty, BlueprintPlan, FileState, HeldBack, MemoryState, Plan, PlanSink, Planned,
+    PlannedChange, PortSink, PortSinkOptions, SyncState,
+};
 pub use resource::{InvalidResource, ParameterSource, Problem, Resource, ResourceBuilder};
 pub use rules::{AnswerRules, StatusAction};
 pub use sink::{Evidence, Mark, Reconciled, Rejection, Seen, Sink, WithheldDelete, Written};

@@ -171,17 +171,19 @@ fn switches_have_the_reference_s_defaults_but_for_dependents() {
     assert!(!plain.delete_dependent_entities);
     assert!(plain.create_missing_related_entities);
     assert!(plain.enable_merge_entity);
+    assert!(plain.skip_unchanged);
     assert_eq!(plain.entity_deletion_threshold, 0.9);
     assert_eq!(plain.allow_empty, AllowEmpty::No);
 
     for switches in [
-        "deleteDependentEntities: true\ncreateMissingRelatedEntities: false\nenableMergeEntity: false\nentityDeletionThreshold: 0.5\nallowEmpty: [user, team]\n",
-        "delete_dependent_entities: 'Yes'\ncreate_missing_related_entities: OFF\nenable_merge_entity: 0\nentity_deletion_threshold: '.5'\nallow_empty: [user, team]\n",
+        "deleteDependentEntities: true\ncreateMissingRelatedEntities: false\nenableMergeEntity: false\nskipUnchanged: false\nentityDeletionThreshold: 0.5\nallowEmpty: [user, team]\n",
+        "delete_dependent_entities: 'Yes'\ncreate_missing_related_entities: OFF\nenable_merge_entity: 0\nskip_unchanged: no\nentity_deletion_threshold: '.5'\nallow_empty: [user, team]\n",
     ] {
         let written = mapping(&format!("{switches}{resources}"));
         assert!(written.delete_dependent_entities);
         assert!(!written.create_missing_related_entities);
         assert!(!written.enable_merge_entity);
+        assert!(!written.skip_unchanged);
         assert_eq!(written.entity_deletion_threshold, 0.5);
         let blueprints = BTreeSet::from(["user".to_owned(), "team".to_owned()]);
         assert_eq!(written.allow_empty, AllowEmpty::Blueprints(blueprints));

@@ -48,6 +48,8 @@ pub struct RunSettings {
     pub listen: Listen,
     /// `shard`: which part of everything this process reads.
     pub shard: Option<ShardSettings>,
+    /// `syncState`: the file that keeps digests of what Port acknowledged from one sync to the next.
+    pub sync_state: Option<PathBuf>,
     /// `clientTimeout`: for one request to Port.
     pub client_timeout: Option<Duration>,
     /// `logLevel` as written.
@@ -134,6 +136,8 @@ pub(super) fn read(
     let client_timeout = client_timeout.map(|node| values::seconds(&node, findings));
     let log_level = top.take(&["logLevel"], findings);
     let log_level = log_level.map(|node| values::filled_text(&node, findings));
+    let sync_state = top.take(&["syncState"], findings);
+    let sync_state = sync_state.map(|node| values::filled_text(&node, findings));
     let listen = top.take(&["listen"], findings);
     let listen = listen.map(|node| listen_at(&node, findings));
     let shard = shard(&mut around.shard, around.job_index.take(), findings);
@@ -143,6 +147,7 @@ pub(super) fn read(
         scheduled_resync_interval: values::all_or_nothing(interval)?.flatten(),
         listen: values::all_or_nothing(listen)?.unwrap_or(Listen::Unset),
         shard: shard?,
+        sync_state: values::all_or_nothing(sync_state)?.map(PathBuf::from),
         client_timeout: values::all_or_nothing(client_timeout)?,
         log_level: values::all_or_nothing(log_level)?,
     };

@@ -131,6 +131,8 @@ struct ConnectionFile {
     initialize_port_resources: Option<Switch>,
     /// The folder with the blueprints and the mapping of a new integration; `.port/resources` unless set.
     resources_path: Option<Text>,
+    /// File that keeps digests of what Port acknowledged from one sync to the next, so that Port need not be asked what has changed.
+    sync_state: Option<Text>,
     /// Whether Port gets masked examples of raw records; true unless set.
     send_raw_data_examples: Option<Switch>,
     /// Where health and metrics are answered while polling: an address and a port, or `none`; `0.0.0.0:8000` unless set.

@@ -1,12 +1,13 @@
 //! Port as the place that entities go to, and what may be deleted there.
 
 mod changed;
+mod plan;
 mod reconcile;
 mod same;
 mod state;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use longshore_port_client::{Delete, PortClient, Upsert};
 use uuid::Uuid;
 
 use self::changed::Changed;
+pub use self::plan::{BlueprintPlan, HeldBack, Plan, PlanSink, Planned, PlannedChange};
 pub use self::state::{FileState, MemoryState, SyncState};
 use self::waiting::{PASSES, Refused};
 use crate::config::Mapping;
@@ -196,7 +198,8 @@ impl Sink for PortSink {
 
     async fn reconcile(&self, evidence: Evidence) -> Result<Reconciled, Error> {
         let evidence = reconcile::allow_empty(&self.options, evidence);
-        let stale = reconcile::find(&self.client, &self.options, &evidence).await?;
+        let none = HashMap::new();
+        let stale = reconcile::find(&self.client, &self.options, &evidence, &none).await?;
         let mut reconciled = Reconciled {
             withheld: stale.withheld.into_iter().map(|(why, _)| why).collect(),
             ..Reconciled::default()

@@ -1,6 +1,6 @@
 //! What is gone, and may be deleted.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use longshore_port_client::{
@@ -26,11 +26,12 @@ pub(super) struct Stale<'e> {
     pub(super) withheld: Vec<(WithheldDelete, Vec<String>)>,
 }
 
-/// Compares what Port lists as ours with what was seen.
+/// Compares what Port lists as ours with what was seen. `joining` is what will be ours and is not listed yet, by blueprint.
 pub(super) async fn find<'e>(
     client: &PortClient,
     options: &PortSinkOptions,
     evidence: &'e Evidence,
+    joining: &HashMap<String, usize>,
 ) -> Result<Stale<'e>, Error> {
     let mut stale = Stale::default();
     let Mark(Some(began)) = evidence.mark() else {
@@ -66,7 +67,7 @@ pub(super) async fn find<'e>(
             .collect();
         let share = Share {
             stale: identifiers.len(),
-            owned,
+            owned: owned + joining.get(&blueprint).copied().unwrap_or_default(),
         };
         if options.create_missing_related_entities {
             // Port would create it again, as a placeholder (R11).
