@@ -1,6 +1,6 @@
 //! Whole scenarios: configuration in, requests to an API in process, a catalog in a double of Port.
 //!
-//! Time is paused and nothing leaves the process, but for `runner`, which starts the `ocean_custom` program.
+//! Time is paused and nothing leaves the process, but for `runner` and `crash`, which start the `ocean_custom` program.
 #![allow(
     clippy::unwrap_used,
     reason = "what cannot be set up should fail the test"
@@ -10,6 +10,7 @@ mod cancel;
 mod changed;
 mod connection;
 mod container;
+mod crash;
 mod deletion;
 mod first_start;
 mod matrix;

@@ -78,6 +78,13 @@ impl Program {
         Ended::of(output)
     }
 
+    /// Starts it, and leaves what becomes of it to others. What it prints is lost.
+    pub(crate) fn spawn(&self) -> std::process::Child {
+        let mut command = self.command();
+        command.stdout(Stdio::null()).stderr(Stdio::inherit());
+        command.spawn().unwrap()
+    }
+
     /// Runs it with a stdout that is closed after this many lines.
     pub(crate) async fn run_for_lines(self, lines: usize) -> Ended {
         let output = off_thread(move || {
