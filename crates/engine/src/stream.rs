@@ -453,7 +453,12 @@ impl Tally {
             skipped: self.mapped.skipped,
             failed: self.failed + self.failed_parents,
             misconfigured: self.mapped.misconfigured.clone(),
-            misconfigured_samples: self.mapped.samples.clone(),
+            misconfigured_samples: self
+                .mapped
+                .samples
+                .iter()
+                .map(|(field, sample)| (field.clone(), sample.to_string()))
+                .collect(),
             always_null: self.mapped.always_null().map(str::to_owned).collect(),
             warnings: self.warnings.iter().cloned().collect(),
             causes,

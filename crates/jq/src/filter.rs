@@ -4,7 +4,7 @@ use crate::builtins::{self, Data};
 use crate::error::{CompileError, EvalError, EvalErrorKind};
 use crate::fail;
 use crate::limits::{self, Evaluation, Limit};
-use crate::native::{self, Expr, Stop, View};
+use crate::native::{self, Absent, Expr, Stop, View};
 use crate::syntax::{self, Def, Tm, each_part, parse};
 use crate::val::Val;
 use jaq_core::compile::Undefined;
@@ -190,6 +190,24 @@ impl Filter {
         });
         let all: Result<Vec<Val>, Exn<'_, Val>> = outputs.collect();
         finish(&evaluation, all)
+    }
+
+    /// The keys that the expression asks the record for and that are not there: why its answer is null, most likely. Those of programs
+    /// that change or define things by themselves are not known.
+    ///
+    /// ```
+    /// use longshore_jq::{Filter, Val};
+    ///
+    /// let record = Val::from_json(&serde_json::json!({"owner": {"mail": "a@b"}}));
+    /// let absent = Filter::compile(".owner.email | ascii_downcase")?.absent(&record);
+    /// assert_eq!((absent[0].path.join("."), absent[0].key.as_str()), ("owner".into(), "email"));
+    /// # Ok::<(), longshore_jq::CompileError>(())
+    /// ```
+    pub fn absent(&self, record: &Val) -> Vec<Absent> {
+        match &self.0.program {
+            Program::Native(expr) => native::absent(expr, record),
+            Program::Constant(_) | Program::Jaq(_) => Vec::new(),
+        }
     }
 
     /// The output of an expression that is a literal, such as `"user"` or `true`.

@@ -62,8 +62,10 @@ mod native;
 mod syntax;
 mod val;
 
+pub use builtins::at_time;
 pub use error::{CompileError, EvalError, EvalErrorKind};
 pub use filter::{Filter, Output};
 pub use limits::{MAX_MEMORY, MAX_TIME};
+pub use native::Absent;
 pub use syntax::MAX_PROGRAM;
 pub use val::{MAX_DEPTH, Val};

@@ -1,6 +1,6 @@
 //! One value of a mapping: as written, and compiled.
 
-use longshore_jq::{CompileError, EvalError, EvalErrorKind, Filter, Output, Val};
+use longshore_jq::{Absent, CompileError, EvalError, EvalErrorKind, Filter, Output, Val};
 use serde_json::{Map, Value};
 
 /// A value of a mapping as written: a jq expression, or a search query whose leaves are jq.
@@ -86,6 +86,22 @@ impl Source {
         }
     }
 
+    /// The keys that it asks the record for in vain.
+    pub(crate) fn absent(&self, record: &Val) -> Vec<Absent> {
+        match self {
+            Source::Jq(filter) => filter.absent(record),
+            Source::Search(_) => Vec::new(),
+        }
+    }
+
+    /// As it is written.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Source::Jq(filter) => filter.source().to_owned(),
+            Source::Search(_) => "a search query".to_owned(),
+        }
+    }
+
     /// Whether it looks for a parameter that a nested read attaches to its records: `.__ticket_id`.
     pub(crate) fn reads_parameters(&self) -> bool {
         match self {
@@ -100,6 +116,28 @@ impl Source {
 pub(crate) enum Given<'v> {
     Jq(Output<'v>),
     Search(Value),
+}
+
+impl Given<'_> {
+    /// For people: the value, or why there is none.
+    pub(crate) fn from_first<'v>(
+        output: Result<Option<impl Into<Given<'v>>>, impl Into<Failed>>,
+    ) -> Result<Option<Value>, String> {
+        match output {
+            Ok(None) => Ok(None),
+            Ok(Some(given)) => Ok(Some(match given.into() {
+                Given::Jq(output) => output.into_val().to_json(),
+                Given::Search(query) => query,
+            })),
+            Err(failed) => Err(failed.into().message),
+        }
+    }
+}
+
+impl<'v> From<Output<'v>> for Given<'v> {
+    fn from(output: Output<'v>) -> Self {
+        Given::Jq(output)
+    }
 }
 
 /// Why an expression gave no value on a record.

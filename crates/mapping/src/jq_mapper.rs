@@ -5,8 +5,10 @@ use std::fmt;
 use longshore_jq::{EvalError, Filter, Val};
 use serde_json::Value;
 
+use crate::explain::{self, Explanation, Part};
 use crate::expression::{Expression, Failed, Given, Source, compile_jq};
 use crate::fields::append;
+use crate::hint;
 use crate::path::{leading_path, to_jq};
 use crate::{Entity, Fields, Identifier, Mapped, Mapper, RecordFailure};
 
@@ -193,6 +195,102 @@ impl Mapper for JqMapper {
             Blueprint::Jq(_) => None,
         }
     }
+
+    fn explain(&self, record: &Val) -> Option<Explanation> {
+        Some(self.explained(record))
+    }
+
+    fn hint(&self, field: &str, record: &Val) -> Option<String> {
+        // Fields see the items of a record, where it has some.
+        let record = match &self.items {
+            None => record.clone(),
+            Some(items) => items.of(record).ok()?.next()?,
+        };
+        let source = &self.fields().find(|known| known.place == field)?.source;
+        hint::of_absent(&record, &source.absent(&record))
+    }
+}
+
+impl JqMapper {
+    /// All that may be null.
+    fn fields(&self) -> impl Iterator<Item = &Field> {
+        [&self.title, &self.icon, &self.team]
+            .into_iter()
+            .flatten()
+            .chain(&self.properties)
+            .chain(&self.relations)
+    }
+
+    /// What every part of the mapping gives for one record, and what becomes of it.
+    ///
+    /// ```
+    /// use longshore_jq::Val;
+    /// use longshore_mapping::JqMapper;
+    /// use serde_json::json;
+    ///
+    /// let mapper = JqMapper::builder()
+    ///     .identifier(".id")
+    ///     .blueprint(r#""user""#)
+    ///     .property("email", ".e_mail | ascii_downcase")
+    ///     .build()
+    ///     .unwrap();
+    /// let explanation = mapper.explained(&Val::from(json!({"id": 7, "email": "Ada@example.com"})));
+    /// let text = explanation.to_string();
+    /// assert!(text.contains("did you mean `.email`?"), "{text}");
+    /// ```
+    pub fn explained(&self, record: &Val) -> Explanation {
+        let mut parts = Vec::new();
+        let items: Vec<Val> = match &self.items {
+            None => vec![record.clone()],
+            Some(items) => {
+                let array = Given::from_first(items.array.output(record));
+                parts.push(Part::new("itemsToParse", items.array.source(), array, None));
+                items.of(record).map(Iterator::collect).unwrap_or_default()
+            }
+        };
+        let mut explained = Vec::new();
+        for item in &items {
+            let mut parts = Vec::new();
+            if let Some(selector) = &self.selector {
+                let given = Given::from_first(selector.output(item));
+                let hint = hint::of_absent(item, &selector.absent(item));
+                parts.push(Part::new("selector.query", selector.source(), given, hint));
+            }
+            let mut push = |place: &str, source: &Source| {
+                let given = Given::from_first(source.output(item));
+                let hint = hint::of_absent(item, &source.absent(item));
+                parts.push(Part::new(place, &source.text(), given, hint));
+            };
+            push("identifier", &self.identifier);
+            if let Blueprint::Jq(filter) = &self.blueprint {
+                push("blueprint", &Source::Jq(filter.clone()));
+            }
+            for field in self.fields() {
+                push(&field.place, &field.source);
+            }
+            let mut mapped = Mapped::default();
+            if let Err(refused) = self.map_one(item, &mut mapped) {
+                mapped.fail(refused.on(item, None));
+            }
+            explained.push(explain::Item {
+                parts,
+                verdict: explain::Verdict::of(mapped),
+            });
+        }
+        if self.items.is_some() && items.is_empty() {
+            let mut mapped = Mapped::default();
+            self.map(record, &mut mapped);
+            let verdict = explain::Verdict::of(mapped);
+            explained.push(explain::Item {
+                parts: Vec::new(),
+                verdict,
+            });
+        }
+        Explanation {
+            before: parts,
+            items: explained,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -315,7 +413,7 @@ impl Field {
             )),
         };
         if let Some(problem) = problem {
-            into.suspect(&self.place, || problem);
+            into.suspect(&self.place, || (problem, identity(record)));
             out.extend_from_slice(b"null");
         }
         if out[start..] == *b"null" {

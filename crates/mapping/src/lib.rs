@@ -62,8 +62,12 @@ mod entity;
 #[cfg(feature = "jq")]
 mod error;
 #[cfg(feature = "jq")]
+pub mod explain;
+#[cfg(feature = "jq")]
 mod expression;
 mod fields;
+#[cfg(feature = "jq")]
+mod hint;
 #[cfg(feature = "jq")]
 mod jq_mapper;
 #[cfg(feature = "jq")]
@@ -77,11 +81,13 @@ pub use entity::{Entity, Identifier};
 #[cfg(feature = "jq")]
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "jq")]
+pub use explain::Explanation;
+#[cfg(feature = "jq")]
 pub use expression::Expression;
 pub use fields::Fields;
 #[cfg(feature = "jq")]
 pub use jq_mapper::{JqMapper, JqMapperBuilder, MappingProblem};
 #[cfg(feature = "jq")]
-pub use mapper::{Mapped, Mapper, RUNAWAY_LIMIT, RecordFailure};
+pub use mapper::{Mapped, Mapper, RUNAWAY_LIMIT, RecordFailure, Sample};
 #[cfg(feature = "jq")]
 pub use records::{Found, RecordPath, Records};

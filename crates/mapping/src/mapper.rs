@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use longshore_jq::Val;
 
-use crate::Entity;
+use crate::{Entity, Explanation};
 
 /// Makes entities of records. [`JqMapper`](crate::JqMapper) does it by jq; implement this to do it in code.
 ///
@@ -46,6 +46,16 @@ pub trait Mapper: fmt::Debug + Send + Sync + 'static {
     /// With `None`, an incomplete read protects every blueprint from deletes; with a name only that one. Naming a blueprint and pushing
     /// entities of another loses that protection.
     fn blueprint(&self) -> Option<&str>;
+
+    /// What each part of the mapping gives for one record, for people who write the mapping. `None`, unless this is overridden.
+    fn explain(&self, _record: &Val) -> Option<Explanation> {
+        None
+    }
+
+    /// Why a field is null for a record, in one line that says what to change, where that is plain. `None`, unless this is overridden.
+    fn hint(&self, _field: &str, _record: &Val) -> Option<String> {
+        None
+    }
 }
 
 impl<M: Mapper + ?Sized> Mapper for Arc<M> {
@@ -56,6 +66,14 @@ impl<M: Mapper + ?Sized> Mapper for Arc<M> {
     fn blueprint(&self) -> Option<&str> {
         (**self).blueprint()
     }
+
+    fn explain(&self, record: &Val) -> Option<Explanation> {
+        (**self).explain(record)
+    }
+
+    fn hint(&self, field: &str, record: &Val) -> Option<String> {
+        (**self).hint(field, record)
+    }
 }
 
 impl<M: Mapper + ?Sized> Mapper for Box<M> {
@@ -65,6 +83,14 @@ impl<M: Mapper + ?Sized> Mapper for Box<M> {
 
     fn blueprint(&self) -> Option<&str> {
         (**self).blueprint()
+    }
+
+    fn explain(&self, record: &Val) -> Option<Explanation> {
+        (**self).explain(record)
+    }
+
+    fn hint(&self, field: &str, record: &Val) -> Option<String> {
+        (**self).hint(field, record)
     }
 }
 
@@ -86,13 +112,17 @@ pub struct Mapped {
     pub limits: BTreeMap<String, u64>,
     /// How often a field's expression failed or gave nothing, by field: `properties.email`. The field is null then.
     pub misconfigured: BTreeMap<String, u64>,
-    /// One error message for each misconfigured field, from the first record that showed it.
-    pub samples: BTreeMap<String, String>,
+    /// For each misconfigured field what happened on the first record that showed it.
+    pub samples: BTreeMap<String, Sample>,
     /// How often a field was null, by field, misconfigured ones included. Fields that are always null by intent (`null` as expression)
     /// are not counted.
     pub nulls: BTreeMap<String, u64>,
     /// Entities made, also those that were taken out of `entities` since.
     pub mapped: u64,
+    /// What to change, in one line, for fields that were null in every entity when it was looked for. See [`hints`](Self::hints).
+    hints: BTreeMap<String, Option<String>>,
+    /// The record that is mapped: its place in the read.
+    position: Option<u64>,
     /// Where JSON is written before it is known how long it is.
     buffer: Vec<u8>,
 }
@@ -108,11 +138,36 @@ impl Mapped {
                 return;
             }
             let before = self.failures.len();
+            self.position = Some(position);
             mapper.map(record, self);
+            self.position = None;
             for failure in self.failures.iter_mut().skip(before) {
                 failure.position = Some(position);
             }
         }
+        self.look_for_hints(mapper, records);
+    }
+
+    /// Asks the mapper, once for each field that has been null so far, what is wrong with it.
+    fn look_for_hints(&mut self, mapper: &dyn Mapper, records: &[Val]) {
+        let unexplained: Vec<String> = self
+            .always_null()
+            .filter(|field| !self.hints.contains_key(*field))
+            .map(str::to_owned)
+            .collect();
+        for field in unexplained {
+            let hint = records
+                .iter()
+                .find_map(|record| mapper.hint(&field, record));
+            self.hints.insert(field, hint);
+        }
+    }
+
+    /// What to change, by field, where a field is null in every entity so far and the cause is plain: `there is no .email; did you mean
+    /// .["e-mail"]?`. Only [`map_page`](Self::map_page) looks for it.
+    pub fn hints(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.always_null()
+            .filter_map(|field| Some((field, self.hints.get(field)?.as_deref()?)))
     }
 
     /// Adds an entity.
@@ -156,15 +211,21 @@ impl Mapped {
 
     /// Counts a field that is null because its expression failed or gave nothing, and keeps the first reason.
     pub fn misconfigured(&mut self, field: &str, why: impl FnOnce() -> String) {
-        self.suspect(field, why);
+        self.suspect(field, || (why(), None));
         self.null(field);
     }
 
-    /// [`misconfigured`](Self::misconfigured), for who counts nulls later.
-    pub(crate) fn suspect(&mut self, field: &str, why: impl FnOnce() -> String) {
+    /// [`misconfigured`](Self::misconfigured), for who counts nulls later and knows what the record is called.
+    pub(crate) fn suspect(&mut self, field: &str, why: impl FnOnce() -> (String, Option<String>)) {
         count(&mut self.misconfigured, field, 1);
         if !self.samples.contains_key(field) {
-            self.samples.insert(field.to_owned(), why());
+            let (message, identity) = why();
+            let sample = Sample {
+                message,
+                position: self.position,
+                identity,
+            };
+            self.samples.insert(field.to_owned(), sample);
         }
     }
 
@@ -198,6 +259,10 @@ impl Mapped {
         for (field, times) in &page.nulls {
             count(&mut self.nulls, field, *times);
         }
+        for (field, hint) in page.hints {
+            let known = self.hints.entry(field).or_default();
+            *known = known.take().or(hint);
+        }
         self.mapped += page.mapped;
     }
 }
@@ -208,6 +273,32 @@ fn count(counts: &mut BTreeMap<String, u64>, field: &str, times: u64) {
         Some(count) => *count += times,
         None => {
             counts.insert(field.to_owned(), times);
+        }
+    }
+}
+
+/// What happened to a field on one record.
+///
+/// `Display` is one line: `fails: cannot index string with string (record 12, id "a7")`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Sample {
+    /// Why the field is null. It holds nothing of the record.
+    pub message: String,
+    /// Position of the record in the whole read, from 1; only [`Mapped::map_page`] knows it.
+    pub position: Option<u64>,
+    /// Which record it is, as people know it: `id "a7"`.
+    pub identity: Option<String>,
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match (self.position, &self.identity) {
+            (Some(position), Some(identity)) => write!(f, " (record {position}, {identity})"),
+            (Some(position), None) => write!(f, " (record {position})"),
+            (None, Some(identity)) => write!(f, " (record with {identity})"),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -353,7 +444,7 @@ mod tests {
 
         assert_eq!(total.mapped, 3);
         assert_eq!(total.misconfigured["properties.a"], 2);
-        assert_eq!(total.samples["properties.a"], "first");
+        assert_eq!(total.samples["properties.a"].message, "first");
         assert_eq!(total.always_null().collect::<Vec<_>>(), ["properties.b"]);
     }
 

@@ -342,7 +342,7 @@ mod fields {
         assert_eq!(mapped.entities[0].title, None);
         assert_eq!(mapped.misconfigured["title"], 1);
         assert_eq!(
-            mapped.samples["title"],
+            mapped.samples["title"].message,
             "gave an object, but text is needed"
         );
     }
@@ -371,7 +371,7 @@ mod fields {
             ]
         );
         assert_eq!(mapped.samples.len(), 3);
-        assert_eq!(mapped.samples["properties.none"], "gave nothing");
+        assert_eq!(mapped.samples["properties.none"].message, "gave nothing");
         for entity in &mapped.entities {
             assert_eq!(entity.properties["email"], Value::Null);
             assert_eq!(entity.relations["org"], Value::Null);
@@ -431,12 +431,16 @@ mod fields {
             .property("size", ".size");
         let mapped = map(builder, [json!("latest")]);
         assert!(
-            mapped.samples["relations.repository"].contains("build objects in data_path"),
+            mapped.samples["relations.repository"]
+                .message
+                .contains("build objects in data_path"),
             "{:?}",
             mapped.samples
         );
         assert!(
-            !mapped.samples["properties.size"].contains("data_path"),
+            !mapped.samples["properties.size"]
+                .message
+                .contains("data_path"),
             "{:?}",
             mapped.samples
         );

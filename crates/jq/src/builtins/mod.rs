@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub(crate) use self::regex::substitute;
+pub use self::time::at_time;
 
 /// What jaq evaluates with: nothing but our values.
 pub(crate) type Data = JustLut<Val>;

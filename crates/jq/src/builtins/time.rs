@@ -4,6 +4,7 @@ use super::{Builtin, f};
 use crate::fail::{self, ValR};
 use crate::val::Val;
 use jiff::civil::Date;
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -52,8 +53,39 @@ pub(super) fn funs() -> Vec<Builtin> {
     ]
 }
 
+thread_local! {
+    /// What `now` is, where it is not the clock's.
+    static NOW: Cell<Option<f64>> = const { Cell::new(None) };
+}
+
+/// Runs `work` while `now` is that moment for all expressions on this thread, in seconds since 1970: what they make of a record
+/// is the same then whenever it is done.
+///
+/// ```
+/// use longshore_jq::{Filter, Val, at_time};
+///
+/// let today = Filter::compile("now | todate")?;
+/// let answer = at_time(0.0, || today.first(&Val::null()))?;
+/// assert_eq!(answer, Some(Val::from("1970-01-01T00:00:00Z")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn at_time<T>(seconds: f64, work: impl FnOnce() -> T) -> T {
+    /// Puts back what was before, even where `work` panics.
+    struct Before(Option<f64>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            NOW.set(self.0);
+        }
+    }
+    let _before = Before(NOW.replace(Some(seconds)));
+    work()
+}
+
 /// Seconds since 1970.
 pub(super) fn now() -> f64 {
+    if let Some(now) = NOW.get() {
+        return now;
+    }
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())

@@ -374,13 +374,11 @@ impl Expr {
                 l.run(env, input, out)?;
                 r.run(env, input, out)
             }
-            Expr::Math(l, math, r) => l.run(env, input, &mut |l| {
-                r.run(env, input, &mut |r| out(calculate(l.clone(), *math, r)?))
-            }),
-            Expr::Compare(l, cmp, r) => l.run(env, input, &mut |l| {
-                r.run(env, input, &mut |r| {
-                    out(View::Own(Val::from(compare(&l, *cmp, &r))))
-                })
+            Expr::Math(l, math, r) => {
+                pairs(l, r, env, input, &mut |l, r| out(calculate(l, *math, r)?))
+            }
+            Expr::Compare(l, cmp, r) => pairs(l, r, env, input, &mut |l, r| {
+                out(View::Own(Val::from(compare(&l, *cmp, &r))))
             }),
             Expr::Logic(l, stop, r) => l.run(env, input, &mut |l| {
                 if l.truthy() == *stop {
@@ -471,6 +469,36 @@ fn both<'v>(
         (Err(error), _) => Err(error.into()),
         (Ok(_), Err(stop)) => Err(stop),
         (Ok(l), Ok(Some(r))) => Ok(Some((l, r))),
+    }
+}
+
+/// The same where a side may have several outputs. Where the left one may, the right one is a value that was made before.
+fn pairs<'v>(
+    l: &'v Expr,
+    r: &'v Expr,
+    env: Env<'_, 'v>,
+    input: &View<'v>,
+    out: &mut dyn FnMut(View<'v>, View<'v>) -> Flow,
+) -> Flow {
+    if !l.is_single() {
+        return l.run(env, input, &mut |l| {
+            r.run(env, input, &mut |r| out(l.clone(), r))
+        });
+    }
+    let mut l = match l.one(env, input) {
+        Ok(None) => return Ok(()),
+        Ok(Some(l)) => Ok(l),
+        Err(Stop::Error(error)) => Err(Some(error)),
+        Err(stop) => return Err(stop),
+    };
+    let result = r.run(env, input, &mut |r| match &mut l {
+        Ok(l) => out(l.clone(), r),
+        Err(error) => Err(error.take().map_or(Stop::Enough, Stop::Error)),
+    });
+    match (result, l) {
+        // Both fail: the left side is looked at first.
+        (Err(Stop::Error(_)), Err(Some(error))) => Err(error.into()),
+        (result, _) => result,
     }
 }
 

@@ -5,10 +5,13 @@
 //! running both on random programs and records. The gain is that nothing is built on the way: a path is a walk over the
 //! page, a text is written into the text that is made of it, and what an entity takes over goes from page to entity.
 
+mod absent;
 mod compile;
 mod eval;
 mod view;
 
+pub use self::absent::Absent;
+pub(crate) use self::absent::absent;
 pub(crate) use self::compile::compile;
 pub(crate) use self::eval::{Expr, Stop};
 pub(crate) use self::view::View;

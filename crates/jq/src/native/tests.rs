@@ -221,7 +221,7 @@ impl Programs<'_> {
                     "error",
                     "IN",
                     "INDEX",
-                    "limit(2; .[]?) | select",
+                    "first",
                 ]);
                 format!("({f}({}))", self.program(d))
             }
