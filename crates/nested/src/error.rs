@@ -17,7 +17,7 @@ pub struct Error {
 pub enum ErrorKind {
     /// The template's text, or parameters that do not fit it. Found before any record.
     Template,
-    /// `expand` was called without a value for a parameter.
+    /// A request was to be made without a value for a parameter.
     MissingValue,
     /// A value that would change the path: empty, `.`, `..`, or with control characters. Concerns this one parent.
     Value,
@@ -25,6 +25,10 @@ pub enum ErrorKind {
     Field,
     /// `filter` fails on a parent, or gives no boolean. Concerns this one parent.
     Filter,
+    /// What children are to be told of a parent fails on it. Concerns this one parent.
+    Include,
+    /// A window of time that cannot be: a moment, a step or a format that nobody can read. Found before any record.
+    Window,
 }
 
 impl ErrorKind {
@@ -32,7 +36,7 @@ impl ErrorKind {
     pub fn is_about_one_parent(self) -> bool {
         matches!(
             self,
-            ErrorKind::Value | ErrorKind::Field | ErrorKind::Filter
+            ErrorKind::Value | ErrorKind::Field | ErrorKind::Filter | ErrorKind::Include
         )
     }
 }

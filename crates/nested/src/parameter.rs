@@ -2,25 +2,27 @@
 
 use longshore_jq::{CompileError, Filter, Val};
 
-use crate::{Error, ErrorKind};
+use crate::value::Item;
+use crate::{Error, ErrorKind, Expand, Expanded};
 
 /// A path parameter: where its value is in a parent record (`field`), and which parents count (`filter`). Both are jq.
 ///
 /// ```
 /// use longshore_jq::Val;
-/// use longshore_nested::Parameter;
+/// use longshore_nested::{Expand, Parameter};
 /// use serde_json::json;
 ///
 /// let open = Parameter::new("ticket_id", ".id", Some(".state == 'open'")).unwrap();
 /// let ticket = |id: u64, state: &str| Val::from(json!({"id": id, "state": state}));
-/// assert_eq!(open.value(&ticket(101, "open")).unwrap().as_deref(), Some("101"));
-/// assert_eq!(open.value(&ticket(102, "closed")).unwrap(), None);
+/// assert_eq!(open.values(&ticket(101, "open")).unwrap()[0].item.text, "101");
+/// assert!(open.values(&ticket(102, "closed")).unwrap().is_empty());
 /// ```
 #[derive(Clone, Debug)]
 pub struct Parameter {
     name: String,
     field: Filter,
     filter: Option<Filter>,
+    include: Vec<(String, Filter)>,
 }
 
 impl Parameter {
@@ -42,6 +44,7 @@ impl Parameter {
                 name: name.to_owned(),
                 field,
                 filter,
+                include: Vec::new(),
             }),
             (field, filter) => {
                 let field = field.err().map(|error| ("field", error));
@@ -56,40 +59,62 @@ impl Parameter {
         &self.name
     }
 
-    /// The value in a parent record, as text; a number is its jq text. `None` where the parent has no children to ask for: the filter
-    /// says false, null or nothing, or the field is null or gives nothing.
+    /// Adds what children are told of each parent: a key, and jq of the parent record.
     ///
     /// # Errors
-    /// [`ErrorKind::Filter`]: the filter fails, or gives what is neither boolean nor null. [`ErrorKind::Field`]: the field fails, or gives a
-    /// boolean, an object or an array. The children of that parent are then not known, so they must not count as absent.
-    pub fn value(&self, parent: &Val) -> Result<Option<String>, Error> {
-        if !self.passes(parent)? {
+    /// The expression does not compile.
+    pub fn include(mut self, key: &str, jq: &str) -> Result<Parameter, CompileError> {
+        self.include
+            .push((key.to_owned(), Filter::compile_mapping(jq)?));
+        Ok(self)
+    }
+
+    /// Whether anything of the parent is told beside the value.
+    pub fn includes_anything(&self) -> bool {
+        !self.include.is_empty()
+    }
+
+    fn item(&self, value: &Val) -> Result<Option<Item>, Error> {
+        if value.is_null() {
             return Ok(None);
         }
-        let refused = |what: String| {
-            Err(Error::new(
-                ErrorKind::Field,
-                format!(
-                    "field `{}` of {{{}}} {what}",
-                    self.field.source(),
-                    self.name
-                ),
-            ))
-        };
-        let value = match self.field.first(parent) {
-            Ok(Some(value)) if !value.is_null() => value,
-            Ok(_) => return Ok(None),
-            Err(error) => return refused(format!("fails on a parent: {error}")),
-        };
         // NaN and the infinities have a text in jq, but none that an API would know.
         let finite = !value.is_number() || value.as_f64().is_none_or(f64::is_finite);
         match value.text().filter(|_| finite) {
-            Some(text) => Ok(Some(text)),
-            None => refused(format!(
+            Some(text) => Ok(Some(Item {
+                text,
+                is_number: value.is_number(),
+            })),
+            None => Err(self.field_refused(format!(
                 "gave a value of type {} for a parent; it must give text or a number",
                 value.type_name()
-            )),
+            ))),
         }
+    }
+
+    fn field_refused(&self, what: String) -> Error {
+        Error::new(
+            ErrorKind::Field,
+            format!(
+                "field `{}` of {{{}}} {what}",
+                self.field.source(),
+                self.name
+            ),
+        )
+    }
+
+    fn included(&self, parent: &Val) -> Result<Vec<(String, Val)>, Error> {
+        let included = self.include.iter().map(|(key, jq)| match jq.first(parent) {
+            Ok(value) => Ok((key.clone(), value.unwrap_or_default())),
+            Err(error) => Err(Error::new(
+                ErrorKind::Include,
+                format!(
+                    "include.{key} of {{{}}} fails on a parent: {error}",
+                    self.name
+                ),
+            )),
+        });
+        included.collect()
     }
 
     fn passes(&self, parent: &Val) -> Result<bool, Error> {
@@ -118,6 +143,38 @@ impl Parameter {
     }
 }
 
+impl Expand for Parameter {
+    /// The values in a parent record: every output of the field, but for null. None where the parent has no children to ask for: the filter
+    /// says false, null or nothing, or the field gives nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Filter`]: the filter fails, or gives what is neither boolean nor null. [`ErrorKind::Field`]: the field fails, or gives a
+    /// boolean, an object or an array. [`ErrorKind::Include`]: what is to be told fails. The children of that parent are then not known, so
+    /// they must not count as absent.
+    fn values(&self, parent: &Val) -> Result<Vec<Expanded>, Error> {
+        if !self.passes(parent)? {
+            return Ok(Vec::new());
+        }
+        let outputs = self
+            .field
+            .all(parent)
+            .map_err(|error| self.field_refused(format!("fails on a parent: {error}")))?;
+        let items = outputs
+            .iter()
+            .filter_map(|value| self.item(value).transpose());
+        let items: Vec<Item> = items.collect::<Result<_, Error>>()?;
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let include = self.included(parent)?;
+        let expanded = items.into_iter().map(|item| Expanded {
+            item,
+            include: include.clone(),
+        });
+        Ok(expanded.collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -130,9 +187,35 @@ mod tests {
         parent: Value,
     ) -> Result<Option<String>, ErrorKind> {
         let parameter = Parameter::new("id", field, filter).unwrap();
-        parameter
-            .value(&Val::from(parent))
-            .map_err(|error| error.kind())
+        let values = parameter.values(&Val::from(parent));
+        let values = values.map_err(|error| error.kind())?;
+        assert!(values.len() <= 1);
+        Ok(values.into_iter().next().map(|value| value.item.text))
+    }
+
+    #[test]
+    fn every_output_of_the_field_is_a_value_with_what_is_told_of_the_parent() {
+        let members = Parameter::new("id", ".members[].id", None).unwrap();
+        let members = members
+            .include("__team", "{name, size: (.members | length)}")
+            .unwrap();
+        let team = json!({"name": "blue", "members": [{"id": 1}, {"id": null}, {"id": "x"}]});
+        let values = members.values(&Val::from(team)).unwrap();
+        let items: Vec<_> = values
+            .iter()
+            .map(|value| (&*value.item.text, value.item.is_number))
+            .collect();
+        assert_eq!(items, [("1", true), ("x", false)]);
+        assert_eq!(
+            values[1].include[0].1.to_json(),
+            json!({"name": "blue", "size": 3})
+        );
+        let broken = Parameter::new("id", ".id", None)
+            .unwrap()
+            .include("__x", ".id.x")
+            .unwrap();
+        let error = broken.values(&Val::from(json!({"id": 1}))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Include);
     }
 
     #[test]
