@@ -84,7 +84,7 @@ impl Engine {
     /// [`ErrorKind`] about one record does not end the stream; every other error is its last item, or, where the path holds a parameter, the
     /// last of one child, and the other children go on. A read that is not complete always gives at least one error.
     pub fn entities(&self, resource: &Resource) -> EntityStream {
-        EntityStream::new(Session::new(self.api.clone()), resource.clone())
+        EntityStream::new(Session::new(self.api.clone(), [resource]), resource.clone())
     }
 
     /// Reads all resources, writes their entities to `sink`, and, last of all, has the sink remove what is proven to be gone.

@@ -2,11 +2,12 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// What went wrong while reading, mapping or writing, with its place: resource, page, record.
 ///
 /// `Display` is one line for a person and says what to change where that is known. It holds no secret, no query string and no body.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
     resource: Option<String>,
@@ -14,7 +15,7 @@ pub struct Error {
     page: Option<u64>,
     message: String,
     retryable: bool,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     /// The message holds the words of `source`, so that the chain goes on behind it.
     quotes_source: bool,
 }
@@ -35,6 +36,8 @@ pub enum ErrorKind {
     Record,
     /// One parent gives no usable path parameter. The other parents go on; the resource ends as Incomplete.
     Parameter,
+    /// A limit of the settings, such as `maxChildren`, was reached. The resource is not read further and ends as Incomplete.
+    Limit,
     /// The place that entities are written to refused or could not be reached. The sync ends without deleting.
     Sink,
 }
@@ -75,7 +78,7 @@ impl Error {
 
     /// Adds what it comes from.
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
+        self.source = Some(Arc::new(source));
         self
     }
 

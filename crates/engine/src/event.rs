@@ -7,7 +7,7 @@ use std::sync::Arc;
 use longshore_jq::Val;
 use longshore_transport::Attempt;
 
-use crate::outcome::Outcome;
+use crate::outcome::{ChildOutcome, Outcome};
 
 /// Something that happened. Borrowed: an observer copies what it keeps.
 #[derive(Debug)]
@@ -50,12 +50,19 @@ pub enum Event<'a> {
         /// Which record and why.
         error: &'a crate::Error,
     },
-    /// The children of a resource with a path parameter are known.
+    /// All children of a resource with path parameters are known. Many of them may have been read by then.
     Parents {
         /// The resource's kind.
         kind: &'a str,
-        /// How many distinct values the parameter has.
+        /// How many there are.
         count: u64,
+    },
+    /// The list of one child of a resource with path parameters is over.
+    ChildFinished {
+        /// The resource's kind.
+        kind: &'a str,
+        /// Which child, and how it ended.
+        outcome: &'a ChildOutcome,
     },
     /// The read of a resource is over.
     ResourceFinished {

@@ -8,7 +8,8 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use longshore_auth::OriginBound;
 use longshore_jq::Val;
-use longshore_paginate::{PageRequest, Paginator, Settings};
+use longshore_nested::ChildRequest;
+use longshore_paginate::{PageRequest, Paginator, Settings, Style};
 use longshore_transport::{Attempt, Client, Exchange, Origin, Request, Response, json};
 use tracing::Instrument;
 use url::Url;
@@ -63,21 +64,58 @@ pub(crate) struct Purpose {
 
 impl Api {
     /// The first request of a list, before any paging.
-    pub(crate) fn request(&self, list: &ListRequest, path: &str) -> Result<PageRequest, Error> {
-        let mut url = longshore_transport::join(&self.base_url, path).map_err(|error| {
-            let message = format!("the path cannot be joined to the base URL: {error}");
-            Error::quoting(ErrorKind::Fetch, message, error)
-        })?;
-        if !list.query.is_empty() {
-            url.query_pairs_mut()
-                .extend_pairs(list.query.iter().map(|(name, value)| (name, value)));
+    pub(crate) fn request(
+        &self,
+        list: &ListRequest,
+        request: &ChildRequest,
+    ) -> Result<PageRequest, Error> {
+        let mut url =
+            longshore_transport::join(&self.base_url, &request.path).map_err(|error| {
+                let message = format!("the path cannot be joined to the base URL: {error}");
+                Error::quoting(ErrorKind::Fetch, message, error)
+            })?;
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        let mut headers = list.headers.clone();
+        for (name, value) in &request.headers {
+            let (name, mut value) = longshore_transport::header(name, value).map_err(|error| {
+                let message = format!("the header {name} cannot hold the value of its parameter");
+                Error::new(ErrorKind::Parameter, message).with_source(error)
+            })?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
         }
         Ok(PageRequest {
             method: list.method.clone(),
             url,
-            headers: list.headers.clone(),
-            body: list.body.clone(),
+            headers,
+            body: request.body.clone(),
         })
+    }
+
+    /// The request for the rest of a list that stands in a parent's record: a link, or a cursor in the list's own parameter.
+    pub(crate) fn continued(
+        &self,
+        list: &ListRequest,
+        mut request: ChildRequest,
+        next: &str,
+    ) -> ChildRequest {
+        let settings = list.pagination.clone().or(&self.pagination);
+        let is_cursor = settings.style == Some(Style::Cursor);
+        if is_cursor {
+            let name = settings.param.unwrap_or_else(|| "cursor".to_owned());
+            request.query.push((name, next.to_owned()));
+        } else {
+            // Whatever it names is held against the origin where it is joined, as every path is.
+            let link = self.base_url.join(next);
+            request = ChildRequest {
+                path: link.map_or_else(|_| next.to_owned(), String::from),
+                query: Vec::new(),
+                ..request
+            };
+        }
+        request
     }
 
     /// The paginator of a list: its own settings first, then the connection's.

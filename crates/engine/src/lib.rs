@@ -38,6 +38,7 @@
 //! The other crates are re-exported as modules, so that one dependency is enough.
 
 mod cancel;
+mod children;
 mod compact;
 pub mod config;
 mod engine;
@@ -49,6 +50,7 @@ mod ndjson;
 mod options;
 mod outcome;
 mod pages;
+mod parameters;
 mod port;
 mod queue;
 mod resource;
@@ -56,6 +58,7 @@ mod rules;
 pub mod runtime;
 mod session;
 pub mod shard;
+mod shared;
 mod sink;
 mod spool;
 mod stable;
@@ -80,12 +83,15 @@ pub use event::{Event, Observer, RawRecords};
 pub use longshore_mapping::Expression;
 pub use ndjson::NdjsonSink;
 pub use options::SyncOptions;
-pub use outcome::{Cause, Complete, Outcome, Verdict};
+pub use outcome::{Cause, ChildCounts, ChildOutcome, Complete, Outcome, Verdict};
+pub use parameters::{
+    Batch, EmbeddedSource, FixedValues, ParameterSource, ParameterValues, WindowSource,
+};
 pub use port::{
     AllowEmpty, BlueprintPlan, FileState, HeldBack, MemoryState, Plan, PlanSink, Planned,
     PlannedChange, PortSink, PortSinkOptions, SyncState,
 };
-pub use resource::{InvalidResource, ParameterSource, Problem, Resource, ResourceBuilder};
+pub use resource::{InvalidResource, Problem, Resource, ResourceBuilder};
 pub use rules::{AnswerRules, StatusAction};
 pub use sink::{Evidence, Mark, Reconciled, Rejection, Seen, Sink, WithheldDelete, Written};
 pub use stream::EntityStream;

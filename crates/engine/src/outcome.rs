@@ -19,6 +19,8 @@ pub struct Outcome {
     pub skipped: u64,
     /// Records that could not become an entity.
     pub failed: u64,
+    /// How the lists of the children ended, where the resource has path parameters.
+    pub children: ChildCounts,
     /// For each field whose expression failed or gave no output: how often. The field was null then.
     pub misconfigured: BTreeMap<String, u64>,
     /// For each misconfigured field the first reason.
@@ -31,6 +33,28 @@ pub struct Outcome {
     pub causes: Vec<Cause>,
     /// How many causes there were, those that were not kept included.
     pub cause_count: u64,
+}
+
+/// How the lists of the children of a resource ended.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ChildCounts {
+    /// Lists that were read to their end.
+    pub complete: u64,
+    /// Lists that were not.
+    pub incomplete: u64,
+    /// The first few of those that were not. [`Event::ChildFinished`](crate::Event::ChildFinished) tells all.
+    pub first_incomplete: Vec<ChildOutcome>,
+}
+
+/// How the list of one child ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ChildOutcome {
+    /// The names and values of its parents' parameters.
+    pub values: Vec<(String, String)>,
+    /// Why it is incomplete, if it is.
+    pub cause: Option<Cause>,
 }
 
 /// Complete or Incomplete.
@@ -66,6 +90,7 @@ impl Outcome {
             entities: 0,
             skipped: 0,
             failed: 0,
+            children: ChildCounts::default(),
             misconfigured: BTreeMap::new(),
             misconfigured_samples: BTreeMap::new(),
             always_null: Vec::new(),

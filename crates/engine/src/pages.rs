@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use longshore_jq::Val;
 use longshore_mapping::Found;
+use longshore_nested::ChildRequest;
 use longshore_paginate::{
     Bookmark, Checkpoint, Ending, Next, Page, PageRequest, Paginator, Progress, SinglePage, Step,
     Walk,
@@ -16,7 +17,8 @@ use tracing::Instrument;
 use crate::error::{Error, ErrorKind, chain};
 use crate::fetch::{Answer, Api, Purpose};
 use crate::outcome::Cause;
-use crate::resource::{ListRequest, ParentList};
+use crate::parameters::ParentList;
+use crate::resource::ListRequest;
 
 /// Reads one list from its first page to its end. Whoever stops asking before [`Pages::end`] has not read it.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ pub(crate) struct Pages {
 enum State {
     /// Nothing was sent yet.
     Fresh {
-        path: String,
+        path: Box<ChildRequest>,
         from: Option<Box<Checkpoint>>,
     },
     /// Between two pages. The next ones may already be on their way.
@@ -134,16 +136,20 @@ impl Pages {
         api: Arc<Api>,
         kind: &str,
         list: &Arc<ListRequest>,
-        path: String,
+        path: ChildRequest,
         read_ahead: bool,
     ) -> Self {
         Pages::new(api, kind, "its selector".to_owned(), list, path, read_ahead)
     }
 
     /// The pages of a parents' list.
-    pub(crate) fn of_parents(api: Arc<Api>, kind: &str, parents: &ParentList) -> Self {
-        let path = parents.list.template.as_str().to_owned();
-        let settings = format!("selector.path_parameters.{}", parents.parameter.name());
+    pub(crate) fn of_parents(
+        api: Arc<Api>,
+        kind: &str,
+        parents: &ParentList,
+        path: ChildRequest,
+    ) -> Self {
+        let settings = parents.settings_place.clone();
         Pages::new(api, kind, settings, &parents.list, path, true)
     }
 
@@ -152,12 +158,13 @@ impl Pages {
         kind: &str,
         settings_place: String,
         list: &Arc<ListRequest>,
-        path: String,
+        path: ChildRequest,
         read_ahead: bool,
     ) -> Self {
+        let path = Box::new(path);
         let purpose = Arc::new(Purpose {
             kind: kind.to_owned(),
-            label: api.label(list.template.as_str()),
+            label: api.label(list.endpoint()),
             settings_place,
             list: list.clone(),
         });
@@ -272,7 +279,11 @@ impl Pages {
         }
     }
 
-    fn begin(&self, path: &str, from: Option<Box<Checkpoint>>) -> Result<Box<Walk>, Error> {
+    fn begin(
+        &self,
+        path: &ChildRequest,
+        from: Option<Box<Checkpoint>>,
+    ) -> Result<Box<Walk>, Error> {
         let paginator = self.api.paginator(&self.list)?;
         let base = self
             .api
@@ -664,6 +675,7 @@ pub(crate) fn cause_name(error: &Error) -> &'static str {
         ErrorKind::Extract => "NoRecordsFound",
         ErrorKind::Record => "RecordsFailed",
         ErrorKind::Parameter => "ParametersFailed",
+        ErrorKind::Limit => "LimitReached",
         ErrorKind::Sink => "WriteFailed",
     }
 }

@@ -5,11 +5,17 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use longshore_mapping::{Expression, JqMapper, JqMapperBuilder, Mapper, RecordPath};
-use longshore_nested::{Parameter, PathTemplate};
+use longshore_nested::{PathTemplate, RequestTemplate, TextTemplate};
 use longshore_paginate::{Paginator, Settings};
 use serde_json::Value;
 
+use crate::parameters::{
+    self, Embedded, EmbeddedSource, Level, ParameterValues, ReadIdentity, Source,
+};
 use crate::rules::{AnswerRules, CompiledRules};
+
+/// Children of one resource that are read at most, unless set.
+const DEFAULT_MAX_CHILDREN: u64 = 1_000_000;
 
 /// Something in a resource that cannot work, found before any request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -95,78 +101,27 @@ pub(crate) struct Parts {
     pub(crate) kind: String,
     pub(crate) list: Arc<ListRequest>,
     pub(crate) mapper: Arc<dyn Mapper>,
-    pub(crate) parents: Option<ParentList>,
+    /// Where the values of the parameters come from, each after those that it builds on.
+    pub(crate) levels: Vec<Level>,
+    pub(crate) embedded: Option<Embedded>,
+    pub(crate) max_children: u64,
+    pub(crate) ordered: bool,
+    /// Under which its own records may be parents of another resource.
+    pub(crate) identity: ReadIdentity,
+    pub(crate) lineage: ReadIdentity,
 }
 
 /// How one list is asked for: the records of a resource, or of the parents of a path parameter.
 pub(crate) struct ListRequest {
-    pub(crate) template: PathTemplate,
+    pub(crate) request: RequestTemplate,
     pub(crate) method: Method,
-    pub(crate) query: Vec<(String, String)>,
+    /// Those without parameters.
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Option<Value>,
     pub(crate) data_path: Option<String>,
     pub(crate) records: RecordPath,
     pub(crate) pagination: Settings,
     pub(crate) paginator: Option<Arc<dyn Paginator>>,
     pub(crate) rules: CompiledRules,
-}
-
-/// The list that the children of a resource come from.
-#[derive(Debug)]
-pub(crate) struct ParentList {
-    pub(crate) list: Arc<ListRequest>,
-    pub(crate) parameter: Parameter,
-    pub(crate) identity: ReadIdentity,
-}
-
-/// Equal for two lists that are fed by one read.
-#[derive(Clone, Eq, Hash, PartialEq)]
-pub(crate) struct ReadIdentity(String);
-
-/// Where the values of one path parameter come from: a list endpoint and a field of its records.
-///
-/// `Debug` leaves out what may hold a secret: query, headers and body.
-#[derive(Clone)]
-pub struct ParameterSource {
-    /// Path of the parents' list, joined to the base URL.
-    pub endpoint: String,
-    /// Method of the parents' list.
-    pub method: Method,
-    /// Query of the parents' list.
-    pub query_params: Vec<(String, String)>,
-    /// Headers of the parents' list.
-    pub headers: Vec<(String, String)>,
-    /// JSON body of the parents' list.
-    pub body: Option<Value>,
-    /// jq to the parent records.
-    pub data_path: Option<String>,
-    /// jq to the value, on each parent record.
-    pub field: String,
-    /// jq that must give `true` for a parent to count.
-    pub filter: Option<String>,
-    /// Paging of the parents' list where it differs from the connection's.
-    pub pagination: Settings,
-    /// What the answers of the parents' list mean where it differs from the connection's.
-    pub answer_rules: AnswerRules,
-}
-
-impl ParameterSource {
-    /// The values of `field` in the records of `endpoint`, asked for by GET.
-    pub fn new(endpoint: impl Into<String>, field: impl Into<String>) -> Self {
-        ParameterSource {
-            endpoint: endpoint.into(),
-            method: Method::GET,
-            query_params: Vec::new(),
-            headers: Vec::new(),
-            body: None,
-            data_path: None,
-            field: field.into(),
-            filter: None,
-            pagination: Settings::default(),
-            answer_rules: AnswerRules::default(),
-        }
-    }
 }
 
 impl Resource {
@@ -180,7 +135,11 @@ impl Resource {
             },
             jq: JqMapper::builder(),
             mapper: None,
+            expressions: Vec::new(),
             parameters: Vec::new(),
+            embedded: None,
+            max_children: DEFAULT_MAX_CHILDREN,
+            ordered: false,
         }
     }
 
@@ -210,12 +169,13 @@ impl Resource {
             }
         };
         check(&self.0.list, "selector.pagination");
-        if let Some(parents) = &self.0.parents {
-            let name = parents.parameter.name();
-            check(
-                &parents.list,
-                &format!("selector.path_parameters.{name}.pagination"),
-            );
+        for level in &self.0.levels {
+            if let Source::List(parents) = &level.source {
+                check(
+                    &parents.list,
+                    &format!("selector.path_parameters.{}.pagination", level.name),
+                );
+            }
         }
         InvalidResource::unless_empty(problems)
     }
@@ -230,25 +190,7 @@ impl fmt::Debug for ListRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ListRequest")
             .field("method", &self.method)
-            .field("template", &self.template)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ReadIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReadIdentity(…)")
-    }
-}
-
-impl fmt::Debug for ParameterSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ParameterSource")
-            .field("method", &self.method)
-            .field("endpoint", &self.endpoint)
-            .field("data_path", &self.data_path)
-            .field("field", &self.field)
-            .field("filter", &self.filter)
+            .field("endpoint", &self.endpoint())
             .finish_non_exhaustive()
     }
 }
@@ -262,6 +204,11 @@ impl fmt::Debug for ResourceBuilder {
 }
 
 impl ListRequest {
+    /// The path as it is written.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.request.path().as_str()
+    }
+
     /// The paginator of this list: its own, or the one configured here over the connection's settings.
     pub(crate) fn paginator(
         &self,
@@ -281,20 +228,25 @@ pub struct ResourceBuilder {
     list: ListSpec,
     jq: JqMapperBuilder,
     mapper: Option<Arc<dyn Mapper>>,
-    parameters: Vec<(String, ParameterSource)>,
+    /// Every expression of the mapping, to tell which parameters it looks at.
+    expressions: Vec<String>,
+    parameters: Vec<(String, ParameterValues)>,
+    embedded: Option<EmbeddedSource>,
+    max_children: u64,
+    ordered: bool,
 }
 
 /// A list as written, before it is checked.
 #[derive(Default)]
-struct ListSpec {
-    method: Method,
-    query: Vec<(String, String)>,
-    headers: Vec<(String, String)>,
-    body: Option<Value>,
-    data_path: Option<String>,
-    pagination: Settings,
-    paginator: Option<Arc<dyn Paginator>>,
-    answer_rules: AnswerRules,
+pub(crate) struct ListSpec {
+    pub(crate) method: Method,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<Value>,
+    pub(crate) data_path: Option<String>,
+    pub(crate) pagination: Settings,
+    pub(crate) paginator: Option<Arc<dyn Paginator>>,
+    pub(crate) answer_rules: AnswerRules,
 }
 
 impl ResourceBuilder {
@@ -330,30 +282,37 @@ impl ResourceBuilder {
 
     /// jq that must give `true` for a record to become an entity.
     pub fn selector(mut self, jq: &str) -> Self {
+        self.expressions.push(jq.to_owned());
         self.jq = self.jq.selector(jq);
         self
     }
 
     /// The entity's identifier.
     pub fn identifier(mut self, expression: impl Into<Expression>) -> Self {
+        let expression = expression.into();
+        self.expressions.push(format!("{expression:?}"));
         self.jq = self.jq.identifier(expression);
         self
     }
 
     /// jq to the entity's title.
     pub fn title(mut self, jq: &str) -> Self {
+        self.expressions.push(jq.to_owned());
         self.jq = self.jq.title(jq);
         self
     }
 
     /// jq to the entity's icon.
     pub fn icon(mut self, jq: &str) -> Self {
+        self.expressions.push(jq.to_owned());
         self.jq = self.jq.icon(jq);
         self
     }
 
     /// The entity's team.
     pub fn team(mut self, expression: impl Into<Expression>) -> Self {
+        let expression = expression.into();
+        self.expressions.push(format!("{expression:?}"));
         self.jq = self.jq.team(expression);
         self
     }
@@ -368,24 +327,29 @@ impl ResourceBuilder {
     ///
     /// A computed blueprint may be any: when such a read is incomplete, nothing of any blueprint is deleted.
     pub fn blueprint_jq(mut self, jq: &str) -> Self {
+        self.expressions.push(jq.to_owned());
         self.jq = self.jq.blueprint(jq);
         self
     }
 
     /// Adds a property.
     pub fn property(mut self, name: &str, jq: &str) -> Self {
+        self.expressions.push(jq.to_owned());
         self.jq = self.jq.property(name, jq);
         self
     }
 
     /// Adds a relation.
     pub fn relation(mut self, name: &str, expression: impl Into<Expression>) -> Self {
+        let expression = expression.into();
+        self.expressions.push(format!("{expression:?}"));
         self.jq = self.jq.relation(name, expression);
         self
     }
 
     /// jq to an array of the record: one entity for each of its items.
     pub fn items_to_parse(mut self, jq: &str) -> Self {
+        self.expressions.push(jq.to_owned());
         self.jq = self.jq.items_to_parse(jq);
         self
     }
@@ -426,9 +390,32 @@ impl ResourceBuilder {
         self
     }
 
-    /// Says where the values of `{name}` in the path come from.
-    pub fn parameter(mut self, name: impl Into<String>, source: ParameterSource) -> Self {
-        self.parameters.push((name.into(), source));
+    /// Says where the values of `{name}` come from: in the path, in query parameters, headers and body, and in the requests of the lists that
+    /// other parameters come from.
+    pub fn parameter(
+        mut self,
+        name: impl Into<String>,
+        source: impl Into<ParameterValues>,
+    ) -> Self {
+        self.parameters.push((name.into(), source.into()));
+        self
+    }
+
+    /// Children that stand in their parent's record already need no request.
+    pub fn embedded(mut self, embedded: EmbeddedSource) -> Self {
+        self.embedded = Some(embedded);
+        self
+    }
+
+    /// How many children are read at most; 1,000,000 unless said. More make the read incomplete.
+    pub fn max_children(mut self, count: u64) -> Self {
+        self.max_children = count;
+        self
+    }
+
+    /// Gives the children's entities in the order of the parents, instead of as they come.
+    pub fn ordered(mut self, on: bool) -> Self {
+        self.ordered = on;
         self
     }
 
@@ -444,12 +431,35 @@ impl ResourceBuilder {
                 "is empty; write the endpoint's path, such as /api/v1/users",
             ));
         }
+        let names: Vec<String> = self
+            .parameters
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let template = parse_path(&self.kind, "kind", &mut problems);
-        let parameters = compile_parameters(self.parameters, &mut problems);
+        let identity = ReadIdentity::of(&self.kind, &self.list);
+        // Code that maps may look at anything.
+        let looked_at = match self.mapper {
+            Some(_) => None,
+            None => Some(self.expressions.as_slice()),
+        };
+        let compiled = parameters::compile(self.parameters, &mut problems);
+        parameters::check_texts(&self.list, &names, "selector", &mut problems);
+        let list = self
+            .list
+            .compile(template.clone(), &names, "selector", &mut problems);
         if let Some(template) = &template {
-            check_parameters(template, &parameters, &mut problems);
+            let list = list.as_ref().map(|list| &list.request);
+            parameters::check_use(template, list, &compiled, &mut problems);
         }
-        let list = self.list.compile(template, "selector", &mut problems);
+        let levels = parameters::arrange(
+            compiled,
+            list.as_ref().map(|list| &list.request),
+            self.embedded.as_ref(),
+            looked_at,
+            &mut problems,
+        );
         let mapper = self.mapper.or_else(|| match self.jq.build() {
             Ok(mapper) => Some(Arc::new(mapper) as Arc<dyn Mapper>),
             Err(found) => {
@@ -461,33 +471,55 @@ impl ResourceBuilder {
                 None
             }
         });
-        let parents = parameters.into_iter().find_map(|(_, parents)| parents);
-        match (list, mapper) {
-            (Some(list), Some(mapper)) if problems.is_empty() => Ok(Resource(Arc::new(Parts {
-                kind: self.kind,
-                list: Arc::new(list),
-                mapper,
-                parents,
-            }))),
+        match (list, mapper, levels) {
+            (Some(list), Some(mapper), Some(arranged)) if problems.is_empty() => {
+                let lineage = parameters::lineage(&identity, &list.request, &arranged.levels);
+                Ok(Resource(Arc::new(Parts {
+                    kind: self.kind,
+                    list: Arc::new(list),
+                    mapper,
+                    levels: arranged.levels,
+                    embedded: arranged.embedded,
+                    max_children: self.max_children,
+                    ordered: self.ordered,
+                    identity,
+                    lineage,
+                })))
+            }
             _ => Err(InvalidResource { problems }),
         }
     }
 }
 
 impl ListSpec {
-    fn compile(
+    /// Checks it. `{name}` of these names stands for values.
+    pub(crate) fn compile(
         self,
         template: Option<PathTemplate>,
+        names: &[&str],
         place: &str,
         problems: &mut Vec<Problem>,
     ) -> Option<ListRequest> {
         let before = problems.len();
         let mut headers = HeaderMap::new();
+        let mut with_parameters = Vec::new();
         for (name, value) in &self.headers {
+            if TextTemplate::parse(value, names)
+                .parameters()
+                .next()
+                .is_some()
+            {
+                with_parameters.push((name.clone(), value.clone()));
+            }
             match longshore_transport::header(name, value) {
                 Ok((name, mut value)) => {
                     value.set_sensitive(true);
-                    headers.insert(name, value);
+                    if !with_parameters
+                        .iter()
+                        .any(|(other, _)| name == other.as_str())
+                    {
+                        headers.insert(name, value);
+                    }
                 }
                 Err(error) => problems.push(Problem::new(
                     format!("{place}.headers.{name}"),
@@ -521,12 +553,20 @@ impl ListSpec {
         if problems.len() > before {
             return None;
         }
+        let mut request = RequestTemplate::new(template?, names);
+        for (name, value) in &self.query {
+            request = request.query(name, value);
+        }
+        for (name, value) in &with_parameters {
+            request = request.header(name, value);
+        }
+        if let Some(body) = self.body {
+            request = request.body(body);
+        }
         Some(ListRequest {
-            template: template?,
+            request,
             method: self.method,
-            query: self.query,
             headers,
-            body: self.body,
             data_path: self.data_path,
             records: records?,
             pagination: self.pagination,
@@ -536,122 +576,14 @@ impl ListSpec {
     }
 }
 
-/// Compiles the parameters. A name stays in the answer when its source is broken, so that it is not reported as missing too.
-fn compile_parameters(
-    sources: Vec<(String, ParameterSource)>,
+pub(crate) fn parse_path(
+    path: &str,
+    place: &str,
     problems: &mut Vec<Problem>,
-) -> Vec<(String, Option<ParentList>)> {
-    let mut compiled: Vec<(String, Option<ParentList>)> = Vec::new();
-    for (name, source) in sources {
-        let place = format!("selector.path_parameters.{name}");
-        if compiled.iter().any(|(other, _)| *other == name) {
-            problems.push(Problem::new(place, "is defined twice; keep one"));
-            continue;
-        }
-        let identity = ReadIdentity::of(&source);
-        let parameter = match Parameter::new(&name, &source.field, source.filter.as_deref()) {
-            Ok(parameter) => Some(parameter),
-            Err(found) => {
-                problems.extend(found.into_iter().map(|(field, error)| {
-                    Problem::new(format!("{place}.{field}"), error.to_string())
-                }));
-                None
-            }
-        };
-        let endpoint_place = format!("{place}.endpoint");
-        if source.endpoint.trim().is_empty() {
-            problems.push(Problem::new(
-                &endpoint_place,
-                "is empty; write the path of the parents' list",
-            ));
-        }
-        let template = parse_path(&source.endpoint, &endpoint_place, problems);
-        let list = ListSpec {
-            method: source.method,
-            query: source.query_params,
-            headers: source.headers,
-            body: source.body,
-            data_path: source.data_path,
-            pagination: source.pagination,
-            answer_rules: source.answer_rules,
-            ..ListSpec::default()
-        }
-        .compile(template, &place, problems);
-        if list
-            .as_ref()
-            .is_some_and(|list| !list.template.parameters().is_empty())
-        {
-            problems.push(Problem::new(
-                endpoint_place,
-                "holds a parameter itself; parents of parents are not read by this version",
-            ));
-        }
-        let parents = parameter.zip(list).map(|(parameter, list)| ParentList {
-            list: Arc::new(list),
-            parameter,
-            identity,
-        });
-        compiled.push((name, parents));
-    }
-    compiled
-}
-
-fn parse_path(path: &str, place: &str, problems: &mut Vec<Problem>) -> Option<PathTemplate> {
+) -> Option<PathTemplate> {
     PathTemplate::parse(path)
         .map_err(|error| problems.push(Problem::new(place, error.to_string())))
         .ok()
-}
-
-fn check_parameters(
-    template: &PathTemplate,
-    parameters: &[(String, Option<ParentList>)],
-    problems: &mut Vec<Problem>,
-) {
-    let wanted = template.parameters();
-    for name in &wanted {
-        if !parameters.iter().any(|(known, _)| known == name) {
-            problems.push(Problem::new(
-                "kind",
-                format!(
-                    "the path holds {{{name}}} but nothing says where its values come from; \
-                     add selector.path_parameters.{name} with endpoint and field"
-                ),
-            ));
-        }
-    }
-    for (name, _) in parameters {
-        if !wanted.contains(&name.as_str()) {
-            problems.push(Problem::new(
-                format!("selector.path_parameters.{name}"),
-                format!("is not used: the kind holds no {{{name}}}"),
-            ));
-        }
-    }
-    if wanted.len() > 1 {
-        problems.push(Problem::new(
-            "kind",
-            format!(
-                "holds {} path parameters; this version resolves one for each path",
-                wanted.len()
-            ),
-        ));
-    }
-}
-
-impl ReadIdentity {
-    fn of(source: &ParameterSource) -> Self {
-        ReadIdentity(format!(
-            "{} {} {:?} {:?} {:?} {:?} {:?} {:?}",
-            source.method,
-            source.endpoint,
-            source.query_params,
-            source.headers,
-            source.body,
-            source.data_path,
-            source.pagination,
-            source.answer_rules
-        ))
-    }
 }
 
 /// Where a part of the mapping stands in a mapping file.

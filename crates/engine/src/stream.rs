@@ -1,22 +1,23 @@
 //! The entities of one resource as a stream, with an outcome at its end.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::stream::{self, BoxStream, Stream, StreamExt};
-use longshore_jq::Val;
 use longshore_mapping::{Entity, Mapped, RUNAWAY_LIMIT};
-use longshore_nested::{Child, Expand, TemplateExpander};
+use longshore_nested::Bindings;
 
+use crate::children::{Child, Search, Trouble, Tuple, cap_of, side_by_side, window_capped};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, RawRecords};
-use crate::outcome::{Cause, Complete, Outcome, Verdict};
-use crate::pages::{End, Pages, cause_name};
+use crate::outcome::{Cause, ChildCounts, ChildOutcome, Complete, Outcome, Verdict};
+use crate::pages::{End, Pages, RecordPage, cause_name};
 use crate::resource::Resource;
-use crate::session::Session;
+use crate::session::{Publication, Session};
+use crate::shared::Ended;
 
 /// Causes and failures are kept for people to read: the first few of them say it.
 const KEPT_CAUSES: usize = 20;
@@ -61,10 +62,12 @@ impl EntityStream {
 
     /// A stream whose progress others see too.
     pub(crate) fn following(session: Session, resource: Resource, progress: Progress) -> Self {
+        let over = Arc::new(Over(session.clone(), resource.clone()));
         let read = Read {
             session,
             resource,
             tally: progress.0.clone(),
+            _over: over,
         };
         EntityStream {
             items: read.stream(),
@@ -106,6 +109,16 @@ struct Read {
     session: Session,
     resource: Resource,
     tally: SharedTally,
+    /// Tells those who wait for this resource's records, when the last of it is gone.
+    _over: Arc<Over>,
+}
+
+struct Over(Session, Resource);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.publishes_no_more(&self.1);
+    }
 }
 
 impl Read {
@@ -113,12 +126,9 @@ impl Read {
         let (first, last) = (self.clone(), self.clone());
         let started = stream::once(async move { first.start() }).filter_map(|()| async { None });
         let finished = stream::once(async move { last.finish() }).filter_map(|()| async { None });
-        let items = match &self.resource.parts().parents {
-            None => {
-                let path = self.resource.parts().list.template.as_str().to_owned();
-                self.list(path, None).boxed()
-            }
-            Some(_) => self.children(),
+        let items = match self.resource.parts().levels.is_empty() {
+            true => self.only_list(),
+            false => self.children(),
         };
         started.chain(items).chain(finished).boxed()
     }
@@ -136,84 +146,127 @@ impl Read {
             tally.finished = true;
             tally.outcome()
         };
+        self.session.publishes_no_more(&self.resource);
         self.observe(&Event::ResourceFinished {
             kind: self.resource.kind(),
             outcome: &outcome,
         });
     }
 
-    /// The entities of one list: of the resource itself, or of one of its children.
-    fn list(
-        self,
-        path: String,
-        child: Option<Child>,
-    ) -> impl Stream<Item = Result<Entity, Error>> + Send + 'static {
-        let pages = Pages::of_resource(
-            self.session.api.clone(),
-            self.resource.kind(),
-            &self.resource.parts().list,
-            path,
-            child.is_none(),
-        );
-        stream::unfold(
-            (self, pages, child),
-            |(read, mut pages, child)| async move {
-                let items = read.page(&mut pages, child.as_ref()).await?;
-                Some((stream::iter(items), (read, pages, child)))
-            },
-        )
-        .flatten()
+    /// The entities of a resource without parameters.
+    fn only_list(self) -> BoxStream<'static, Result<Entity, Error>> {
+        let request = self
+            .resource
+            .parts()
+            .list
+            .request
+            .expand(&Bindings::default());
+        match request {
+            Ok(request) => {
+                let child = Child {
+                    tuple: Tuple::default(),
+                    request,
+                };
+                self.list(child)
+            }
+            // A path without parameters is its text.
+            Err(problem) => {
+                let error = Error::new(ErrorKind::Config, problem.to_string());
+                self.tally
+                    .lock()
+                    .cause(Cause::new("ConfigurationRefused", error.message()));
+                stream::once(async { Err(error) }).boxed()
+            }
+        }
     }
 
-    /// One page of a list, mapped. The page that ends a list short of its end carries the error that says so.
-    async fn page(&self, pages: &mut Pages, child: Option<&Child>) -> Option<Items> {
-        if self.tally.lock().mapped.runaway().is_some() {
-            return None;
+    /// The entities of all children, whose lists are read side by side while further ones are found.
+    fn children(self) -> BoxStream<'static, Result<Entity, Error>> {
+        let limit = self.session.api.max_concurrent_requests;
+        let ordered = self.resource.parts().ordered;
+        let search = Search::new(self.session.clone(), self.resource.clone());
+        let (read, last) = (self.clone(), self);
+        let lists = search.children().map(move |child| match child {
+            Ok(child) => read.clone().list(child),
+            Err(trouble) => read.trouble(trouble),
+        });
+        let told =
+            stream::once(async move { last.all_found(&search) }).filter_map(|()| async { None });
+        side_by_side(lists.chain(told), limit, ordered)
+    }
+
+    /// What made a child, or what would follow, unknown.
+    fn trouble(&self, trouble: Trouble) -> BoxStream<'static, Result<Entity, Error>> {
+        let Trouble { error, cause } = trouble;
+        {
+            let mut tally = self.tally.lock();
+            tally.failed_parents += u64::from(error.kind() == ErrorKind::Parameter);
+            tally.cause(Cause::new(cause, error.within_resource()));
         }
-        let page = match pages.next().await? {
-            Ok(page) => page,
-            Err(error) => {
-                let error = error_in(error, child);
-                let cause = Cause::new(cause_name(&error), error.within_resource());
-                self.tally.lock().cause(cause);
-                return Some(vec![Err(error)]);
+        if error.kind() == ErrorKind::Parameter {
+            self.observe(&Event::RecordFailed {
+                kind: self.resource.kind(),
+                error: &error,
+            });
+        }
+        stream::once(async { Err(error) }).boxed()
+    }
+
+    fn all_found(&self, search: &Search) {
+        let count = {
+            let found = search.finish();
+            let mut tally = self.tally.lock();
+            if found.children == 0 {
+                tally.stops.insert("NoParents".to_owned());
             }
+            tally.warn(found.warnings.iter().cloned());
+            found.children
         };
-        let mut records = page.records;
-        if let Some(child) = child {
-            for record in &mut records {
-                child.attach(record);
-            }
-        }
-        self.observe(&Event::Records {
+        self.observe(&Event::Parents {
             kind: self.resource.kind(),
-            records: RawRecords(&records),
+            count,
+        });
+    }
+
+    /// The entities of one list: of the resource itself, or of one of its children.
+    fn list(self, child: Child) -> BoxStream<'static, Result<Entity, Error>> {
+        let list = List {
+            read: self,
+            waiting: vec![child],
+            current: None,
+        };
+        stream::unfold(list, |mut list| async move {
+            let items = list.next().await?;
+            Some((stream::iter(items), list))
+        })
+        .flatten()
+        .boxed()
+    }
+
+    /// Maps the records of a page.
+    fn map(&self, mut page: RecordPage, values: &Bindings) -> Items {
+        for record in &mut page.records {
+            values.attach(record);
+        }
+        let kind = self.resource.kind();
+        self.observe(&Event::Records {
+            kind,
+            records: RawRecords(&page.records),
         });
         let first = self.tally.lock().records + 1;
         let mut mapped = Mapped::default();
-        mapped.map_page(&*self.resource.parts().mapper, &records, first);
+        mapped.map_page(&*self.resource.parts().mapper, &page.records, first);
         let entities = std::mem::take(&mut mapped.entities);
-        let kind = self.resource.kind();
         let failures: Vec<Error> = std::mem::take(&mut mapped.failures)
             .into_iter()
             .map(|failure| Error::new(ErrorKind::Record, failure.to_string()).of_resource(kind))
             .collect();
-        let short = match pages.end() {
-            Some(End::Short(cause)) => Some(cause.clone()),
-            _ => None,
-        };
-        let (so_far_pages, so_far_records, so_far_entities) = {
+        let (pages, records, entities_so_far) = {
             let mut tally = self.tally.lock();
             tally.pages += u64::from(!page.is_void);
-            tally.records += records.len() as u64;
+            tally.records += page.records.len() as u64;
             tally.take(mapped, &failures);
             tally.warn(page.warnings);
-            if let Some(End::Stop(stop)) = pages.end() {
-                tally.stops.insert(stop.clone());
-            }
-            if let Some(cause) = &short {
-                tally.cause(cause_in(cause.clone(), child));
-            }
             (tally.pages, tally.records, tally.mapped.mapped)
         };
         for error in &failures {
@@ -221,100 +274,16 @@ impl Read {
         }
         self.observe(&Event::Page {
             kind,
-            pages: so_far_pages,
-            records: so_far_records,
-            entities: so_far_entities,
+            pages,
+            records,
+            entities: entities_so_far,
         });
-        let short = short.map(|cause| {
-            error_in(
-                Error::new(ErrorKind::Paginate, cause.to_string()).of_resource(kind),
-                child,
-            )
-        });
-        Some(
-            entities
-                .into_iter()
-                .map(Ok)
-                .chain(failures.into_iter().chain(short).map(Err))
-                .collect(),
-        )
+        let failures = failures.into_iter().map(Err);
+        entities.into_iter().map(Ok).chain(failures).collect()
     }
 
-    /// The entities of all children: parents first, then their lists side by side, as they come.
-    fn children(self) -> BoxStream<'static, Result<Entity, Error>> {
-        let limit = self.session.api.max_concurrent_requests;
-        stream::once(async move {
-            let (children, errors) = self.expand().await;
-            let errors = stream::iter(errors.into_iter().map(Err));
-            let lists = stream::iter(children)
-                .map(move |child| Box::pin(self.clone().list(child.path.clone(), Some(child))))
-                .flatten_unordered(limit);
-            errors.chain(lists)
-        })
-        .flatten()
-        .boxed()
-    }
-
-    /// Reads the parents and makes a child of every distinct value. What fails is told and leaves the others (R3).
-    async fn expand(&self) -> (Vec<Child>, Vec<Error>) {
-        let Some(list) = &self.resource.parts().parents else {
-            return (Vec::new(), Vec::new());
-        };
-        let kind = self.resource.kind();
-        let (parents, mut failure) = match self.session.parents(kind, list).await {
-            Ok(parents) => (parents, None),
-            Err(some) => (some.parents, Some(some.failure)),
-        };
-        let mut errors = Vec::new();
-        let expander = TemplateExpander::new(&self.resource.parts().list.template, &list.parameter);
-        let mut children = distinct_children(&expander, &parents.records, |problem| {
-            errors.push(Error::new(ErrorKind::Parameter, problem.to_string()).of_resource(kind));
-        });
-        for error in &errors {
-            self.observe(&Event::RecordFailed { kind, error });
-        }
-        if parents.is_one_object && children.is_empty() && failure.is_none() {
-            // Not a list without values, but something else in its place: an error in disguise, it may be.
-            let what = format!(
-                "parents at {}: the body is an object and gives no value for {{{}}}; set its data_path to the list in it",
-                list.list.template.as_str(),
-                list.parameter.name()
-            );
-            failure = Some(Error::new(ErrorKind::Extract, what).of_resource(kind));
-        }
-        {
-            let mut tally = self.tally.lock();
-            tally.failed_parents += errors.len() as u64;
-            for error in &errors {
-                tally.cause(Cause::new("ParametersFailed", error.within_resource()));
-            }
-            if let Some(failure) = &failure {
-                tally.cause(Cause::new("ParentsIncomplete", failure.within_resource()));
-            }
-            if children.is_empty() {
-                tally.stops.insert("NoParents".to_owned());
-            }
-            tally.warn(parents.warnings.iter().cloned());
-            if children.is_empty()
-                && errors.is_empty()
-                && failure.is_none()
-                && !parents.records.is_empty()
-            {
-                tally.warnings.insert(format!(
-                    "parents at {}: none of {} gave a value for {{{}}}; check its field and filter",
-                    list.list.template.as_str(),
-                    parents.records.len(),
-                    list.parameter.name()
-                ));
-            }
-        }
-        errors.extend(failure);
-        children.retain(|child| self.session.reads_child(&child.path));
-        self.observe(&Event::Parents {
-            kind,
-            count: children.len() as u64,
-        });
-        (children, errors)
+    fn is_runaway(&self) -> bool {
+        self.tally.lock().mapped.runaway().is_some()
     }
 
     fn observe(&self, event: &Event<'_>) {
@@ -322,52 +291,209 @@ impl Read {
     }
 }
 
-fn distinct_children(
-    expander: &dyn Expand,
-    parents: &[Val],
-    mut on_problem: impl FnMut(longshore_nested::Error),
-) -> Vec<Child> {
-    let mut seen = HashSet::new();
-    let mut children = Vec::new();
-    for parent in parents {
-        match expander.children(parent) {
-            Ok(found) => children.extend(
-                found
-                    .into_iter()
-                    .filter(|child| seen.insert(child.path.clone())),
-            ),
-            Err(problem) => on_problem(problem),
+/// One list on its way; more than one where a window of time was split.
+struct List {
+    read: Read,
+    waiting: Vec<Child>,
+    current: Option<Current>,
+}
+
+struct Current {
+    child: Child,
+    pages: Pages,
+    publication: Option<Publication>,
+    records: u64,
+}
+
+impl List {
+    /// The items of the next page. A page that ends its list short of its end carries the error that says so.
+    async fn next(&mut self) -> Option<Items> {
+        loop {
+            if self.read.is_runaway() {
+                return None;
+            }
+            let Some(mut current) = self.current.take() else {
+                let child = self.waiting.pop()?;
+                if let Some(items) = self.begin(child) {
+                    return Some(items);
+                }
+                continue;
+            };
+            match current.pages.next().await {
+                None => {
+                    if let Some(items) = self.end(current) {
+                        return Some(items);
+                    }
+                }
+                Some(Ok(page)) => {
+                    current.records += page.records.len() as u64;
+                    if let Some(publication) = &current.publication {
+                        publication.page(&page);
+                    }
+                    let mut items = self.read.map(page, &current.child.tuple.values);
+                    match current.pages.end() {
+                        None => self.current = Some(current),
+                        Some(_) => items.extend(self.end(current).into_iter().flatten()),
+                    }
+                    return Some(items);
+                }
+                Some(Err(error)) => {
+                    if let Some(items) = self.failed(current, error) {
+                        return Some(items);
+                    }
+                }
+            }
         }
     }
-    children
+
+    /// Begins to read a child; gives the items that its parent's record holds already.
+    fn begin(&mut self, child: Child) -> Option<Items> {
+        let read = &self.read;
+        let parts = read.resource.parts();
+        let embed = parts
+            .embedded
+            .and_then(|embedded| child.tuple.embed(embedded));
+        let mut request = child.request.clone();
+        let mut items = None;
+        if let Some(embed) = embed {
+            let page = RecordPage {
+                records: embed.records(),
+                ..RecordPage::default()
+            };
+            let mapped = read.map(page, &child.tuple.values);
+            let Some(next) = &embed.next else {
+                read.tally.lock().stops.insert("Embedded".to_owned());
+                self.child_finished(&child, None);
+                return Some(mapped);
+            };
+            request = read.session.api.continued(&parts.list, request, next);
+            items = Some(mapped);
+        }
+        let publication = match items {
+            None if cap_of(&read.resource, &parts.list).is_none() => {
+                read.session.publish(&read.resource, &request)
+            }
+            _ => None,
+        };
+        let pages = Pages::of_resource(
+            read.session.api.clone(),
+            read.resource.kind(),
+            &parts.list,
+            request,
+            parts.levels.is_empty(),
+        );
+        self.current = Some(Current {
+            child,
+            pages,
+            publication,
+            records: 0,
+        });
+        items
+    }
+
+    fn end(&mut self, current: Current) -> Option<Items> {
+        let read = self.read.clone();
+        if let Some(split) = self.split(&current) {
+            return split;
+        }
+        match current.pages.end() {
+            Some(End::Stop(stop)) => {
+                read.tally.lock().stops.insert(stop.clone());
+                if let Some(publication) = &current.publication {
+                    publication.end(Ended::Complete);
+                }
+                self.child_finished(&current.child, None);
+                None
+            }
+            Some(End::Short(cause)) => {
+                let error = Error::new(ErrorKind::Paginate, cause.to_string())
+                    .of_resource(read.resource.kind());
+                let cause = cause_in(cause.clone(), &current.child);
+                Some(self.fall_short(&current, error, cause))
+            }
+            None => None,
+        }
+    }
+
+    fn failed(&mut self, current: Current, error: Error) -> Option<Items> {
+        if let Some(split) = self.split(&current) {
+            return split;
+        }
+        let named = error_in(error.clone(), &current.child);
+        let cause = Cause::new(cause_name(&named), named.within_resource());
+        Some(self.fall_short(&current, error, cause))
+    }
+
+    fn fall_short(&mut self, current: &Current, error: Error, cause: Cause) -> Items {
+        if let Some(publication) = &current.publication {
+            publication.end(Ended::Short(error.clone()));
+        }
+        self.read.tally.lock().cause(cause.clone());
+        self.child_finished(&current.child, Some(cause));
+        vec![Err(error_in(error, &current.child))]
+    }
+
+    /// Reads a window of time that gave all that the API gives of one request again, in halves. What it gave is given again then.
+    fn split(&mut self, current: &Current) -> Option<Option<Items>> {
+        let (resource, list) = (&self.read.resource, &self.read.resource.parts().list);
+        let cap = cap_of(resource, list)?;
+        if current.records < cap {
+            return None;
+        }
+        let Some(halves) = current.child.tuple.halves(resource, list) else {
+            let error = window_capped(Some(cap)).of_resource(resource.kind());
+            let named = error_in(error.clone(), &current.child);
+            let cause = Cause::new("WindowCapped", named.within_resource());
+            return Some(Some(self.fall_short(current, error, cause)));
+        };
+        for tuple in halves.into_iter().rev() {
+            match list.request.expand(&tuple.values) {
+                Ok(request) => self.waiting.push(Child { tuple, request }),
+                Err(problem) => {
+                    let error = Error::new(ErrorKind::Parameter, problem.to_string())
+                        .of_resource(resource.kind());
+                    let cause = Cause::new("ParametersFailed", error.within_resource());
+                    return Some(Some(self.fall_short(current, error, cause)));
+                }
+            }
+        }
+        Some(None)
+    }
+
+    fn child_finished(&self, child: &Child, cause: Option<Cause>) {
+        let values = &child.tuple.values;
+        if values.is_empty() {
+            return;
+        }
+        let outcome = ChildOutcome {
+            values: values.pairs(),
+            cause,
+        };
+        self.read.tally.lock().child(&outcome);
+        self.read.observe(&Event::ChildFinished {
+            kind: self.read.resource.kind(),
+            outcome: &outcome,
+        });
+    }
 }
 
 /// Says for which parent's child an error came.
-fn error_in(error: Error, child: Option<&Child>) -> Error {
-    match child {
-        None => error,
-        Some(child) => error.of_child(&values(child)),
+fn error_in(error: Error, child: &Child) -> Error {
+    match child.tuple.values.is_empty() {
+        true => error,
+        false => error.of_child(&child.tuple.values.label()),
     }
 }
 
 /// The same for a cause, which reports show without its error.
-fn cause_in(cause: Cause, child: Option<&Child>) -> Cause {
-    match child {
-        None => cause,
-        Some(child) => Cause::new(
+fn cause_in(cause: Cause, child: &Child) -> Cause {
+    match child.tuple.values.is_empty() {
+        true => cause,
+        false => Cause::new(
             cause.name(),
-            format!("[{}] {}", values(child), cause.message()),
+            format!("[{}] {}", child.tuple.values.label(), cause.message()),
         ),
     }
-}
-
-fn values(child: &Child) -> String {
-    let values: Vec<String> = child
-        .parameters
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    values.join(", ")
 }
 
 /// Counts while a resource is read.
@@ -380,6 +506,7 @@ struct Tally {
     records: u64,
     failed: u64,
     failed_parents: u64,
+    children: ChildCounts,
     /// Counts only: entities and failures go to the reader of the stream.
     mapped: Mapped,
     warnings: BTreeSet<String>,
@@ -403,6 +530,18 @@ impl Tally {
                 "{field} hit the limit of an expression {RUNAWAY_LIMIT} times, so the resource is not read further"
             );
             self.cause(Cause::new("ExpressionLimit", message));
+        }
+    }
+
+    fn child(&mut self, outcome: &ChildOutcome) {
+        match &outcome.cause {
+            None => self.children.complete += 1,
+            Some(_) => {
+                self.children.incomplete += 1;
+                if self.children.first_incomplete.len() < KEPT_CAUSES {
+                    self.children.first_incomplete.push(outcome.clone());
+                }
+            }
         }
     }
 
@@ -452,6 +591,7 @@ impl Tally {
             entities: self.mapped.mapped,
             skipped: self.mapped.skipped,
             failed: self.failed + self.failed_parents,
+            children: self.children.clone(),
             misconfigured: self.mapped.misconfigured.clone(),
             misconfigured_samples: self
                 .mapped

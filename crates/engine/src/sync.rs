@@ -235,7 +235,6 @@ pub(crate) async fn run(
             ledger.open(resource.kind(), feeds)
         })
         .collect();
-    let session = Session::new(api.clone()).shard(options.shard);
     let mut writing = Writing {
         api,
         sink,
@@ -250,6 +249,7 @@ pub(crate) async fn run(
         .iter()
         .filter(|resource| options.leaves_out(resource).is_none())
         .collect();
+    let session = Session::new(api.clone(), wanted.iter().copied()).shard(options.shard);
     let (outcomes, mut seen) = transfer(session, &wanted, cancel, &mut writing).await;
     let mut outcomes = outcomes.into_iter();
     for (resource, entry) in resources.iter().zip(entries) {

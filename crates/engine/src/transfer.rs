@@ -1,7 +1,7 @@
 //! From the API to the sink: resources are read side by side and written one after the other.
 
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::{Either, join, join_all, select};
@@ -35,7 +35,7 @@ pub(crate) async fn transfer(
 ) -> (Vec<Outcome>, Seen) {
     let spool = Spool::new(IN_MEMORY);
     let seen = Mutex::new(Seen::default());
-    let start = Start::default();
+    let start = Start(session.demand());
     if resources.len() == 1 {
         start.now();
     }
@@ -61,6 +61,9 @@ pub(crate) async fn transfer(
         };
         read.instrument(tracing::info_span!("resource", kind = lane.kind))
     });
+    let readers: Vec<_> = readers.collect();
+    // What is shared lives as long as somebody reads.
+    drop(session);
     let read = join(join_all(readers), start.after_quiet(lanes.first()));
     let write = async {
         for (n, lane) in lanes.iter().enumerate() {
@@ -213,9 +216,9 @@ impl<'a> Lane<'a> {
 }
 
 /// When the resources after the first are read: once the sink has taken something, so that an API is not read for a sink that is away.
-/// Or once the first has nothing for it.
-#[derive(Debug, Default)]
-struct Start(SetOnce<()>);
+/// Or once the first has nothing for it, or waits for what another one reads.
+#[derive(Debug)]
+struct Start(Arc<SetOnce<()>>);
 
 impl Start {
     fn now(&self) {

@@ -39,11 +39,17 @@ pub(super) fn read(
 ) -> List {
     let method = fields.take(&["method"], findings);
     let query_params = fields.take(&["queryParams"], findings);
+    if let Some(node) = &query_params {
+        written.note(&format!("{path}.query_params"), node);
+    }
     let headers = fields.take(&["headers"], findings);
     if let Some(node) = &headers {
         written.note(&format!("{path}.headers"), node);
     }
     let body = fields.take(&["body"], findings);
+    if let Some(node) = &body {
+        written.note(&format!("{path}.body"), node);
+    }
     let data_path = fields.take(&["dataPath"], findings);
     if let Some(node) = &data_path {
         written.note(&format!("{path}.data_path"), node);
@@ -72,6 +78,11 @@ pub(super) fn read(
         pagination,
         answer_rules,
     }
+}
+
+/// A node, or what stands in it as JSON text.
+pub(super) fn unfolded(node: Node, findings: &mut Findings) -> Option<Node> {
+    unfold(node, findings)
 }
 
 fn read_method(node: &Node, findings: &mut Findings) -> Option<Method> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use longshore_nested::Item;
+
 use super::fields::Fields;
 use super::list::{self, List};
 use super::mapping::Against;
@@ -10,7 +12,10 @@ use super::spelling::Keys;
 use super::tree::{Node, Shape};
 use super::values;
 use crate::resource::ResourceBuilder;
-use crate::{Expression, ParameterSource, Problem, Resource};
+use crate::{
+    Batch, EmbeddedSource, Expression, FixedValues, ParameterSource, ParameterValues, Problem,
+    Resource, WindowSource,
+};
 
 /// The kind of the older form, which has its endpoint in the selector.
 const OLD_KIND: &str = "api_resource";
@@ -198,23 +203,210 @@ fn read_selector(
             builder = builder.parameter(name, source);
         }
     }
+    if let Some(node) = selector.take(&["embedded"], findings)
+        && let Some(embedded) = embedded(node, "selector.embedded", against, written, findings)
+    {
+        builder = builder.embedded(embedded);
+    }
+    if let Some(node) = selector.take(&["maxChildren"], findings)
+        && let Some(most) = count(&node, findings)
+    {
+        builder = builder.max_children(most);
+    }
+    if let Some(node) = selector.take(&["ordered"], findings)
+        && let Some(on) = values::boolean(&node, findings)
+    {
+        builder = builder.ordered(on);
+    }
     selector.finish(findings);
     builder
 }
 
-/// A path parameter. What is missing is reported and filled up, so that the parameter counts as defined.
+/// A path parameter: a list of the API, known values, or windows of time.
 fn parameter(
     name: &str,
     node: Node,
     against: Against<'_>,
     written: &mut Written,
     findings: &mut Findings,
-) -> ParameterSource {
+) -> ParameterValues {
     let path = format!("selector.path_parameters.{name}");
-    let mut source = ParameterSource::new("/", ".");
     let Some(mut fields) = Fields::of(node, Keys::Mapping, against.unknown, findings) else {
-        return source;
+        return ParameterSource::new("/", ".").into();
     };
+    let values = fields.take(&["values"], findings);
+    let from = fields.take(&["from"], findings);
+    match (values, from) {
+        (Some(values), _) => {
+            let values = fixed(values, &path, &mut fields, written, findings);
+            fields.finish(findings);
+            values.into()
+        }
+        (None, Some(from)) => {
+            let windows = windows(from, &path, &mut fields, written, findings);
+            fields.finish(findings);
+            windows.into()
+        }
+        (None, None) => parent_list(&path, fields, against, written, findings).into(),
+    }
+}
+
+/// Values that are known.
+fn fixed(
+    values: Node,
+    path: &str,
+    fields: &mut Fields,
+    written: &mut Written,
+    findings: &mut Findings,
+) -> FixedValues {
+    written.note(&format!("{path}.values"), &values);
+    let items = match list::unfolded(values, findings) {
+        Some(Node {
+            shape: Shape::List(items),
+            ..
+        }) => items
+            .iter()
+            .filter_map(|item| {
+                let text = values::text(item, findings)?;
+                let json = item.to_json();
+                Some(Item {
+                    is_number: json.is_number() && json.to_string() == text,
+                    text,
+                })
+            })
+            .collect(),
+        Some(other) => {
+            findings.problem(&other.place, "must be a list of values: [eu, us]");
+            vec![Item::text("-")]
+        }
+        None => vec![Item::text("-")],
+    };
+    FixedValues {
+        values: items,
+        batch: batch(path, fields, written, findings),
+    }
+}
+
+/// Windows of time.
+fn windows(
+    from: Node,
+    path: &str,
+    fields: &mut Fields,
+    written: &mut Written,
+    findings: &mut Findings,
+) -> WindowSource {
+    let mut text = |name: &'static str, node: Option<Node>, findings: &mut Findings| {
+        let node = node?;
+        written.note(&format!("{path}.{name}"), &node);
+        values::filled_text(&node, findings)
+    };
+    let mut source = WindowSource {
+        from: text("from", Some(from), findings).unwrap_or_else(|| "now".to_owned()),
+        ..WindowSource::default()
+    };
+    let to = fields.take(&["to"], findings);
+    source.to = text("to", to, findings).unwrap_or_else(|| "now".to_owned());
+    let step = fields.take(&["step"], findings);
+    if step.is_none() {
+        findings.problem(
+            &fields.missing("step"),
+            "is missing; write how long a window is, such as 1d",
+        );
+    }
+    source.step = text("step", step, findings).unwrap_or_else(|| "1d".to_owned());
+    let format = fields.take(&["format"], findings);
+    source.format = text("format", format, findings);
+    if let Some(node) = fields.take(&["inclusive"], findings) {
+        source.inclusive = values::boolean(&node, findings).unwrap_or(false);
+    }
+    if let Some(node) = fields.take(&["cap"], findings) {
+        written.note(&format!("{path}.cap"), &node);
+        source.cap = count(&node, findings);
+    }
+    source
+}
+
+/// `batch` and `separator`.
+fn batch(
+    path: &str,
+    fields: &mut Fields,
+    written: &mut Written,
+    findings: &mut Findings,
+) -> Option<Batch> {
+    let size = fields.take(&["batch"], findings);
+    let separator = fields.take(&["separator"], findings);
+    if let (None, Some(separator)) = (&size, &separator) {
+        findings.problem(
+            &separator.place,
+            "counts with batch only; write how many values go into one request as batch",
+        );
+    }
+    let size = size?;
+    written.note(&format!("{path}.batch"), &size);
+    let mut batch = Batch::of(usize::try_from(count(&size, findings)?).unwrap_or(usize::MAX));
+    if let Some(separator) = separator.and_then(|node| values::text(&node, findings)) {
+        batch.separator = separator;
+    }
+    Some(batch)
+}
+
+/// `embedded`: jq, or an object.
+fn embedded(
+    node: Node,
+    path: &str,
+    against: Against<'_>,
+    written: &mut Written,
+    findings: &mut Findings,
+) -> Option<EmbeddedSource> {
+    written.note(path, &node);
+    if node.text().is_some() {
+        written.note(&format!("{path}.data_path"), &node);
+        return jq(&node, findings).map(EmbeddedSource::new);
+    }
+    let mut fields = Fields::of(node, Keys::Mapping, against.unknown, findings)?;
+    let data_path = fields.take(&["dataPath"], findings);
+    if data_path.is_none() {
+        findings.problem(
+            &fields.missing("data_path"),
+            "is missing; write jq to the records in the parent's record",
+        );
+    }
+    let mut source = None;
+    if let Some(node) = &data_path {
+        written.note(&format!("{path}.data_path"), node);
+        source = jq(node, findings).map(EmbeddedSource::new);
+    }
+    if let Some(node) = fields.take(&["next"], findings) {
+        written.note(&format!("{path}.next"), &node);
+        let next = jq(&node, findings);
+        source = source.map(|source| EmbeddedSource { next, ..source });
+    }
+    if let Some(node) = fields.take(&["of"], findings) {
+        let of = values::filled_text(&node, findings);
+        source = source.map(|source| EmbeddedSource { of, ..source });
+    }
+    fields.finish(findings);
+    source
+}
+
+/// A whole number from 0.
+fn count(node: &Node, findings: &mut Findings) -> Option<u64> {
+    let count = values::text(node, findings)?.trim().parse().ok();
+    if count.is_none() {
+        findings.problem(&node.place, "must be a whole number");
+    }
+    count
+}
+
+/// A list of the API. What is missing is reported and filled up, so that the parameter counts as defined.
+fn parent_list(
+    path: &str,
+    mut fields: Fields,
+    against: Against<'_>,
+    written: &mut Written,
+    findings: &mut Findings,
+) -> ParameterSource {
+    let mut source = ParameterSource::new("/", ".");
     match fields.take(&["endpoint"], findings) {
         Some(endpoint) => {
             written.note(&format!("{path}.endpoint"), &endpoint);
@@ -243,7 +435,26 @@ fn parameter(
         written.note(&format!("{path}.filter"), &filter);
         source.filter = jq(&filter, findings);
     }
-    let list = list::read(&mut fields, &path, against, written, findings);
+    for (key, node) in named(&mut fields, "include", findings) {
+        written.note(&format!("{path}.include.{key}"), &node);
+        if let Some(jq) = jq(&node, findings) {
+            source.include.push((key, jq));
+        }
+    }
+    source.batch = batch(path, &mut fields, written, findings);
+    if let Some(node) = fields.take(&["embedded"], findings) {
+        source.embedded = embedded(
+            node,
+            &format!("{path}.embedded"),
+            against,
+            written,
+            findings,
+        );
+    }
+    if let Some(node) = fields.take(&["maxChildren"], findings) {
+        source.max_children = count(&node, findings);
+    }
+    let list = list::read(&mut fields, path, against, written, findings);
     fields.finish(findings);
     let List {
         method,

@@ -63,7 +63,7 @@ impl Shard {
 
     /// Whether this shard reads something of that resource.
     pub(crate) fn reads(self, resource: &Resource) -> bool {
-        resource.parts().parents.is_some() || self.holds(resource.kind())
+        !resource.parts().levels.is_empty() || self.holds(resource.kind())
     }
 
     /// Whether something of this name belongs to this shard. Every name belongs to one of them.

@@ -1,0 +1,646 @@
+//! The children of a resource, as they are found: level by level, each while those before it are still being read.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::stream::{self, BoxStream, StreamExt};
+use longshore_nested::{Binding, Bindings, ChildRequest, Distinct, Item, Windows};
+
+use crate::error::{Error, ErrorKind};
+use crate::parameters::{Batch, Embedded, Level, ParentList, Source};
+use crate::resource::{ListRequest, Resource};
+use crate::session::{Read, Session};
+use crate::shared::{Cell, Chunk, Embed, Ended, Next, included, item, spool_failed};
+
+/// One child: the values that it is asked for with, and its request.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) tuple: Tuple,
+    pub(crate) request: ChildRequest,
+}
+
+/// The values of the parameters so far, and the lists that stand in the records that they come from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tuple {
+    pub(crate) values: Bindings,
+    embeds: Vec<Arc<Vec<Option<Embed>>>>,
+}
+
+/// Why a child, or all that would follow, is not known.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) error: Error,
+    /// The name of the cause that it makes the read incomplete by.
+    pub(crate) cause: &'static str,
+}
+
+type Found = Result<Tuple, Trouble>;
+
+/// What a resource's search for its children has come to.
+#[derive(Clone)]
+pub(crate) struct Search {
+    session: Session,
+    resource: Resource,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    levels: Vec<AtLevel>,
+    /// Children that this run reads.
+    pub(crate) children: u64,
+    /// Children in all, those of other shards included.
+    found: u64,
+    pub(crate) warnings: Vec<String>,
+    troubles: u64,
+}
+
+#[derive(Debug, Default)]
+struct AtLevel {
+    distinct: Distinct,
+    records: u64,
+    values: u64,
+}
+
+impl Search {
+    pub(crate) fn new(session: Session, resource: Resource) -> Self {
+        let levels = resource.parts().levels.iter().map(|_| AtLevel::default());
+        let state = State {
+            levels: levels.collect(),
+            ..State::default()
+        };
+        Search {
+            session,
+            resource,
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Every child once. What fails is told and leaves the others (R3).
+    pub(crate) fn children(&self) -> BoxStream<'static, Result<Child, Trouble>> {
+        let levels = self.resource.parts().levels.len();
+        let mut found = stream::once(async { Ok(Tuple::default()) }).boxed();
+        for level in 0..levels {
+            found = self.level(level, found);
+        }
+        let search = self.clone();
+        let limited = stream::unfold((found, false), move |(mut found, over)| {
+            let search = search.clone();
+            async move {
+                loop {
+                    if over {
+                        return None;
+                    }
+                    let child = match found.next().await? {
+                        Ok(tuple) => search.child(tuple),
+                        Err(trouble) => Some(Err(trouble)),
+                    };
+                    if let Some(child) = child {
+                        let over =
+                            matches!(&child, Err(trouble) if trouble.cause == "TooManyChildren");
+                        return Some((child, (found, over)));
+                    }
+                }
+            }
+        });
+        limited.boxed()
+    }
+
+    /// What is to be said when all children are known.
+    pub(crate) fn finish(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        let State {
+            levels,
+            warnings,
+            troubles,
+            ..
+        } = &mut *state;
+        for (level, at) in self.resource.parts().levels.iter().zip(levels) {
+            if let Source::List(parents) = &level.source
+                && *troubles == 0
+                && at.records > 0
+                && at.values == 0
+            {
+                warnings.push(format!(
+                    "parents at {}: none of {} gave a value for {{{}}}; check its field and filter",
+                    parents.list.endpoint(),
+                    at.records,
+                    level.name
+                ));
+            }
+        }
+        state
+    }
+
+    /// One level more: the values of its parameter for each of what was found before.
+    fn level(&self, level: usize, before: BoxStream<'static, Found>) -> BoxStream<'static, Found> {
+        let (search, filter) = (self.clone(), self.clone());
+        let limit = self.session.api.max_concurrent_requests;
+        let each = before.map(move |found| match found {
+            Ok(tuple) => search.values(level, tuple),
+            Err(trouble) => stream::once(async { Err(trouble) }).boxed(),
+        });
+        let all = side_by_side(each, limit, self.resource.parts().ordered);
+        all.filter(move |found| {
+            let new = match found {
+                Ok(tuple) => filter.is_new(level, tuple),
+                Err(_) => true,
+            };
+            async move { new }
+        })
+        .boxed()
+    }
+
+    fn is_new(&self, level: usize, tuple: &Tuple) -> bool {
+        let live = &self.resource.parts().levels[level].live;
+        let pairs = tuple.values.pairs();
+        let parts: Vec<&str> = pairs
+            .iter()
+            .filter(|(name, _)| {
+                let base = name.strip_suffix(".to").unwrap_or(name);
+                live.iter().any(|live| live == name || live == base)
+            })
+            .map(|(_, value)| value.as_str())
+            .collect();
+        self.lock().levels[level].distinct.insert(&parts)
+    }
+
+    fn values(&self, level: usize, tuple: Tuple) -> BoxStream<'static, Found> {
+        let definition = &self.resource.parts().levels[level];
+        match &definition.source {
+            Source::Fixed(items) => {
+                let items: Vec<Item> = items.clone();
+                let groups = groups(items, definition.batch.as_ref());
+                let tuples: Vec<Found> = groups
+                    .into_iter()
+                    .map(|items| Ok(tuple.with(definition, items, Vec::new(), Vec::new())))
+                    .collect();
+                stream::iter(tuples).boxed()
+            }
+            Source::Windows(windows) => self.windows(definition, windows, tuple),
+            Source::List(_) => {
+                let reader = Reader {
+                    search: self.clone(),
+                    level,
+                    tuples: VecDeque::from([tuple]),
+                    at: None,
+                    out: VecDeque::new(),
+                    batch: Vec::new(),
+                    in_batches: Distinct::new(),
+                    given: 0,
+                    is_one_object: false,
+                };
+                stream::unfold(reader, |mut reader| async move {
+                    let found = reader.next().await?;
+                    Some((found, reader))
+                })
+                .boxed()
+            }
+        }
+    }
+
+    fn windows(&self, level: &Level, windows: &Windows, tuple: Tuple) -> BoxStream<'static, Found> {
+        let now = self.session.api.client.clock().wall();
+        let (name, windows) = (level.name.clone(), windows.clone());
+        match windows.iter(now) {
+            Ok(iter) => stream::iter(iter)
+                .map(move |window| {
+                    let (from, to) = windows.texts(&window);
+                    Ok(tuple.bind(Binding::window(name.clone(), window, from, to), Vec::new()))
+                })
+                .boxed(),
+            Err(problem) => {
+                let trouble = self.problem(&tuple, problem.to_string());
+                stream::once(async { Err(trouble) }).boxed()
+            }
+        }
+    }
+
+    /// The request of a child; none where another shard reads it.
+    fn child(&self, tuple: Tuple) -> Option<Result<Child, Trouble>> {
+        let limit = self.resource.parts().max_children;
+        let mut state = self.lock();
+        state.found += 1;
+        if state.found > limit {
+            drop(state);
+            return Some(Err(self.too_many(
+                &Tuple::default(),
+                format!(
+                    "there are more than {limit} children; narrow them by the filters of their parameters, or raise selector.maxChildren"
+                ),
+            )));
+        }
+        match self.resource.parts().list.request.expand(&tuple.values) {
+            Ok(request) if self.session.reads_child(&request) => {
+                state.children += 1;
+                Some(Ok(Child { tuple, request }))
+            }
+            Ok(_) => None,
+            Err(problem) => {
+                drop(state);
+                Some(Err(self.problem(&tuple, problem.to_string())))
+            }
+        }
+    }
+
+    /// One parent, or one value, that leads nowhere.
+    fn problem(&self, tuple: &Tuple, what: String) -> Trouble {
+        self.trouble(
+            tuple,
+            Error::new(ErrorKind::Parameter, what),
+            "ParametersFailed",
+        )
+    }
+
+    fn too_many(&self, tuple: &Tuple, what: String) -> Trouble {
+        self.trouble(tuple, Error::new(ErrorKind::Limit, what), "TooManyChildren")
+    }
+
+    fn trouble(&self, tuple: &Tuple, error: Error, cause: &'static str) -> Trouble {
+        self.lock().troubles += 1;
+        let error = error.of_resource(self.resource.kind());
+        Trouble {
+            error: match tuple.values.is_empty() {
+                true => error,
+                false => error.of_child(&tuple.values.label()),
+            },
+            cause,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tuple {
+    fn bind(&self, binding: Binding, embeds: Vec<Option<Embed>>) -> Tuple {
+        let mut all = self.embeds.clone();
+        all.push(Arc::new(embeds));
+        Tuple {
+            values: self.values.with(binding),
+            embeds: all,
+        }
+    }
+
+    fn with(
+        &self,
+        level: &Level,
+        items: Vec<Item>,
+        include: Vec<(String, longshore_jq::Val)>,
+        embeds: Vec<Option<Embed>>,
+    ) -> Tuple {
+        let separator = level.batch.as_ref().map_or("", |batch| &batch.separator);
+        let binding = Binding::batch(level.name.clone(), items, separator);
+        self.bind(binding.including(include), embeds)
+    }
+
+    /// The list that stands in the record that one of the values comes from.
+    pub(crate) fn embed(&self, embedded: Embedded) -> Option<&Embed> {
+        self.embeds
+            .get(embedded.level)?
+            .get(embedded.slot)?
+            .as_ref()
+    }
+
+    /// Both halves of the window with a cap that a list is asked for with.
+    pub(crate) fn halves(&self, resource: &Resource, list: &ListRequest) -> Option<[Tuple; 2]> {
+        let (name, windows) = capped_window(resource, list)?;
+        let (first, second) = windows.split(self.values.window(&name)?)?;
+        let half = |window| {
+            let (from, to) = windows.texts(&window);
+            Tuple {
+                values: self
+                    .values
+                    .with(Binding::window(name.clone(), window, from, to)),
+                embeds: self.embeds.clone(),
+            }
+        };
+        Some([half(first), half(second)])
+    }
+}
+
+/// The window with a cap that a list is asked for with.
+fn capped_window<'a>(
+    resource: &'a Resource,
+    list: &ListRequest,
+) -> Option<(Arc<str>, &'a Windows)> {
+    let names = list.request.parameters();
+    resource
+        .parts()
+        .levels
+        .iter()
+        .find_map(|level| match &level.source {
+            Source::Windows(windows)
+                if windows.result_cap().is_some() && names.contains(&&*level.name) =>
+            {
+                Some((level.name.clone(), windows))
+            }
+            _ => None,
+        })
+}
+
+/// How many results of a list the API gives at most, where a window says so.
+pub(crate) fn cap_of(resource: &Resource, list: &ListRequest) -> Option<u64> {
+    capped_window(resource, list)?.1.result_cap()
+}
+
+/// Streams read at once, as many as may be, as they come; or in order, and then each is begun while those before it are read.
+pub(crate) fn side_by_side<T: Send + 'static>(
+    streams: impl futures::Stream<Item = BoxStream<'static, T>> + Send + 'static,
+    limit: usize,
+    ordered: bool,
+) -> BoxStream<'static, T> {
+    match ordered {
+        false => streams.flatten_unordered(limit).boxed(),
+        true => streams
+            .map(|mut each| async move {
+                let first = each.next().await;
+                stream::iter(first).chain(each)
+            })
+            .buffered(limit)
+            .flatten()
+            .boxed(),
+    }
+}
+
+fn groups(items: Vec<Item>, batch: Option<&Batch>) -> Vec<Vec<Item>> {
+    let size = batch.map_or(1, |batch| batch.size.max(1));
+    items.chunks(size).map(<[Item]>::to_vec).collect()
+}
+
+/// Follows the lists of one parameter for one set of values before it.
+struct Reader {
+    search: Search,
+    level: usize,
+    /// What is still to be read: one set of values, or more where windows were split.
+    tuples: VecDeque<Tuple>,
+    at: Option<At>,
+    out: VecDeque<Found>,
+    /// Values that wait for a batch to be full.
+    batch: Vec<Item>,
+    in_batches: Distinct,
+    given: u64,
+    is_one_object: bool,
+}
+
+/// Where a reader is in the list that it follows.
+struct At {
+    tuple: Tuple,
+    request: ChildRequest,
+    read: Arc<Read>,
+    /// It was begun for this reader, so that its failure is this reader's.
+    own: bool,
+    index: usize,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Found> {
+        loop {
+            if let Some(found) = self.out.pop_front() {
+                return Some(found);
+            }
+            if self.at.is_none() {
+                let tuple = self.tuples.pop_front()?;
+                self.begin(tuple);
+                continue;
+            }
+            self.advance().await;
+        }
+    }
+
+    fn definition(&self) -> &Level {
+        &self.search.resource.parts().levels[self.level]
+    }
+
+    fn begin(&mut self, tuple: Tuple) {
+        let search = self.search.clone();
+        let Some(parents) = parents(&search.resource, self.level) else {
+            return;
+        };
+        let mut request = match parents.list.request.expand(&tuple.values) {
+            Ok(request) => request,
+            Err(problem) => {
+                let trouble = search.problem(&tuple, problem.to_string());
+                self.out.push_back(Err(trouble));
+                return;
+            }
+        };
+        if let Some(embed) = parents.embedded.and_then(|embedded| tuple.embed(embedded)) {
+            let records = embed.records();
+            search.lock().levels[self.level].records += records.len() as u64;
+            for record in &records {
+                for cell in parents.projection.cells(record) {
+                    self.take(&tuple, cell);
+                }
+            }
+            match &embed.next {
+                None => {
+                    self.flush(&tuple);
+                    return;
+                }
+                Some(next) => {
+                    request = search.session.api.continued(&parents.list, request, next);
+                }
+            }
+        }
+        let kind = search.resource.kind();
+        let cap = cap_of(&search.resource, &parents.list);
+        let (read, own) = search.session.read(kind, parents, &request, cap);
+        self.at = Some(At {
+            tuple,
+            request,
+            read,
+            own,
+            index: 0,
+        });
+    }
+
+    async fn advance(&mut self) {
+        let Some(at) = &self.at else { return };
+        let next = at.read.log.at(at.index).await;
+        let Some(mut at) = self.at.take() else { return };
+        match next {
+            Next::Chunk(kept) => {
+                let chunk = kept.with(|bytes| serde_json::from_slice::<Chunk>(bytes));
+                match chunk.and_then(|chunk| Ok(chunk?)) {
+                    Ok(chunk) => self.chunk(&at.tuple, chunk),
+                    Err(error) => {
+                        let error = spool_failed(error);
+                        self.fail(&at, error, "ParentsIncomplete");
+                        return;
+                    }
+                }
+                at.read.log.passed(at.index);
+                at.index += 1;
+                self.at = Some(at);
+            }
+            Next::End(ended) => self.ended(at, ended),
+        }
+    }
+
+    fn chunk(&mut self, tuple: &Tuple, mut chunk: Chunk) {
+        let search = self.search.clone();
+        let Some(parents) = parents(&search.resource, self.level) else {
+            return;
+        };
+        let column = search.session.column(parents);
+        let endpoint = parents.list.endpoint();
+        {
+            let mut state = search.lock();
+            state.levels[self.level].records += chunk.records;
+            let warnings = chunk.warnings.iter();
+            let warnings = warnings.map(|warning| format!("parents at {endpoint}: {warning}"));
+            state.warnings.extend(warnings);
+        }
+        self.is_one_object |= chunk.is_one_object;
+        if column < chunk.cells.len() {
+            for cell in chunk.cells.swap_remove(column) {
+                self.take(tuple, cell);
+            }
+        }
+    }
+
+    fn take(&mut self, tuple: &Tuple, cell: Cell) {
+        let search = self.search.clone();
+        match cell {
+            Cell::Problem(problem) => {
+                let trouble = search.problem(tuple, problem);
+                self.out.push_back(Err(trouble));
+            }
+            Cell::Value {
+                text,
+                is_number,
+                include,
+                embeds,
+            } => {
+                self.given += 1;
+                search.lock().levels[self.level].values += 1;
+                if !self.is_within_limit(tuple) {
+                    return;
+                }
+                let item = item(text, is_number);
+                let Some(batch) = self.definition().batch.clone() else {
+                    let level = &search.resource.parts().levels[self.level];
+                    let found = tuple.with(level, vec![item], included(include), embeds);
+                    self.out.push_back(Ok(found));
+                    return;
+                };
+                if self.in_batches.insert(&[&item.text]) {
+                    self.batch.push(item);
+                }
+                if self.batch.len() >= batch.size {
+                    self.flush(tuple);
+                }
+            }
+        }
+    }
+
+    /// Whether the list may give another value; says so once where it may not.
+    fn is_within_limit(&mut self, tuple: &Tuple) -> bool {
+        let search = self.search.clone();
+        let limit = parents(&search.resource, self.level).and_then(|parents| parents.max_children);
+        let Some(limit) = limit else { return true };
+        if self.given == limit + 1 {
+            let name = &self.definition().name;
+            let what = format!(
+                "one list gives more than {limit} values for {{{name}}}; narrow them by its filter, or raise selector.path_parameters.{name}.maxChildren"
+            );
+            let trouble =
+                search.trouble(tuple, Error::new(ErrorKind::Limit, what), "TooManyValues");
+            self.out.push_back(Err(trouble));
+        }
+        self.given <= limit
+    }
+
+    fn flush(&mut self, tuple: &Tuple) {
+        if !self.batch.is_empty() {
+            let items = std::mem::take(&mut self.batch);
+            let level = &self.search.resource.parts().levels[self.level];
+            let found = tuple.with(level, items, Vec::new(), Vec::new());
+            self.out.push_back(Ok(found));
+        }
+    }
+
+    fn ended(&mut self, at: At, ended: Ended) {
+        let search = self.search.clone();
+        let Some(parents) = parents(&search.resource, self.level) else {
+            return;
+        };
+        let kind = search.resource.kind();
+        match ended {
+            Ended::Complete => {
+                if self.is_one_object && self.given == 0 {
+                    // Not a list without values, but something else in its place: an error in disguise, it may be.
+                    let what = format!(
+                        "parents at {}: the body is an object and gives no value for {{{}}}; set its data_path to the list in it",
+                        parents.list.endpoint(),
+                        self.definition().name
+                    );
+                    self.fail(
+                        &at,
+                        Error::new(ErrorKind::Extract, what),
+                        "ParentsIncomplete",
+                    );
+                    return;
+                }
+                self.flush(&at.tuple);
+                search.session.is_done_with(&at.read);
+            }
+            Ended::Short(error) if at.own => {
+                self.fail(&at, error, "ParentsIncomplete");
+                search.session.is_done_with(&at.read);
+            }
+            // Somebody else's read: whoever comes after a failed one asks again (R13). What came before counts once.
+            Ended::Short(_) | Ended::Abandoned => {
+                let cap = cap_of(&search.resource, &parents.list);
+                let (read, own) =
+                    search
+                        .session
+                        .read_again(kind, parents, &at.request, cap, &at.read);
+                self.at = Some(At {
+                    read,
+                    own,
+                    index: 0,
+                    ..at
+                });
+            }
+            Ended::Capped => match at.tuple.halves(&search.resource, &parents.list) {
+                Some([first, second]) => {
+                    self.tuples.push_front(second);
+                    self.tuples.push_front(first);
+                    search.session.is_done_with(&at.read);
+                }
+                None => {
+                    let error = window_capped(cap_of(&search.resource, &parents.list));
+                    self.fail(&at, error, "WindowCapped");
+                }
+            },
+        }
+    }
+
+    fn fail(&mut self, at: &At, error: Error, cause: &'static str) {
+        self.flush(&at.tuple);
+        let trouble = self.search.trouble(&at.tuple, error, cause);
+        self.out.push_back(Err(trouble));
+    }
+}
+
+fn parents(resource: &Resource, level: usize) -> Option<&ParentList> {
+    match &resource.parts().levels[level].source {
+        Source::List(parents) => Some(parents),
+        _ => None,
+    }
+}
+
+/// A window that cannot be made smaller gives as many results as the API gives at most.
+pub(crate) fn window_capped(cap: Option<u64>) -> Error {
+    Error::new(
+        ErrorKind::Limit,
+        format!(
+            "the smallest window of time gives {} results, which is all that the API gives of one request; \
+             write it with a finer format, or narrow the request by another parameter",
+            cap.unwrap_or_default()
+        ),
+    )
+}
