@@ -13,6 +13,7 @@ mod container;
 mod crash;
 mod deletion;
 mod first_start;
+mod levels;
 mod matrix;
 mod nested;
 mod page;

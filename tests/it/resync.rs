@@ -710,11 +710,11 @@ async fn a_sync_that_is_cut_at_any_moment_harms_nothing_and_the_next_one_reaches
     let truth = |rig: &Rig| (rig.port.identifiers("user"), rig.port.identifiers("post"));
     assert_eq!((truth(&whole).0.len(), truth(&whole).1.len()), (35, 35));
 
-    let moments = length.as_millis() / 5;
+    let moments = length.as_millis() / 4;
     assert!(moments > 30, "{length:?}");
     for moment in 0..=moments {
         let rig = crash_rig();
-        let at = Duration::from_millis(5 * moment as u64);
+        let at = Duration::from_millis(4 * moment as u64);
         tokio::time::timeout(at, rig.sync("", USERS_AND_POSTS))
             .await
             .ok();
