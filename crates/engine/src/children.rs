@@ -29,7 +29,7 @@ pub(crate) struct Tuple {
 /// Why a child, or all that would follow, is not known.
 #[derive(Debug)]
 pub(crate) struct Trouble {
-    pub(crate) error: Error,
+    pub(crate) error: Box<Error>,
     /// The name of the cause that it makes the read incomplete by.
     pub(crate) cause: &'static str,
 }
@@ -260,10 +260,10 @@ impl Search {
         self.lock().troubles += 1;
         let error = error.of_resource(self.resource.kind());
         Trouble {
-            error: match tuple.values.is_empty() {
+            error: Box::new(match tuple.values.is_empty() {
                 true => error,
                 false => error.of_child(&tuple.values.label()),
-            },
+            }),
             cause,
         }
     }

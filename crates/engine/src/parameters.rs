@@ -240,7 +240,7 @@ pub(crate) struct Level {
 pub(crate) enum Source {
     List(Box<ParentList>),
     Fixed(Vec<Item>),
-    Windows(Windows),
+    Windows(Box<Windows>),
 }
 
 /// A list that the values of a parameter come from.
@@ -776,7 +776,7 @@ pub(crate) fn arrange(
             }
             CompiledSource::Windows(windows) => {
                 let lineage = ReadIdentity(format!("{windows:?}"));
-                (Source::Windows(windows), lineage)
+                (Source::Windows(Box::new(windows)), lineage)
             }
         };
         lineage.0 += &format!(" {batch:?}");

@@ -209,7 +209,7 @@ impl Read {
                 error: &error,
             });
         }
-        stream::once(async { Err(error) }).boxed()
+        stream::once(async { Err(*error) }).boxed()
     }
 
     fn all_found(&self, search: &Search) {

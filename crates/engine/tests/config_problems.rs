@@ -729,15 +729,6 @@ fn path_parameters_are_defined_used_and_complete() {
         "a broken expression hides nothing else"
     );
     assert_eq!(
-        nested(
-            "/t/{id}/c/{no}",
-            "id: {endpoint: /t, field: .id}\nno: {endpoint: /c, field: .no}"
-        ),
-        [
-            "m.yml:2: resources[0].kind: holds 2 path parameters; this version resolves one for each path"
-        ]
-    );
-    assert_eq!(
         nested("/t/{id}/c", "id: {data_path: .t}"),
         [
             "m.yml:5: resources[0].selector.path_parameters.id.endpoint: is missing; write the path of the list that the values come from",

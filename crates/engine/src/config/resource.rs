@@ -270,7 +270,8 @@ fn fixed(
                 let text = values::text(item, findings)?;
                 let json = item.to_json();
                 Some(Item {
-                    is_number: json.is_number() && json.to_string() == text,
+                    is_number: serde_json::from_str::<serde_json::Number>(&text)
+                        .is_ok_and(|number| json == serde_json::Value::Number(number)),
                     text,
                 })
             })

@@ -451,8 +451,70 @@ struct Selector {
     success_when: Option<Text>,
     /// jq over the body of a success: true makes it a failure that is repeated.
     retry_when: Option<Text>,
-    /// Where the values of the path's parameters come from.
+    /// Where the values of the parameters come from, in the path, in query, headers and body.
     path_parameters: Option<Names<Parameter>>,
+    /// Children that stand in their parent's record need no request: jq to them there.
+    embedded: Option<Embedded>,
+    /// How many children are read at most; 1,000,000 unless set.
+    max_children: Option<Number>,
+    /// Whether entities come in the order of the parents instead of as they are read.
+    ordered: Option<Switch>,
+}
+
+/// jq to records in a parent's record, or an object.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Embedded {
+    Expression(Text),
+    Object(EmbeddedList),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct EmbeddedList {
+    /// jq to the records in the parent's record.
+    data_path: Text,
+    /// jq to the link, or the cursor, of what follows them.
+    next: Option<Text>,
+    /// In the record of which parameter; of the last one unless set.
+    of: Option<Text>,
+}
+
+/// Where the values of a parameter come from.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Parameter {
+    List(Box<ParentList>),
+    Fixed(FixedValues),
+    Windows(Windows),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct FixedValues {
+    /// The values.
+    values: OrText<Vec<Text>>,
+    /// How many values go into one request.
+    batch: Option<Number>,
+    /// What stands between the values of a batch; a comma unless set.
+    separator: Option<Text>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Windows {
+    /// Where the first window begins: a date, a date with time, `now`, `today`, or `now-30d`.
+    from: Text,
+    /// Where the last one ends; `now` unless set.
+    to: Option<Text>,
+    /// How long a window is: `1d`, `12h`, `1mo`.
+    step: Text,
+    /// How a moment is written: `date`, `datetime`, `unix`, `unix_ms`, or a pattern such as `%Y-%m-%d`.
+    format: Option<Text>,
+    /// Whether the end of a window counts as inside.
+    inclusive: Option<Switch>,
+    /// How many results the API gives of one request at most; windows that reach it are read again in halves.
+    cap: Option<Number>,
 }
 
 /// A jq expression, or an object.
@@ -465,13 +527,23 @@ enum OrObject {
 
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
-struct Parameter {
-    /// The path of the list that the values come from.
+struct ParentList {
+    /// The path of the list that the values come from; may hold other parameters.
     endpoint: Text,
     /// jq to the value in each record of it.
     field: Text,
     /// jq that gives true for records that count.
     filter: Option<Text>,
+    /// Keys that each record of the children gets: jq of the parent record.
+    include: Option<Names<Text>>,
+    /// How many values go into one request.
+    batch: Option<Number>,
+    /// What stands between the values of a batch; a comma unless set.
+    separator: Option<Text>,
+    /// The list may stand in another parameter's record: jq to it there.
+    embedded: Option<Embedded>,
+    /// How many values one list may give.
+    max_children: Option<Number>,
     /// GET unless set.
     method: Option<Text>,
     /// Query of every request.
@@ -604,9 +676,17 @@ mod tests {
             "selector": {
                 "onStatus": {"404": "empty"},
                 "pagination": {"type": "page"},
-                "path_parameters": {"id": {
-                    "endpoint": "/a", "field": ".id", "pagination": {"type": "page"}, "onStatus": {"404": "empty"},
-                }},
+                "embedded": {"data_path": ".b"},
+                "path_parameters": {
+                    "id": {
+                        "endpoint": "/a", "field": ".id", "pagination": {"type": "page"}, "onStatus": {"404": "empty"},
+                        "include": {"__name": ".name"}, "embedded": {"data_path": ".as", "of": "region"},
+                    },
+                    "region": {"endpoint": "/regions", "field": ".id"},
+                    "fixed": {"values": ["eu", 1], "batch": 2},
+                    "window": {"from": "2024-01-01", "step": "1d"},
+                },
+                "query_params": {"q": "{region}{fixed}{window}"},
             },
             "port": {"entity": {"mappings": {
                 "identifier": ".id", "blueprint": "\"b\"", "properties": {"a": ".a"}, "relations": {"r": ".r"},
@@ -816,6 +896,9 @@ mod tests {
             (!place.ends_with(".query")).then(|| {
                 place
                     .replace("path_parameters.id", "pathParameters.*")
+                    .replace("path_parameters.region", "pathParameters.*")
+                    .replace("path_parameters.fixed", "pathParameters.*")
+                    .replace("path_parameters.window", "pathParameters.*")
                     .replace("path_parameters", "pathParameters")
             })
         });
