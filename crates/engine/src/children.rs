@@ -334,7 +334,7 @@ fn capped_window<'a>(
             Source::Windows(windows)
                 if windows.result_cap().is_some() && names.contains(&&*level.name) =>
             {
-                Some((level.name.clone(), windows))
+                Some((level.name.clone(), &**windows))
             }
             _ => None,
         })
