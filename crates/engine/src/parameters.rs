@@ -285,6 +285,8 @@ pub(crate) struct Embedded {
 /// A parameter that was checked by itself.
 pub(crate) struct Compiled {
     name: String,
+    /// Which others it builds on; `None` where its path cannot be read.
+    needs: Option<Vec<String>>,
     /// `None` where it is broken, which has been said.
     source: Option<CompiledSource>,
 }
@@ -302,18 +304,6 @@ enum CompiledSource {
 }
 
 impl CompiledSource {
-    fn needs(&self) -> Vec<&str> {
-        match self {
-            CompiledSource::List { list, source, .. } => {
-                let mut needs = list.request.parameters();
-                let of = source.embedded.as_ref().and_then(|it| it.of.as_deref());
-                needs.extend(of);
-                needs
-            }
-            _ => Vec::new(),
-        }
-    }
-
     fn batch(&self) -> Option<&Batch> {
         match self {
             CompiledSource::List { source, .. } => source.batch.as_ref(),
@@ -342,10 +332,15 @@ pub(crate) fn compile(
             problems.push(Problem::new(place, "is defined twice; keep one"));
             continue;
         }
-        let source = match source {
+        let (needs, source) = match source {
             ParameterValues::List(source) => compile_list(&name, *source, &names, &place, problems),
-            ParameterValues::Fixed(fixed) => compile_fixed(fixed, &place, problems),
-            ParameterValues::Windows(windows) => compile_windows(&windows, &place, problems),
+            ParameterValues::Fixed(fixed) => {
+                (Some(Vec::new()), compile_fixed(fixed, &place, problems))
+            }
+            ParameterValues::Windows(windows) => (
+                Some(Vec::new()),
+                compile_windows(&windows, &place, problems),
+            ),
         };
         if let Some(batch) = source.as_ref().and_then(CompiledSource::batch)
             && batch.size == 0
@@ -355,7 +350,11 @@ pub(crate) fn compile(
                 "is 0; write how many values go into one request",
             ));
         }
-        compiled.push(Compiled { name, source });
+        compiled.push(Compiled {
+            name,
+            needs,
+            source,
+        });
     }
     compiled
 }
@@ -366,7 +365,7 @@ fn compile_list(
     names: &[&str],
     place: &str,
     problems: &mut Vec<Problem>,
-) -> Option<CompiledSource> {
+) -> (Option<Vec<String>>, Option<CompiledSource>) {
     let spec = ListSpec {
         method: source.method.clone(),
         query: source.query_params.clone(),
@@ -409,14 +408,24 @@ fn compile_list(
         report_unknown(template, names, &endpoint, "endpoint and field", problems);
     }
     check_texts(&spec, names, place, problems);
+    let needs = template.as_ref().map(|template| {
+        let request = spec.request(template.clone(), names);
+        let of = source.embedded.as_ref().and_then(|it| it.of.as_deref());
+        let needs = request.parameters().into_iter().chain(of);
+        needs.map(str::to_owned).collect()
+    });
     let list = spec.compile(template, names, place, problems);
-    Some(CompiledSource::List {
-        list: Box::new(list?),
+    let (Some(list), Some(expand)) = (list, expand) else {
+        return (needs, None);
+    };
+    let compiled = CompiledSource::List {
+        list: Box::new(list),
         identity,
-        expand: expand?,
+        expand,
         key,
         source: Box::new(source),
-    })
+    };
+    (needs, Some(compiled))
 }
 
 fn compile_field(
@@ -579,8 +588,7 @@ fn is_name(text: &str) -> bool {
 
 /// Holds the parameters against where they are used.
 pub(crate) fn check_use(
-    template: &PathTemplate,
-    list: Option<&RequestTemplate>,
+    list: &RequestTemplate,
     parameters: &[Compiled],
     problems: &mut Vec<Problem>,
 ) {
@@ -588,25 +596,15 @@ pub(crate) fn check_use(
         .iter()
         .map(|parameter| parameter.name.as_str())
         .collect();
-    report_unknown(template, &names, "kind", "endpoint and field", problems);
-    let Some(list) = list else { return };
-    if parameters
+    report_unknown(list.path(), &names, "kind", "endpoint and field", problems);
+    let needs: Option<Vec<&Vec<String>>> = parameters
         .iter()
-        .any(|parameter| parameter.source.is_none())
-    {
-        // What the broken one uses is not known.
-        return;
-    }
-    let sources = || {
-        parameters
-            .iter()
-            .filter_map(|parameter| parameter.source.as_ref())
-    };
-    let used: Vec<&str> = list
-        .parameters()
-        .into_iter()
-        .chain(sources().flat_map(CompiledSource::needs))
+        .map(|parameter| parameter.needs.as_ref())
         .collect();
+    // Where it is not known what one of them uses, nothing is known to be unused.
+    let Some(needs) = needs else { return };
+    let needs = needs.into_iter().flatten().map(String::as_str);
+    let used: Vec<&str> = list.parameters().into_iter().chain(needs).collect();
     for name in names.iter().filter(|name| !used.contains(name)) {
         problems.push(Problem::new(
             place_of(name),
@@ -629,16 +627,16 @@ pub(crate) fn arrange(
     looked_at: Option<&[String]>,
     problems: &mut Vec<Problem>,
 ) -> Option<Arranged> {
-    let whole: Option<Vec<(String, CompiledSource)>> = parameters
+    let whole: Option<Vec<(String, Vec<String>, CompiledSource)>> = parameters
         .into_iter()
-        .map(|parameter| Some((parameter.name, parameter.source?)))
+        .map(|parameter| Some((parameter.name, parameter.needs?, parameter.source?)))
         .collect();
     let (whole, list) = (whole?, list?);
     let needs: Vec<Needs<'_>> = whole
         .iter()
-        .map(|(name, source)| Needs {
+        .map(|(name, needs, _)| Needs {
             name,
-            needs: source.needs(),
+            needs: needs.iter().map(String::as_str).collect(),
         })
         .collect();
     let order = match order(&needs) {
@@ -659,9 +657,8 @@ pub(crate) fn arrange(
     let uses: Vec<Vec<usize>> = order
         .iter()
         .map(|&index| {
-            let needs = whole[index].1.needs();
-            let level = |need: &str| names.iter().position(|name| name == need);
-            needs.into_iter().filter_map(level).collect()
+            let level = |need: &String| names.iter().position(|name| name == need);
+            whole[index].1.iter().filter_map(level).collect()
         })
         .collect();
     if let Some(level) = too_deep(&uses) {
@@ -676,7 +673,7 @@ pub(crate) fn arrange(
                               before: usize,
                               place: &str,
                               problems: &mut Vec<Problem>| {
-        let is_list = |level: usize| matches!(whole[order[level]].1, CompiledSource::List { .. });
+        let is_list = |level: usize| matches!(whole[order[level]].2, CompiledSource::List { .. });
         let level = match &source.of {
             Some(of) => names[..before].iter().position(|name| name == of),
             None => (0..before).rev().find(|&level| is_list(level)),
@@ -688,7 +685,7 @@ pub(crate) fn arrange(
             ));
             return None;
         };
-        if whole[order[level]].1.batch().is_some() {
+        if whole[order[level]].2.batch().is_some() {
             problems.push(Problem::new(
                 place,
                 "cannot look into the record of a parameter with batch",
@@ -716,7 +713,7 @@ pub(crate) fn arrange(
     };
     let mut in_lists = Vec::new();
     for (level, &index) in order.iter().enumerate() {
-        in_lists.push(match &whole[index].1 {
+        in_lists.push(match &whole[index].2 {
             CompiledSource::List { source, .. } => source.embedded.as_ref().and_then(|embedded| {
                 let place = format!("{}.embedded", place_of(&names[level]));
                 place_embedded(embedded, level, &place, problems)
@@ -727,7 +724,10 @@ pub(crate) fn arrange(
     let embedded = embedded
         .and_then(|embedded| place_embedded(embedded, order.len(), "selector.embedded", problems));
 
-    let mut whole: Vec<Option<(String, CompiledSource)>> = whole.into_iter().map(Some).collect();
+    let mut whole: Vec<Option<(String, CompiledSource)>> = whole
+        .into_iter()
+        .map(|(name, _, source)| Some((name, source)))
+        .collect();
     let mut levels: Vec<Level> = Vec::new();
     let of_list = list.parameters();
     for (level, &index) in order.iter().enumerate() {

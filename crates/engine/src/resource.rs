@@ -446,13 +446,13 @@ impl ResourceBuilder {
         };
         let compiled = parameters::compile(self.parameters, &mut problems);
         parameters::check_texts(&self.list, &names, "selector", &mut problems);
+        if let Some(template) = &template {
+            let request = self.list.request(template.clone(), &names);
+            parameters::check_use(&request, &compiled, &mut problems);
+        }
         let list = self
             .list
-            .compile(template.clone(), &names, "selector", &mut problems);
-        if let Some(template) = &template {
-            let list = list.as_ref().map(|list| &list.request);
-            parameters::check_use(template, list, &compiled, &mut problems);
-        }
+            .compile(template, &names, "selector", &mut problems);
         let levels = parameters::arrange(
             compiled,
             list.as_ref().map(|list| &list.request),
@@ -492,6 +492,23 @@ impl ResourceBuilder {
 }
 
 impl ListSpec {
+    /// What is asked for, with `{name}` of these names where a value goes.
+    pub(crate) fn request(&self, path: PathTemplate, names: &[&str]) -> RequestTemplate {
+        let mut request = RequestTemplate::new(path, names);
+        for (name, value) in &self.query {
+            request = request.query(name, value);
+        }
+        for (name, value) in &self.headers {
+            if has_parameters(value, names) {
+                request = request.header(name, value);
+            }
+        }
+        match &self.body {
+            Some(body) => request.body(body.clone()),
+            None => request,
+        }
+    }
+
     /// Checks it. `{name}` of these names stands for values.
     pub(crate) fn compile(
         self,
@@ -502,22 +519,11 @@ impl ListSpec {
     ) -> Option<ListRequest> {
         let before = problems.len();
         let mut headers = HeaderMap::new();
-        let mut with_parameters = Vec::new();
-        for (name, value) in &self.headers {
-            if TextTemplate::parse(value, names)
-                .parameters()
-                .next()
-                .is_some()
-            {
-                with_parameters.push((name.clone(), value.clone()));
-            }
-            match longshore_transport::header(name, value) {
+        for (name, text) in &self.headers {
+            match longshore_transport::header(name, text) {
                 Ok((name, mut value)) => {
                     value.set_sensitive(true);
-                    if !with_parameters
-                        .iter()
-                        .any(|(other, _)| name == other.as_str())
-                    {
+                    if !has_parameters(text, names) {
                         headers.insert(name, value);
                     }
                 }
@@ -553,18 +559,8 @@ impl ListSpec {
         if problems.len() > before {
             return None;
         }
-        let mut request = RequestTemplate::new(template?, names);
-        for (name, value) in &self.query {
-            request = request.query(name, value);
-        }
-        for (name, value) in &with_parameters {
-            request = request.header(name, value);
-        }
-        if let Some(body) = self.body {
-            request = request.body(body);
-        }
         Some(ListRequest {
-            request,
+            request: self.request(template?, names),
             method: self.method,
             headers,
             data_path: self.data_path,
@@ -574,6 +570,11 @@ impl ListSpec {
             rules,
         })
     }
+}
+
+fn has_parameters(text: &str, names: &[&str]) -> bool {
+    let template = TextTemplate::parse(text, names);
+    template.parameters().next().is_some()
 }
 
 pub(crate) fn parse_path(

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::spelling::snake_case;
 
@@ -44,7 +44,7 @@ fn generate<T: JsonSchema>() -> Value {
     schema.to_value()
 }
 
-/// Every key of more than one word is known in snake_case too.
+/// Every key of more than one word is known in snake_case too, also where it has to be there.
 fn add_snake_case(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
@@ -57,6 +57,22 @@ fn add_snake_case(schema: &mut Value) {
                 properties.extend(twins);
             }
             object.values_mut().for_each(add_snake_case);
+            let Some(Value::Array(required)) = object.get_mut("required") else {
+                return;
+            };
+            let has_twin =
+                |name: &mut Value| name.as_str().is_some_and(|name| snake_case(name) != name);
+            let either: Vec<Value> = required
+                .extract_if(.., has_twin)
+                .filter_map(|name| {
+                    let name = name.as_str()?;
+                    let spellings = [name, &snake_case(name)];
+                    Some(json!({"anyOf": spellings.map(|name| json!({"required": [name]}))}))
+                })
+                .collect();
+            if !either.is_empty() {
+                object.insert("allOf".to_owned(), Value::Array(either));
+            }
         }
         Value::Array(items) => items.iter_mut().for_each(add_snake_case),
         _ => {}
