@@ -19,6 +19,7 @@ mod nested;
 mod page;
 mod paging;
 mod plan;
+mod presets;
 mod program;
 mod records;
 mod relations;

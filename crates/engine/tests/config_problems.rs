@@ -5,6 +5,7 @@
 
 use longshore_engine::Config;
 use longshore_engine::config::{ConfigError, Loader};
+use longshore_engine::paginate::Settings;
 
 const CONNECTION: &str = "baseUrl: https://api.example.com\n";
 const MAPPING: &str = r#"
@@ -46,9 +47,15 @@ fn of_environment(variables: &[(&str, &str)]) -> Vec<String> {
 
 /// Holds each text against the problems it must give, word for word.
 #[track_caller]
+/// `PRESETS` in what is expected stands for the names of all of them.
 fn assert_problems(read: fn(&str) -> Vec<String>, table: &[(&str, &[&str])]) {
+    let presets = Settings::presets().join(", ");
     for (text, expected) in table {
-        assert_eq!(read(text), *expected, "for:\n{text}");
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|line| line.replace("PRESETS", &presets))
+            .collect();
+        assert_eq!(read(text), expected, "for:\n{text}");
     }
 }
 
@@ -253,6 +260,28 @@ fn connection_settings_that_cannot_work() {
                 &[
                     "c.yml:2: paginationType: `skip_token` is not known; did you mean `next_link`? (one of: none, offset, page, cursor, next_link, header_link, auto)",
                 ],
+            ),
+            (
+                "baseUrl: https://h\npaginationType: github\n",
+                &[
+                    "c.yml:2: paginationType: `github` is a preset; write `preset: github` in place of the type",
+                ],
+            ),
+            (
+                "baseUrl: https://h\npreset: sales force\nsizeParam: p\n",
+                &[
+                    "c.yml:2: preset: `sales_force` is not known; did you mean `salesforce`? (one of: PRESETS)",
+                ],
+            ),
+            (
+                "baseUrl: https://h\npreset: msgraph\n",
+                &[
+                    "c.yml:2: preset: `msgraph` is not known; did you mean `odata`? (one of: PRESETS)",
+                ],
+            ),
+            (
+                "baseUrl: https://h\npreset: stripe\nsizeParam: starting_after\n",
+                &["c.yml:3: sizeParam: is the same name as `param`, which carries the position"],
             ),
             (
                 "baseUrl: https://h\nverifySsl: maybe\nmaxConcurrentRequests: 0\nstartPage: -1\n",

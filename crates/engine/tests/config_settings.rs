@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use longshore_engine::config::{AuthSettings, Connection, Listener};
-use longshore_engine::paginate::Style;
+use longshore_engine::paginate::{Settings, Style};
 use longshore_engine::transport::{Origin, Quota, ResetUnit, RetryBudget, RetryPolicy};
 use longshore_engine::{AnswerRules, Config, NextLinkOrigin, StatusAction};
 use secrecy::ExposeSecret;
@@ -84,6 +84,24 @@ const ROWS: &[(&[(&str, &str)], Check)] = &[
     (&[("paginationType", "offset")], |c| {
         c.pagination.style == Some(Style::Offset)
     }),
+    (&[("preset", "spring")], |c| {
+        c.pagination == Settings::preset("spring").unwrap()
+    }),
+    (
+        &[
+            ("preset", "Azure-DevOps"),
+            ("pageSize", "7"),
+            ("cursorParam", "from"),
+        ],
+        |c| {
+            let own = Settings {
+                size: Some(7),
+                param: Some("from".to_owned()),
+                ..Settings::default()
+            };
+            c.pagination == own.or(&Settings::preset("azure_devops").unwrap())
+        },
+    ),
     (&[("paginationType", "next_link")], |c| {
         c.pagination.style == Some(Style::NextLink)
     }),
@@ -613,6 +631,21 @@ fn what_loads_but_is_probably_not_meant_is_a_warning_each() {
             "environment: OCEAN__OAUTH_CONFIG__PORT: is not known and ignored",
             "environment: OCEAN__SOMETHING: is not known and ignored",
         ]
+    );
+}
+
+#[test]
+fn a_type_that_is_not_the_preset_s_is_a_warning() {
+    let config = Config::loader()
+        .connection_text(
+            "c.yml",
+            "baseUrl: https://h\npreset: github\npaginationType: page\n",
+        )
+        .load()
+        .unwrap();
+    assert_eq!(
+        config.warnings[0].to_string(),
+        "c.yml:3: paginationType: the preset `github` is for the type `header_link`, so that only its page size is used; remove one of the two"
     );
 }
 

@@ -63,7 +63,7 @@ fn of(name: &str) -> Option<Settings> {
         }),
         "sonarqube" => counted(Style::Page, "p", "ps", text("paging.total")),
         "spring" => Written(Settings {
-            start: Some(0),
+            start_page: Some(0),
             ..counted(Style::Page, "page", "size", None).0
         }),
         "stripe" => Written(Settings {
@@ -184,6 +184,8 @@ fn counted(style: Style, param: &str, size: &str, total: Option<String>) -> Writ
     let settings = Settings {
         param: text(param),
         total_path: total,
+        // Said by each, so that the number of another preset below it does not count.
+        start_page: (style == Style::Page).then_some(1),
         ..Settings::of(style)
     };
     Written(settings).sized(size)
@@ -211,6 +213,21 @@ mod tests {
         }
         assert!(NAMES.is_sorted());
         assert!(Settings::preset("nothing").is_none());
+    }
+
+    #[test]
+    fn where_pages_begin_is_said_by_each_preset_and_goes_under_the_user_s_own_word() {
+        let connection = Settings::preset("spring").unwrap();
+        let start = |settings: Settings| settings.start.or(settings.start_page);
+        assert_eq!(
+            start(Settings::preset("sonarqube").unwrap().or(&connection)),
+            Some(1)
+        );
+        let own = Settings {
+            start_page: Some(1),
+            ..Settings::default()
+        };
+        assert_eq!(start(own.or(&connection)), Some(1));
     }
 
     /// A preset says everything, so names that the connection has for its own style are not meant for it.

@@ -219,7 +219,7 @@ impl Settings {
             next_position: self.next_position.or_else(|| bound.next_position.clone()),
             look_ahead: self.look_ahead.or(fallback.look_ahead),
             explicit: self.explicit,
-            preset: self.preset,
+            preset: self.preset || fallback.preset,
         }
     }
 

@@ -42,6 +42,9 @@ const OLD_PARAMS: &[(Style, &str)] = &[
     (Style::Cursor, "cursorParam"),
 ];
 
+/// The setting of both that stands for several others.
+const PRESET: &str = "preset";
+
 /// Names of the connection that are written in `selector.pagination`.
 const HINTS: &[(&str, &str)] = &[
     ("paginationType", "type"),
@@ -70,12 +73,29 @@ const MEANT_STYLES: &[(&str, &str)] = &[
     ("detect", "auto"),
 ];
 
+/// What is written for a preset, and the one that pages so.
+const MEANT_PRESETS: &[(&str, &str)] = &[
+    ("graph", "odata"),
+    ("microsoft", "odata"),
+    ("microsoft_graph", "odata"),
+    ("msgraph", "odata"),
+    ("dynamics", "odata"),
+    ("azure", "azure_devops"),
+    ("ado", "azure_devops"),
+    ("atlassian", "jira"),
+    ("drf", "django"),
+    ("gcp", "google"),
+    ("sonar", "sonarqube"),
+    ("sonarcloud", "sonarqube"),
+    ("snow", "servicenow"),
+];
+
 /// The paging of the connection.
 pub(super) fn of_connection(levels: &mut Levels, findings: &mut Findings) -> Settings {
-    let style = levels.take(&["paginationType"], findings);
     let mut settings = Reading::default();
-    settings.style(style, findings);
-    let style = settings.settings.style;
+    settings.preset(levels.take(&[PRESET], findings), findings);
+    settings.style(levels.take(&["paginationType"], findings), findings);
+    let style = settings.style_of_all();
     for (setting, names) in AT_CONNECTION.iter().skip(1) {
         let old = OLD_PARAMS
             .iter()
@@ -118,6 +138,11 @@ pub(super) fn of_list(
         settings.style(Some(node), findings);
     } else if let Some(fields) = Fields::of(node, Keys::Mapping, against.unknown, findings) {
         let mut fields = fields.hints(HINTS);
+        let preset = fields.take(&[PRESET], findings);
+        if let Some(preset) = &preset {
+            written.note(&format!("{path}.{PRESET}"), preset);
+        }
+        settings.preset(preset, findings);
         let style = fields.take(&["type"], findings);
         if let Some(style) = &style {
             written.note(&format!("{path}.type"), style);
@@ -139,7 +164,7 @@ pub(super) fn of_list(
     let whole = written.place(path);
     match against.paging {
         Some(connection) => settings.check(connection, |setting| whole.child(setting), findings),
-        None => settings.settings,
+        None => settings.whole(),
     }
 }
 
@@ -158,11 +183,47 @@ fn at_connection(setting: &str) -> &str {
 /// Settings being read, and where they are written.
 #[derive(Default)]
 struct Reading {
+    /// What is written out.
     settings: Settings,
+    /// What lies under it, by name.
+    preset: Option<(String, Settings)>,
     places: BTreeMap<&'static str, Place>,
 }
 
 impl Reading {
+    fn preset(&mut self, node: Option<Node>, findings: &mut Findings) {
+        let Some(node) = node else { return };
+        self.places.insert(PRESET, node.place.clone());
+        let Some(name) = values::text(&node, findings) else {
+            return;
+        };
+        let name = name.trim().to_ascii_lowercase().replace(['-', ' '], "_");
+        match Settings::preset(&name) {
+            Some(settings) => self.preset = Some((name, settings)),
+            None => {
+                let words = Words {
+                    known: Settings::presets(),
+                    meant: MEANT_PRESETS,
+                };
+                findings.problem(&node.place, words.refusal(&name));
+            }
+        }
+    }
+
+    /// The style that is written, else that of the preset.
+    fn style_of_all(&self) -> Option<Style> {
+        let of_preset = self.preset.as_ref().and_then(|(_, preset)| preset.style);
+        self.settings.style.or(of_preset)
+    }
+
+    /// What is written over the preset.
+    fn whole(self) -> Settings {
+        match self.preset {
+            Some((_, preset)) => self.settings.or(&preset),
+            None => self.settings,
+        }
+    }
+
     fn style(&mut self, node: Option<Node>, findings: &mut Findings) {
         let Some(node) = node else { return };
         self.places.insert("type", node.place.clone());
@@ -170,7 +231,26 @@ impl Reading {
             return;
         };
         match name.trim().parse() {
-            Ok(style) => self.settings.style = Some(style),
+            Ok(style) => {
+                self.settings.style = Some(style);
+                let preset = self.preset.as_ref();
+                let other = preset.and_then(|(name, preset)| {
+                    Some((name, preset.style.filter(|of| *of != style)?))
+                });
+                if let Some((name, of)) = other {
+                    let what = format!(
+                        "the preset `{name}` is for the type `{of}`, so that only its page size is used; remove one of the two"
+                    );
+                    findings.warning(&node.place, what);
+                }
+            }
+            Err(_) if Settings::presets().contains(&name.trim()) => {
+                let name = name.trim();
+                findings.problem(
+                    &node.place,
+                    format!("`{name}` is a preset; write `preset: {name}` in place of the type"),
+                );
+            }
             Err(_) => {
                 let words = Words {
                     known: Style::names(),
@@ -215,15 +295,17 @@ impl Reading {
         missing: impl Fn(&str) -> Place,
         findings: &mut Findings,
     ) -> Settings {
-        if let Err(problems) = self.settings.clone().or(connection).build() {
+        let places = self.places.clone();
+        let settings = self.whole();
+        if let Err(problems) = settings.clone().or(connection).build() {
             for problem in problems {
-                let place = match self.places.get(problem.setting) {
+                let place = match places.get(problem.setting) {
                     Some(place) => place.clone(),
                     None => missing(problem.setting),
                 };
                 findings.problem(&place, problem.message);
             }
         }
-        self.settings
+        settings
     }
 }

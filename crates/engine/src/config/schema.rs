@@ -236,6 +236,8 @@ struct Settings {
     custom_auth_response: Option<OrText<Names<Value>>>,
     /// Headers for every request. `${NAME}` is replaced by the variable of that name.
     custom_headers: Option<OrText<Names<Text>>>,
+    /// The settings of a well-known API; what is set beside goes over them.
+    preset: Option<Preset>,
     /// How lists are read in pages.
     pagination_type: Option<Style>,
     /// Records of a page to ask for; 100 unless set.
@@ -344,6 +346,11 @@ enum Style {
     HeaderLink,
     Auto,
 }
+
+/// A preset of paging, by name.
+#[derive(JsonSchema)]
+#[schemars(extend("enum" = longshore_paginate::Settings::presets()))]
+struct Preset(String);
 
 #[derive(JsonSchema)]
 #[schemars(rename_all = "snake_case")]
@@ -583,6 +590,8 @@ struct ParentList {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 struct Paging {
+    /// The settings of a well-known API; what is set beside goes over them.
+    preset: Option<Preset>,
     /// How the list is read in pages.
     #[schemars(rename = "type")]
     style: Option<Style>,
@@ -809,6 +818,7 @@ mod tests {
         for settings in [
             json!({"baseUrl": "https://h", "pageSize": "100", "verifySsl": "false", "timeout": 2.5}),
             json!({"base_url": "https://h", "page_size": 100, "max_concurrent_requests": 3}),
+            json!({"baseUrl": "https://h", "preset": "github"}),
             json!({"customHeaders": "{\"X-A\": \"b\"}", "allowedOrigins": "https://a, https://b"}),
             json!({"customHeaders": {"X-Version": 2}, "allowedOrigins": ["https://a"]}),
             json!({"integration": {"config": {"baseUrl": "https://h"}, "secrets": {"apiToken": "x"}}}),
@@ -828,6 +838,7 @@ mod tests {
             json!({"baseUrl": "https://h", "pageSze": 10}),
             json!({"authType": "bearer"}),
             json!({"paginationType": "skip_token"}),
+            json!({"preset": "githab"}),
             json!({"onStatus": {"404": "ignore"}}),
             json!({"retry": {"tries": 3}}),
             json!({"customHeaders": ["a"]}),

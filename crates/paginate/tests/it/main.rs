@@ -10,6 +10,7 @@ mod defects;
 mod guards;
 mod ladder;
 mod model;
+mod presets;
 mod reading;
 mod settings;
 mod shapes;

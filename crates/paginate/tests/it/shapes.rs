@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::reading::{Reply, base, number, slice, try_read};
 
 /// An API: how it answers when it has this many records.
-type Server = fn(&PageRequest, u64) -> Reply;
+pub(crate) type Server = fn(&PageRequest, u64) -> Reply;
 
 struct Shape {
     name: &'static str,
@@ -31,7 +31,7 @@ fn of(style: Style, param: &str, size_param: &str) -> Settings {
     }
 }
 
-fn github(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn github(request: &PageRequest, of: u64) -> Reply {
     let (page, size) = (number(request, "page", 1), number(request, "per_page", 30));
     let reply = Reply::bare(slice(of, (page - 1) * size, size));
     link_header(reply, page, size, of)
@@ -69,13 +69,13 @@ fn github_by_number(request: &PageRequest, of: u64) -> Reply {
 }
 
 /// A cursor that is the text "c" and the number of records before it.
-fn after(request: &PageRequest, name: &str) -> u64 {
+pub(crate) fn after(request: &PageRequest, name: &str) -> u64 {
     request.query(name).map_or(0, |cursor| {
         cursor.strip_prefix('c').unwrap().parse().unwrap()
     })
 }
 
-fn slack(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn slack(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (after(request, "cursor"), number(request, "limit", 20));
     let next = if skip + size < of {
         format!("c{}", skip + size)
@@ -86,7 +86,7 @@ fn slack(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/members")
 }
 
-fn stripe(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn stripe(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (
         number(request, "starting_after", 0),
         number(request, "limit", 10),
@@ -117,7 +117,7 @@ fn zendesk_offset(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/tickets")
 }
 
-fn zendesk_cursor(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn zendesk_cursor(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (
         after(request, "page[after]"),
         number(request, "page[size]", 100),
@@ -135,7 +135,7 @@ fn zendesk_cursor(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/tickets")
 }
 
-fn hubspot(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn hubspot(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (number(request, "after", 0), number(request, "limit", 10));
     hubspot_page(skip, size, of, json!({}))
 }
@@ -152,7 +152,7 @@ fn hubspot_page(skip: u64, size: u64, of: u64, mut body: Value) -> Reply {
     Reply::of(body, "/results")
 }
 
-fn hubspot_search(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn hubspot_search(request: &PageRequest, of: u64) -> Reply {
     assert_eq!(
         request.body_at("filter"),
         Some(&json!("x")),
@@ -177,7 +177,7 @@ fn jira_classic(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/values")
 }
 
-fn jira_issues(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn jira_issues(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (
         number(request, "startAt", 0),
         number(request, "maxResults", 50).min(50),
@@ -187,7 +187,7 @@ fn jira_issues(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/issues")
 }
 
-fn jira_new(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn jira_new(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (
         after(request, "nextPageToken"),
         number(request, "maxResults", 50),
@@ -215,7 +215,7 @@ fn odata(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/value")
 }
 
-fn spring(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn spring(request: &PageRequest, of: u64) -> Reply {
     let (page, size) = (number(request, "page", 0), number(request, "size", 20));
     let pages = of.div_ceil(size);
     let body = json!({
@@ -234,13 +234,13 @@ fn spring_paged_model(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/_embedded/users")
 }
 
-fn pagerduty(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn pagerduty(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (number(request, "offset", 0), number(request, "limit", 25));
     let body = json!({"services": slice(of, skip, size), "offset": skip, "limit": size, "more": skip + size < of, "total": null});
     Reply::of(body, "/services")
 }
 
-fn datadog(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn datadog(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (
         after(request, "page[cursor]"),
         number(request, "page[limit]", 10),
@@ -264,7 +264,7 @@ fn datadog_offset(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/data")
 }
 
-fn notion(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn notion(request: &PageRequest, of: u64) -> Reply {
     assert_eq!(request.method, Method::POST);
     let cursor = request
         .body_at("start_cursor")
@@ -284,7 +284,7 @@ fn notion(request: &PageRequest, of: u64) -> Reply {
     )
 }
 
-fn salesforce(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn salesforce(request: &PageRequest, of: u64) -> Reply {
     let skip = request
         .url
         .path()
@@ -298,7 +298,7 @@ fn salesforce(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/records")
 }
 
-fn servicenow(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn servicenow(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (
         number(request, "sysparm_offset", 0),
         number(request, "sysparm_limit", 10_000),
@@ -307,7 +307,7 @@ fn servicenow(request: &PageRequest, of: u64) -> Reply {
         .header("x-total-count", &of.to_string())
 }
 
-fn opsgenie(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn opsgenie(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (number(request, "offset", 0), number(request, "limit", 20));
     let mut body = json!({"data": slice(of, skip, size), "paging": {"first": "https://api.opsgenie.com/v2/alerts?limit=100"}});
     if skip + size < of {
@@ -319,7 +319,7 @@ fn opsgenie(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/data")
 }
 
-fn sonarqube(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn sonarqube(request: &PageRequest, of: u64) -> Reply {
     let (page, size) = (number(request, "p", 1), number(request, "ps", 100));
     let body = json!({
         "paging": {"pageIndex": page, "pageSize": size, "total": of}, "components": slice(of, (page - 1) * size, size),
@@ -327,7 +327,7 @@ fn sonarqube(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/components")
 }
 
-fn json_api(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn json_api(request: &PageRequest, of: u64) -> Reply {
     let (page, size) = (
         number(request, "page[number]", 1),
         number(request, "page[size]", 100),
@@ -339,7 +339,7 @@ fn json_api(request: &PageRequest, of: u64) -> Reply {
     )
 }
 
-fn google(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn google(request: &PageRequest, of: u64) -> Reply {
     let (skip, size) = (
         after(request, "pageToken"),
         number(request, "pageSize", 100),
@@ -351,7 +351,7 @@ fn google(request: &PageRequest, of: u64) -> Reply {
     Reply::of(body, "/items")
 }
 
-fn rootly(request: &PageRequest, of: u64) -> Reply {
+pub(crate) fn rootly(request: &PageRequest, of: u64) -> Reply {
     let (page, size) = (
         number(request, "page[number]", 1),
         number(request, "page[size]", 10),
