@@ -13,6 +13,7 @@ use longshore_transport::{
 use secrecy::SecretString;
 use url::Url;
 
+use crate::pace::Pace;
 use crate::refusal::{Refusal, said};
 use crate::time::LastAnswer;
 use crate::token::{PortToken, TOKEN_PATH, TokenSource};
@@ -24,7 +25,9 @@ pub const CONCURRENT_BATCHES: usize = 4;
 /// A client for Port's API, for one integration.
 ///
 /// Cloning is cheap; clones share the token. All calls are safe to repeat, and are repeated by the rules of the transport that the client was
-/// built with: waits that Port tells are kept, temporary failures are retried, a rejected token is renewed once.
+/// built with: waits that Port tells are kept, temporary failures are retried, a rejected token is renewed once. When a fifth of Port's rate limit
+/// is left (`x-ratelimit-remaining` of `x-ratelimit-limit`), calls are spread evenly over the rest of its window; when nothing is left, they
+/// wait for the next one.
 ///
 /// Every call carries `User-Agent: port-ocean/<type>/<version>/<identifier>/exporter`. Port remembers it as the source of what
 /// is written, and [`PortClient::owned`] finds it again by that.
@@ -45,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) concurrent_batches: usize,
     on_attempt: Option<OnAttempt>,
     last_answer: LastAnswer,
+    pace: Pace,
 }
 
 pub(crate) type OnAttempt = Arc<dyn Fn(&Attempt) + Send + Sync>;
@@ -111,8 +115,10 @@ impl PortClient {
         }
         let read = |response: Response| {
             shared.last_answer.note(&response);
+            shared.pace.note(&response);
             read(response)
         };
+        let _in_flight = shared.pace.pass().await;
         shared
             .http
             .send(request, &exchange, read)
@@ -333,6 +339,7 @@ impl PortClientBuilder {
         });
         Ok(PortClient {
             shared: Arc::new(Shared {
+                pace: Pace::new(self.http.clock().clone()),
                 http: self.http,
                 base_url,
                 token,

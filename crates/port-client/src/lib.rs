@@ -78,6 +78,7 @@ mod identifier;
 mod integration;
 mod ledger;
 mod owned;
+mod pace;
 mod path;
 mod refusal;
 mod search;

@@ -81,9 +81,47 @@ struct State {
     resync_states: BTreeMap<String, Vec<Value>>,
     owned_page: Option<usize>,
     partial_status: Option<StatusCode>,
+    rate: Option<Rate>,
     faults: Faults<PortCall>,
     violations: Vec<String>,
     events: Vec<PortEvent>,
+}
+
+/// A rate limit in windows of fixed length, the first of which begins with the first request.
+struct Rate {
+    limit: u64,
+    period: Duration,
+    began: Option<SystemTime>,
+    used: u64,
+}
+
+impl Rate {
+    /// Counts a request. Whether it is within the limit.
+    fn take(&mut self, now: SystemTime) -> bool {
+        let is_over = |began: SystemTime| {
+            now.duration_since(began)
+                .is_ok_and(|age| age >= self.period)
+        };
+        if self.began.is_none_or(is_over) {
+            self.began = Some(now);
+            self.used = 0;
+        }
+        self.used += 1;
+        self.used <= self.limit
+    }
+
+    fn told(&self, answer: Answer, now: SystemTime) -> Answer {
+        let reset = self.began.unwrap_or(now) + self.period;
+        let reset = reset
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let remaining = self.limit.saturating_sub(self.used);
+        answer
+            .header("x-ratelimit-limit", &self.limit.to_string())
+            .header("x-ratelimit-remaining", &remaining.to_string())
+            .header("x-ratelimit-period", &self.period.as_secs().to_string())
+            .header("x-ratelimit-reset", &reset.as_secs().to_string())
+    }
 }
 
 /// The calls of Port's API that the double answers; the key by which faults are ordered and requests counted.
@@ -186,6 +224,18 @@ impl PortDouble {
     /// How long a token is good (3 hours).
     pub fn token_lifetime(self, lifetime: Duration) -> PortDouble {
         self.state().token_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Takes so many requests in a period, those for tokens not counted, and answers 429 to others. Unless set, every answer tells of a limit
+    /// that is never reached.
+    pub fn rate_limit(self, requests: u64, period: Duration) -> PortDouble {
+        self.state().rate = Some(Rate {
+            limit: requests,
+            period,
+            began: None,
+            used: 0,
+        });
         self
     }
 
@@ -582,6 +632,14 @@ impl State {
         let Some(target) = target else {
             return self.dated(refuse(404, "not_found", "Route not found"));
         };
+        let now = self.clock.now();
+        let is_counted = target.call != PortCall::Token;
+        let rate = self.rate.as_mut().filter(|_| is_counted);
+        if rate.is_some_and(|rate| !rate.take(now)) {
+            let answer = refuse(429, "rate_limit_exceeded", "Rate limit exceeded");
+            let answer = self.with_rate_limit(answer);
+            return self.dated(answer);
+        }
         let answer = match self.faults.next(&target.call) {
             Some(Fault::Instead(answer)) => answer,
             Some(Fault::Afterwards(answer)) => {
@@ -1041,18 +1099,16 @@ impl State {
         answer
     }
 
-    /// What Port tells about its rate limit; never used up here, faults are for that.
+    /// What Port tells about its rate limit.
     fn with_rate_limit(&self, answer: Answer) -> Answer {
-        let reset = self.clock.now() + Duration::from_secs(300);
-        let reset = reset
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
-        answer
-            .header("x-ratelimit-limit", "1000")
-            .header("x-ratelimit-remaining", "999")
-            .header("x-ratelimit-period", "300")
-            .header("x-ratelimit-reset", &reset.to_string())
+        let endless = Rate {
+            limit: 1000,
+            period: Duration::from_secs(300),
+            began: None,
+            used: 1,
+        };
+        let rate = self.rate.as_ref().unwrap_or(&endless);
+        rate.told(answer, self.clock.now())
     }
 }
 
