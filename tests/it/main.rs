@@ -30,6 +30,7 @@ mod runner_modes;
 mod runtime;
 mod secrets;
 mod settings;
+mod several;
 mod shards;
 mod side_by_side;
 mod streams;
