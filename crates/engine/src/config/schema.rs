@@ -797,6 +797,7 @@ mod tests {
         for path in [
             "examples/quickstart/connection.yaml",
             "tests/real/github/config.yml",
+            "tests/real/port/config.yml",
             "tests/real/registry/config.yml",
         ] {
             assert_eq!(problems(&super::connection(), &yaml(path)), none, "{path}");
@@ -804,6 +805,7 @@ mod tests {
         for path in [
             "examples/quickstart/mapping.yaml",
             "tests/real/github/mapping.yml",
+            "tests/real/port/mapping.yml",
             "tests/real/registry/mapping.yml",
             "tests/real/registry/untagged-accepted.yml",
         ] {
