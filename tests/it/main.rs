@@ -12,6 +12,7 @@ mod connection;
 mod container;
 mod crash;
 mod deletion;
+mod files;
 mod first_start;
 mod levels;
 mod matrix;

@@ -511,6 +511,44 @@ async fn metrics_have_the_names_that_users_of_ocean_know() {
     assert_eq!(types.len(), distinct.len(), "{metrics}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn metrics_of_a_second_sync_count_what_was_there_and_of_what_waited_whose_it_is() {
+    let mapping = json!({"resources": [
+        {"kind": "/employees", "port": {"entity": {"mappings": {
+            "identifier": ".id", "blueprint": "\"employee\"", "relations": {"boss": ".boss"},
+        }}}},
+    ], "createMissingRelatedEntities": false});
+    // The first relates to one that comes after it.
+    let api = ScriptedApi::new().json(
+        "/employees",
+        json!([{"id": "a", "boss": "b"}, {"id": "b", "boss": null}]),
+    );
+    let port = PortDouble::new()
+        .integration("test", mapping)
+        .relation("employee", "boss", "employee");
+    let rig = Rig::with_port(api, port);
+    let running = start(&rig, "scheduledResyncInterval: 60", None);
+    minutes(1).await;
+    let count = |what: &str| {
+        let metrics = running.telemetry.metrics();
+        let name = format!("object_count_type=\"{what}\"}} ");
+        let found = metrics.lines().filter_map(|line| line.split_once(&name));
+        let found = found
+            .map(|(kind, count)| (kind.split('"').nth(1).unwrap().to_owned(), count.to_owned()));
+        found.collect::<Vec<_>>()
+    };
+    let of = |kind: &str, count: &str| (kind.to_owned(), count.to_owned());
+    assert_eq!(
+        count("loaded"),
+        [of("__runtime__", "1"), of("/employees-0", "1")],
+        "{}",
+        running.telemetry.metrics()
+    );
+    minutes(60).await;
+    assert_eq!(count("loaded"), [of("/employees-0", "0")]);
+    assert_eq!(count("skipped"), [of("/employees-0", "2")]);
+}
+
 #[tokio::test]
 async fn health_is_answered_over_http_and_says_why_it_is_not_ready() {
     let port = PortDouble::new();
@@ -529,7 +567,10 @@ async fn health_is_answered_over_http_and_says_why_it_is_not_ready() {
     runtime.once().await.unwrap();
     let (status, body) = get(&server, "/health/ready").await;
     assert_eq!(status, 200);
-    assert!(body.contains("\"status\":\"ready\""), "{body}");
+    assert!(body.contains("\"status\":\"healthy\""), "{body}");
+    // Older versions of Port's Helm chart probe this.
+    assert_eq!(get(&server, "/docs").await.0, 200);
+    assert_eq!(get(&server, "/metrics/").await.0, 200);
     assert_eq!(get(&server, "/nothing").await.0, 404);
     let (status, body) = get(&server, "/metrics").await;
     assert_eq!(status, 200);

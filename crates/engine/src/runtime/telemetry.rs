@@ -55,10 +55,11 @@ pub(crate) struct KindTotals {
     pub(crate) limited: BTreeMap<String, f64>,
 }
 
-/// Entities that the sink took and did not take.
-#[derive(Clone, Copy, Debug, Default)]
+/// Entities that the sink took, had already, and did not take.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Loaded {
     pub(crate) upserted: u64,
+    pub(crate) unchanged: u64,
     pub(crate) rejected: u64,
 }
 
@@ -229,18 +230,24 @@ impl Observer for Telemetry {
             Event::Written {
                 kind,
                 upserted,
+                unchanged,
                 rejected,
             } => {
                 // The event counts from the beginning of the sync.
-                let mut book = self.book();
-                let before = book.written;
-                book.written = Loaded {
+                let now = Loaded {
                     upserted: *upserted,
+                    unchanged: *unchanged,
                     rejected: *rejected,
                 };
+                let mut book = self.book();
+                let before = std::mem::replace(&mut book.written, now);
+                if before == now {
+                    return;
+                }
                 let loaded = book.loaded.entry((*kind).to_owned()).or_default();
-                loaded.upserted += upserted.saturating_sub(before.upserted);
-                loaded.rejected += rejected.saturating_sub(before.rejected);
+                loaded.upserted += now.upserted.saturating_sub(before.upserted);
+                loaded.unchanged += now.unchanged.saturating_sub(before.unchanged);
+                loaded.rejected += now.rejected.saturating_sub(before.rejected);
             }
             _ => {}
         }
