@@ -61,6 +61,7 @@ pub struct Exchange<'a> {
     scope: RetryScope,
     origin: Option<Origin>,
     allowed_origins: &'a [Origin],
+    credential_origins: &'a [Origin],
     label: Option<&'a str>,
     on_attempt: Option<&'a (dyn Fn(&Attempt) + Send + Sync)>,
 }
@@ -146,6 +147,7 @@ impl<'a> Exchange<'a> {
             scope: RetryScope::default(),
             origin: None,
             allowed_origins: &[],
+            credential_origins: &[],
             label: None,
             on_attempt: None,
         }
@@ -178,6 +180,14 @@ impl<'a> Exchange<'a> {
         self
     }
 
+    /// Other origins that a redirect or a link may lead to and that are trusted like the exchange's own: they get the whole request,
+    /// credentials included, and a 401 from there renews. Leaving TLS is refused all the same.
+    #[must_use]
+    pub fn credential_origins(mut self, origins: &'a [Origin]) -> Self {
+        self.credential_origins = origins;
+        self
+    }
+
     /// A path template to be shown in errors and events instead of the path, which may hold data.
     #[must_use]
     pub fn label(mut self, label: &'a str) -> Self {
@@ -206,6 +216,10 @@ struct Run<'a> {
     retries: u32,
     spent: Spent,
     renewed: bool,
+    /// The credentials of the last request.
+    used: Option<Generation>,
+    /// Credentials whose limit was reached.
+    limited: Vec<Generation>,
 }
 
 /// Where one request of an exchange goes.
@@ -254,6 +268,8 @@ impl<'a> Run<'a> {
             retries: 0,
             spent: Spent::default(),
             renewed: false,
+            used: None,
+            limited: Vec::new(),
         };
         run.away(&run.request.url, &run.origin, Lead::Link)
             .map_err(|error| error.at(|| run.asked_for(), 0))?;
@@ -268,7 +284,7 @@ impl<'a> Run<'a> {
             let url = self.request.url.clone();
             let away = self.away(&url, &self.origin, Lead::Link)?;
             let mut target = Target {
-                stranger: away.is_some(),
+                stranger: self.is_stranger(&away),
                 away,
                 url,
             };
@@ -325,10 +341,7 @@ impl<'a> Run<'a> {
             self.report(&target, seen, wait, Some(error.kind()));
             match wait {
                 None => return Err(error),
-                Some(wait) => {
-                    self.retries += 1;
-                    self.client.clock.sleep(wait).await;
-                }
+                Some(wait) => self.client.clock.sleep(wait).await,
             }
         }
     }
@@ -372,6 +385,7 @@ impl<'a> Run<'a> {
                 }
                 Ok(response)
             });
+            self.used = generation;
             return Ok(Asked {
                 generation,
                 elapsed,
@@ -390,29 +404,32 @@ impl<'a> Run<'a> {
         request.url = target.url.clone();
         let generation = self.how.prepare.prepare(&mut request).await?;
         // Credentials may go into the query, but not elsewhere.
-        if !self.origin.is_of(&request.url) {
+        let origin = target.origin(&self.origin);
+        if !origin.is_of(&request.url) {
             let elsewhere = Origin::of(&request.url)?;
-            return Err(self.origin.refuse(Lead::Credentials, &elsewhere));
+            return Err(origin.refuse(Lead::Credentials, &elsewhere));
         }
         refuse_userinfo(&request.url)?;
         hide_secrets(&mut request.headers, &self.request.headers);
         Ok((request, Some(generation)))
     }
 
-    /// What to do about `error`: the wait before the next try, or `None` to give up.
+    /// What to do about `error`: the wait before the next try, which is counted, or `None` to give up.
     fn decide(&mut self, target: &Target, error: &mut Error) -> Option<Duration> {
         let origin = target.origin(&self.origin);
-        if let Some(away) = &target.away {
-            error.add_advice(&format!(
+        match &target.away {
+            Some(away) if self.is_stranger(&target.away) => error.add_advice(&format!(
                 "that was {away} of allowedOrigins, which gets no credentials and no headers"
-            ));
-        } else if target.stranger {
-            error.add_advice("another origin led there, so it was asked without credentials");
+            )),
+            _ if target.stranger => {
+                error.add_advice("another origin led there, so it was asked without credentials");
+            }
+            _ => {}
         }
         let policy = &self.client.retry;
         let clock = &self.client.clock;
         let told = error.settle_told(|| clock.wall());
-        let wait = {
+        let mut wait = {
             let mut random = self
                 .client
                 .random
@@ -420,17 +437,40 @@ impl<'a> Run<'a> {
                 .unwrap_or_else(PoisonError::into_inner);
             policy.wait(self.retries + 1, told, &mut random)
         };
-        let too_long = told.is_some_and(|told| told > policy.told_cap);
+        let mut too_long = told.is_some_and(|told| told > policy.told_cap);
+        let mut switched = false;
         if error.kind() == ErrorKind::RateLimited {
+            let pause = match self.used {
+                Some(used) => self.how.prepare.limited(used, wait),
+                None => wait,
+            };
+            // Another credential goes on sooner.
+            if pause < wait {
+                wait = pause;
+                too_long = pause > policy.told_cap;
+            }
+            if let Some(used) = self.used
+                && wait.is_zero()
+                && !self.limited.contains(&used)
+            {
+                self.limited.push(used);
+                switched = true;
+            }
             // Also for those who do not ask again: others shall not ask earlier than was told.
-            let until = clock.now().saturating_add(wait);
-            self.client.gate.pause(origin, until);
+            if !wait.is_zero() {
+                let until = clock.now().saturating_add(wait);
+                self.client.gate.pause(origin, until);
+            }
         }
         if !self.how.scope.allows(error) {
             return None;
         }
+        if switched {
+            // Not counted as a retry: however many credentials there are, each has its turn.
+            return Some(Duration::ZERO);
+        }
         if too_long {
-            error.add_advice(&too_long_a_wait(told.unwrap_or(wait), policy));
+            error.add_advice(&too_long_a_wait(told.unwrap_or(wait).min(wait), policy));
             return None;
         }
         if self.retries + 1 >= policy.attempts {
@@ -444,6 +484,7 @@ impl<'a> Run<'a> {
             ));
             return None;
         }
+        self.retries += 1;
         Some(wait)
     }
 
@@ -500,7 +541,7 @@ impl<'a> Run<'a> {
             .away(&url, current.origin(&self.origin), Lead::Redirect)
             .map_err(|error| error.with_status(response.status))?;
         Ok(Target {
-            stranger: current.stranger || away.is_some(),
+            stranger: current.stranger || self.is_stranger(&away),
             away,
             url,
         })
@@ -520,7 +561,16 @@ impl<'a> Run<'a> {
         Ok(away)
     }
 
+    /// Whether what is there gets nothing of ours.
+    fn is_stranger(&self, away: &Option<Origin>) -> bool {
+        away.as_ref()
+            .is_some_and(|origin| !self.how.credential_origins.contains(origin))
+    }
+
     fn allowed(&self, origin: Origin, lead: Lead) -> Result<Origin, Error> {
+        if self.how.credential_origins.contains(&origin) {
+            return Ok(origin);
+        }
         if !self.how.allowed_origins.contains(&origin) {
             return Err(self.origin.refuse(lead, &origin));
         }
@@ -722,6 +772,7 @@ impl fmt::Debug for Exchange<'_> {
             .field("scope", &self.scope)
             .field("origin", &self.origin)
             .field("allowed_origins", &self.allowed_origins)
+            .field("credential_origins", &self.credential_origins)
             .field("label", &self.label)
             .finish_non_exhaustive()
     }
