@@ -6,6 +6,7 @@
     reason = "what cannot be set up should fail the test"
 )]
 
+mod auth;
 mod cancel;
 mod changed;
 mod connection;

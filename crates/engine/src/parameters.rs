@@ -11,6 +11,7 @@ use longshore_nested::{
 use longshore_paginate::Settings;
 use serde_json::Value;
 
+use crate::login::ListAuth;
 use crate::resource::{ListRequest, ListSpec, Problem, parse_path};
 use crate::rules::AnswerRules;
 
@@ -65,6 +66,8 @@ pub struct ParameterSource {
     pub pagination: Settings,
     /// What the answers of the parents' list mean where it differs from the connection's.
     pub answer_rules: AnswerRules,
+    /// The credentials of the parents' list where they are not the connection's.
+    pub auth: Option<ListAuth>,
 }
 
 /// Values that are known.
@@ -132,6 +135,7 @@ impl ParameterSource {
             max_children: None,
             pagination: Settings::default(),
             answer_rules: AnswerRules::default(),
+            auth: None,
         }
     }
 }
@@ -206,14 +210,15 @@ impl ReadIdentity {
     pub(crate) fn of(endpoint: &str, list: &ListSpec) -> Self {
         let code = list.paginator.as_ref().map(Arc::as_ptr);
         ReadIdentity(format!(
-            "{} {endpoint} {:?} {:?} {:?} {:?} {:?} {:?} {code:?}",
+            "{} {endpoint} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {code:?}",
             list.method,
             list.query,
             list.headers,
             list.body,
             list.data_path,
             list.pagination,
-            list.answer_rules
+            list.answer_rules,
+            list.auth.as_ref().map(ListAuth::identity)
         ))
     }
 }
@@ -374,6 +379,7 @@ fn compile_list(
         data_path: source.data_path.clone(),
         pagination: source.pagination.clone(),
         answer_rules: source.answer_rules.clone(),
+        auth: source.auth.clone(),
         paginator: None,
     };
     let identity = ReadIdentity::of(&source.endpoint, &spec);

@@ -224,14 +224,12 @@ fn connection_settings_that_cannot_work() {
             (
                 "baseUrl: https://h\nauthType: bearer\n",
                 &[
-                    "c.yml:2: authType: `bearer` is not known; did you mean `bearer_token`? (one of: none, bearer_token, api_key, basic)",
+                    "c.yml:2: authType: `bearer` is not known; did you mean `bearer_token`? (one of: none, bearer_token, api_key, basic, oauth2, custom, aws_sigv4, rotate)",
                 ],
             ),
             (
                 "baseUrl: https://h\nauthType: custom\ncustomAuthRequest: {endpoint: /token}\n",
-                &[
-                    "c.yml:2: authType: custom authentication is not in this version, which has none, bearer_token, api_key and basic; a fixed header can go into `customHeaders`",
-                ],
+                &["c.yml:2: authType: custom needs `customAuthRequestTemplate`, which is not set"],
             ),
             (
                 "baseUrl: https://h\nauthType: bearer_token\n",
