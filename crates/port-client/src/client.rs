@@ -39,7 +39,7 @@ pub struct PortClient {
 
 pub(crate) struct Shared {
     http: Client,
-    base_url: Url,
+    pub(crate) base_url: Url,
     token: PortToken,
     user_agent: HeaderValue,
     pub(crate) kind: String,
@@ -158,11 +158,30 @@ impl fmt::Debug for PortClient {
     }
 }
 
+/// Where a request goes.
+pub(crate) enum Address {
+    /// Below the base URL, with its names encoded.
+    Path(String),
+    /// An address of Port's own that it has told.
+    Told(Url),
+}
+
+impl From<String> for Address {
+    fn from(path: String) -> Self {
+        Address::Path(path)
+    }
+}
+
+impl From<Url> for Address {
+    fn from(url: Url) -> Self {
+        Address::Told(url)
+    }
+}
+
 /// One request to Port.
 pub(crate) struct Call {
     method: Method,
-    /// Below the base URL, with its names encoded.
-    path: String,
+    to: Address,
     /// The path without names, for errors and metrics.
     template: &'static str,
     /// Completes "… while …" in errors.
@@ -176,8 +195,22 @@ impl Call {
         Call::new(Method::GET, path, template, doing.to_owned(), None)
     }
 
-    pub(crate) fn post(path: String, template: &'static str, doing: String, body: Bytes) -> Call {
-        Call::new(Method::POST, path, template, doing, Some(body))
+    pub(crate) fn post(
+        to: impl Into<Address>,
+        template: &'static str,
+        doing: String,
+        body: Bytes,
+    ) -> Call {
+        Call::new(Method::POST, to, template, doing, Some(body))
+    }
+
+    pub(crate) fn put(
+        to: impl Into<Address>,
+        template: &'static str,
+        doing: &str,
+        body: Bytes,
+    ) -> Call {
+        Call::new(Method::PUT, to, template, doing.to_owned(), Some(body))
     }
 
     pub(crate) fn patch(path: String, template: &'static str, doing: &str, body: Bytes) -> Call {
@@ -186,14 +219,14 @@ impl Call {
 
     fn new(
         method: Method,
-        path: String,
+        to: impl Into<Address>,
         template: &'static str,
         doing: String,
         body: Option<Bytes>,
     ) -> Call {
         Call {
             method,
-            path,
+            to: to.into(),
             template,
             doing,
             query: Vec::new(),
@@ -207,7 +240,10 @@ impl Call {
     }
 
     fn request(&self, shared: &Shared) -> Result<Request, transport::Error> {
-        let mut url = transport::join(&shared.base_url, &self.path)?;
+        let mut url = match &self.to {
+            Address::Path(path) => transport::join(&shared.base_url, path)?,
+            Address::Told(url) => url.clone(),
+        };
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }

@@ -79,6 +79,8 @@ struct State {
     resync_requests: BTreeMap<String, SystemTime>,
     examples: BTreeMap<String, Vec<Value>>,
     resync_states: BTreeMap<String, Vec<Value>>,
+    takes_kinds: bool,
+    kinds: Vec<Value>,
     owned_page: Option<usize>,
     partial_status: Option<StatusCode>,
     rate: Option<Rate>,
@@ -164,6 +166,9 @@ pub enum PortCall {
     ResyncState,
     /// `POST /integration/{integration}/kinds/{kind}/examples`
     Examples,
+    /// `POST /ingest/syncMetrics` and `PUT /ingest/syncMetrics/resync/{resync}/kind/{kind}`: an address that the integration tells; see
+    /// [`PortDouble::takes_kinds`]
+    Kinds,
 }
 
 /// Something that changed at Port, in the order in which it happened.
@@ -265,6 +270,12 @@ impl PortDouble {
         self.state()
             .integrations
             .insert(identifier.to_owned(), integration);
+        self
+    }
+
+    /// Tells integrations an address, its own, at which it wants to know how each kind of a resync goes.
+    pub fn takes_kinds(self) -> PortDouble {
+        self.state().takes_kinds = true;
         self
     }
 
@@ -501,6 +512,11 @@ impl PortDouble {
             .unwrap_or_default()
     }
 
+    /// What it was told of the kinds of resyncs, in order.
+    pub fn kinds(&self) -> Vec<Value> {
+        self.state().kinds.clone()
+    }
+
     /// In what the requests so far broke Port's published description: method, path, query, body; empty is what a test wants.
     ///
     /// Calls that the description does not list are held against shapes written here. Where the file is missing, only those are
@@ -605,6 +621,10 @@ impl Target {
             ("POST", ["integration", integration, "kinds", kind, "examples"]) => {
                 (PortCall::Examples, vec![integration, kind])
             }
+            ("POST", ["ingest", "syncMetrics"]) => (PortCall::Kinds, vec![]),
+            ("PUT", ["ingest", "syncMetrics", "resync", resync, "kind", kind]) => {
+                (PortCall::Kinds, vec![resync, kind])
+            }
             _ => return None,
         };
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -692,12 +712,13 @@ impl State {
             PortCall::Blueprint => self.blueprints(target.parameters.first().map(String::as_str)),
             PortCall::CreateBlueprint => self.create_blueprint(body),
             PortCall::UpdateBlueprint => self.update_blueprint(target.parameter(0), body),
-            PortCall::Integration => self.integration(target.parameter(0)),
+            PortCall::Integration => self.integration(request, target.parameter(0)),
             PortCall::CreateIntegration => self.create_integration(body),
             PortCall::UpdateIntegration => self.update_integration(target.parameter(0), body),
             PortCall::ResyncRequest => self.resync_request(target.parameter(0)),
             PortCall::ResyncState => self.report_resync(target.parameter(0), body),
             PortCall::Examples => self.take_examples(target.parameter(1), &body),
+            PortCall::Kinds => self.take_kinds(&target.parameters, &body),
         };
         done.unwrap_or_else(Refusal::into_answer)
     }
@@ -1007,11 +1028,19 @@ impl State {
         Ok(Answer::json(json!({"ok": true, "blueprint": blueprint})))
     }
 
-    fn integration(&self, identifier: &str) -> Result<Answer, Refusal> {
+    fn integration(&self, request: &Request, identifier: &str) -> Result<Answer, Refusal> {
         match self.integrations.get(identifier) {
-            Some(integration) => Ok(Answer::json(
-                json!({"ok": true, "integration": integration}),
-            )),
+            Some(integration) => {
+                let mut integration = integration.clone();
+                if self.takes_kinds {
+                    let ours = request.url.origin().ascii_serialization();
+                    integration["metricAttributes"] =
+                        json!({"ingestUrl": format!("{ours}/v1/ingest")});
+                }
+                Ok(Answer::json(
+                    json!({"ok": true, "integration": integration}),
+                ))
+            }
             None => Err(Refusal::not_found(format!(
                 "Installation with id \"{identifier}\" was not found"
             ))),
@@ -1087,6 +1116,25 @@ impl State {
             .entry(kind.to_owned())
             .or_default()
             .extend(examples.iter().cloned());
+        Ok(Answer::json(json!({"ok": true})))
+    }
+
+    fn take_kinds(&mut self, named: &[String], body: &Value) -> Result<Answer, Refusal> {
+        let told = match named {
+            [] => body["syncKindsMetrics"].as_array().cloned(),
+            _ => body.get("syncKindMetrics").map(|kind| vec![kind.clone()]),
+        };
+        let Some(told) = told else {
+            return Err(Refusal::invalid("there is no kind in it"));
+        };
+        let is_named = |kind: &Value| match named {
+            [resync, name] => kind["eventId"] == **resync && kind["kindIdentifier"] == **name,
+            _ => true,
+        };
+        if !told.iter().all(is_named) {
+            return Err(Refusal::invalid("the body is about another kind"));
+        }
+        self.kinds.extend(told);
         Ok(Answer::json(json!({"ok": true})))
     }
 
