@@ -759,7 +759,7 @@ fn path_parameters_are_defined_used_and_complete() {
         nested("/t/{id}/c", "other: {endpoint: /t, field: .id}"),
         [
             "m.yml:2: resources[0].kind: the path holds {id} but nothing says where its values come from; add selector.path_parameters.id with endpoint and field",
-            "m.yml:5: resources[0].selector.path_parameters.other: is not used: the kind holds no {other}",
+            "m.yml:5: resources[0].selector.path_parameters.other: is not used: the kind holds no {other}, nor do query_params, headers, body or the list of another parameter",
         ]
     );
     assert_eq!(
