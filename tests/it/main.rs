@@ -13,6 +13,7 @@ mod connection;
 mod container;
 mod crash;
 mod deletion;
+mod fair;
 mod files;
 mod first_start;
 mod levels;

@@ -165,6 +165,7 @@ impl Api {
             .allowed_origins(&self.allowed_origins)
             .credential_origins(self.logins.credential_origins())
             .label(&purpose.label)
+            .lane(&purpose.kind)
             .on_attempt(&note);
         self.client
             .send(request, &exchange, |response| read(response, rules))

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION, PROXY_AUTHORIZATION};
 use http::{Method, StatusCode};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::address::{Lead, refuse_userinfo};
 use crate::budget::{Budgets, Spent};
 use crate::gate::Gate;
 use crate::quota::Quotas;
+use crate::turns::Turns;
 use crate::{
     Clock, Error, ErrorKind, Generation, Origin, Prepare, Quota, Renewal, Request, Response,
     RetryPolicy, SafeUrl, TokioClock, Transport,
@@ -37,7 +37,8 @@ pub const DEFAULT_MAX_CONCURRENT_REQUESTS: usize = 10;
 /// - No request goes to another origin than the exchange's, but for those that it
 ///   [allows](Exchange::allowed_origins), which get nothing of ours.
 /// - A permit is held from the first byte sent to the last byte received, and at no other time:
-///   neither while credentials are fetched nor while waiting.
+///   neither while credentials are fetched nor while waiting. One that gets free goes to the
+///   [lane](Exchange::lane) that holds the fewest.
 ///
 /// Dropping the future of an exchange ends it at once.
 #[derive(Clone)]
@@ -48,7 +49,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     retry: RetryPolicy,
     random: Mutex<fastrand::Rng>,
-    permits: Semaphore,
+    permits: Arc<Turns>,
     gate: Gate,
     budgets: Option<Budgets>,
     quotas: Option<Quotas>,
@@ -63,6 +64,7 @@ pub struct Exchange<'a> {
     allowed_origins: &'a [Origin],
     credential_origins: &'a [Origin],
     label: Option<&'a str>,
+    lane: &'a str,
     on_attempt: Option<&'a (dyn Fn(&Attempt) + Send + Sync)>,
 }
 
@@ -149,6 +151,7 @@ impl<'a> Exchange<'a> {
             allowed_origins: &[],
             credential_origins: &[],
             label: None,
+            lane: "",
             on_attempt: None,
         }
     }
@@ -192,6 +195,14 @@ impl<'a> Exchange<'a> {
     #[must_use]
     pub fn label(mut self, label: &'a str) -> Self {
         self.label = Some(label);
+        self
+    }
+
+    /// On whose behalf it is. Exchanges of different lanes share the permits alike, however many
+    /// there are of each; those of one lane come one after the other. One lane for all unless set.
+    #[must_use]
+    pub fn lane(mut self, lane: &'a str) -> Self {
+        self.lane = lane;
         self
     }
 
@@ -357,9 +368,7 @@ impl<'a> Run<'a> {
 
             // Never held while credentials are fetched: that takes a request, too, and with one
             // permit it would wait for itself.
-            let permit = self.client.permits.acquire().await.map_err(|error| {
-                Error::new(ErrorKind::Other, "the client is closed").with_source(error)
-            })?;
+            let permit = self.client.permits.next(self.how.lane).await;
             if self.pause(origin).is_some() {
                 // Another exchange was told to wait while this one stood in line.
                 continue;
@@ -736,9 +745,6 @@ impl ClientBuilder {
 
     /// The client.
     pub fn build(self) -> Client {
-        let permits = self
-            .max_concurrent_requests
-            .clamp(1, Semaphore::MAX_PERMITS);
         let clock = self.clock.unwrap_or_else(|| Arc::new(TokioClock::new()));
         Client(Arc::new(Inner {
             budgets: self.retry.budget.map(Budgets::new),
@@ -750,7 +756,7 @@ impl ClientBuilder {
                 Some(seed) => fastrand::Rng::with_seed(seed),
                 None => fastrand::Rng::new(),
             }),
-            permits: Semaphore::new(permits),
+            permits: Turns::new(self.max_concurrent_requests),
             gate: Gate::default(),
         }))
     }
@@ -774,6 +780,7 @@ impl fmt::Debug for Exchange<'_> {
             .field("allowed_origins", &self.allowed_origins)
             .field("credential_origins", &self.credential_origins)
             .field("label", &self.label)
+            .field("lane", &self.lane)
             .finish_non_exhaustive()
     }
 }

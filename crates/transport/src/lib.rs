@@ -79,6 +79,7 @@ mod single_flight;
 mod status;
 mod told;
 mod transport;
+mod turns;
 
 pub use self::address::{Origin, SafeUrl, join, parse_url};
 pub use self::budget::RetryBudget;
