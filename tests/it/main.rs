@@ -6,19 +6,17 @@
     reason = "what cannot be set up should fail the test"
 )]
 
-mod auth;
 mod cancel;
 mod changed;
 mod connection;
 mod container;
 mod crash;
 mod deletion;
-mod fair;
-mod files;
 mod first_start;
 mod levels;
 mod matrix;
 mod nested;
+mod pace;
 mod page;
 mod paging;
 mod plan;
@@ -33,7 +31,6 @@ mod runner_modes;
 mod runtime;
 mod secrets;
 mod settings;
-mod several;
 mod shards;
 mod side_by_side;
 mod streams;

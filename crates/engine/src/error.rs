@@ -98,9 +98,7 @@ impl Error {
         self
     }
 
-    /// Says whether the same might work later, with nothing changed. A [`Sink`](crate::Sink) that says so of several batches in a row is away,
-    /// and no more is read for it.
-    pub fn retryable(mut self, retryable: bool) -> Self {
+    pub(crate) fn retryable(mut self, retryable: bool) -> Self {
         self.retryable = retryable;
         self
     }

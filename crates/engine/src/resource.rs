@@ -9,7 +9,6 @@ use longshore_nested::{PathTemplate, RequestTemplate, TextTemplate};
 use longshore_paginate::{Paginator, Settings};
 use serde_json::Value;
 
-use crate::login::ListAuth;
 use crate::parameters::{
     self, Embedded, EmbeddedSource, Level, ParameterValues, ReadIdentity, Source,
 };
@@ -123,8 +122,6 @@ pub(crate) struct ListRequest {
     pub(crate) pagination: Settings,
     pub(crate) paginator: Option<Arc<dyn Paginator>>,
     pub(crate) rules: CompiledRules,
-    /// The connection's, unless said.
-    pub(crate) auth: Option<ListAuth>,
 }
 
 impl Resource {
@@ -250,7 +247,6 @@ pub(crate) struct ListSpec {
     pub(crate) pagination: Settings,
     pub(crate) paginator: Option<Arc<dyn Paginator>>,
     pub(crate) answer_rules: AnswerRules,
-    pub(crate) auth: Option<ListAuth>,
 }
 
 impl ResourceBuilder {
@@ -391,12 +387,6 @@ impl ResourceBuilder {
     /// What the answers of the list mean where it differs from the connection's; for endpoints that answer 404 for "none", say.
     pub fn answer_rules(mut self, rules: AnswerRules) -> Self {
         self.list.answer_rules = rules;
-        self
-    }
-
-    /// The credentials of this resource where they are not the connection's; [`ListAuth::none`] for none.
-    pub fn auth(mut self, auth: impl Into<ListAuth>) -> Self {
-        self.list.auth = Some(auth.into());
         self
     }
 
@@ -578,7 +568,6 @@ impl ListSpec {
             pagination: self.pagination,
             paginator: self.paginator,
             rules,
-            auth: self.auth,
         })
     }
 }

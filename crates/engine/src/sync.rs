@@ -427,7 +427,6 @@ impl Writing<'_> {
         self.api.observer.event(&Event::Written {
             kind,
             upserted: self.report.upserted,
-            unchanged: self.report.unchanged,
             rejected: self.report.rejected,
         });
     }

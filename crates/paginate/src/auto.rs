@@ -277,16 +277,13 @@ impl Discovery {
     /// Whether the answer to a trial is a page after the first one, and what follows it then.
     fn judge(&self, trying: &Trying, page: &Page<'_>) -> Option<Next> {
         let way = trying.ways.first()?;
-        let style = way.settings.style;
         if trying.first_page.came_again(page) {
             return None;
         }
-        let counted = matches!(style, Some(Style::Page | Style::Offset));
-        if page.records() == 0
-            && counted
-            && trying.evidence.is_some()
-            && trying.first_page.count > 0
-        {
+        // Whatever filters by an unknown value gives nothing. Where there should be more, that is no page but for a way that leaves no doubt.
+        let misses =
+            page.records() == 0 && trying.evidence.is_some() && trying.first_page.count > 0;
+        if misses && !way.is_certain() {
             return None;
         }
         self.follow(way, page).ok()
@@ -410,6 +407,26 @@ impl Position {
     fn token(&self) -> PageToken {
         // Text, numbers and lists of them: there is nothing in it that JSON cannot hold.
         PageToken::from(serde_json::to_value(self).unwrap_or(Value::Null))
+    }
+}
+
+impl Way {
+    /// Whether the answer itself names what is asked for: by a link, or by a position of the parameter's name.
+    fn is_certain(&self) -> bool {
+        match self.settings.style {
+            Some(Style::NextLink | Style::HeaderLink) => true,
+            Some(Style::Cursor) => {
+                let (Some(param), Some(path)) = (&self.settings.param, &self.settings.cursor_path)
+                else {
+                    return false;
+                };
+                let key = path.rsplit(['.', ':']).next().unwrap_or(path);
+                let of_param = plain_name(last_part(param).trim_start_matches("page["));
+                let of_key = plain_name(key);
+                of_param == of_key || of_param == plain_name(&without_next(key))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -795,7 +812,13 @@ impl<'s, 'p> Finder<'s, 'p> {
             ),
             Some(_) if field.name.contains("page") || field.name == "next" => (
                 vec![&short, &key],
-                [&PAGE_NAMES[..6], &CURSOR_NAMES[..2], &OFFSET_NAMES[..2]].concat(),
+                match number {
+                    // The number of a page as an offset would pass over records.
+                    Some(next) if next == self.page.records() as u64 => {
+                        [&PAGE_NAMES[..6], &CURSOR_NAMES[..2], &OFFSET_NAMES[..2]].concat()
+                    }
+                    _ => [&PAGE_NAMES[..6], &CURSOR_NAMES[..2]].concat(),
+                },
             ),
             _ if field.name.contains("token") => {
                 let usual = [

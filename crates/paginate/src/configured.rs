@@ -201,6 +201,11 @@ impl Paginator for Styled {
                 let step = if *records {
                     // What pages overlap in counts once.
                     signs.read = at.saturating_sub(*start) + signs.records;
+                    let largest = signs.largest_before.max(signs.records);
+                    if signs.asked.is_some_and(|asked| largest > asked) {
+                        // Nor is the number of pages that of the requests then.
+                        signs.page_total = None;
+                    }
                     offset_step(&signs)
                 } else {
                     1

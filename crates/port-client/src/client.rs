@@ -13,7 +13,6 @@ use longshore_transport::{
 use secrecy::SecretString;
 use url::Url;
 
-use crate::pace::Pace;
 use crate::refusal::{Refusal, said};
 use crate::time::LastAnswer;
 use crate::token::{PortToken, TOKEN_PATH, TokenSource};
@@ -25,9 +24,7 @@ pub const CONCURRENT_BATCHES: usize = 4;
 /// A client for Port's API, for one integration.
 ///
 /// Cloning is cheap; clones share the token. All calls are safe to repeat, and are repeated by the rules of the transport that the client was
-/// built with: waits that Port tells are kept, temporary failures are retried, a rejected token is renewed once. When a fifth of Port's rate limit
-/// is left (`x-ratelimit-remaining` of `x-ratelimit-limit`), calls are spread evenly over the rest of its window; when nothing is left, they
-/// wait for the next one.
+/// built with: waits that Port tells are kept, temporary failures are retried, a rejected token is renewed once.
 ///
 /// Every call carries `User-Agent: port-ocean/<type>/<version>/<identifier>/exporter`. Port remembers it as the source of what
 /// is written, and [`PortClient::owned`] finds it again by that.
@@ -39,7 +36,7 @@ pub struct PortClient {
 
 pub(crate) struct Shared {
     http: Client,
-    pub(crate) base_url: Url,
+    base_url: Url,
     token: PortToken,
     user_agent: HeaderValue,
     pub(crate) kind: String,
@@ -48,7 +45,6 @@ pub(crate) struct Shared {
     pub(crate) concurrent_batches: usize,
     on_attempt: Option<OnAttempt>,
     last_answer: LastAnswer,
-    pace: Pace,
 }
 
 pub(crate) type OnAttempt = Arc<dyn Fn(&Attempt) + Send + Sync>;
@@ -115,10 +111,8 @@ impl PortClient {
         }
         let read = |response: Response| {
             shared.last_answer.note(&response);
-            shared.pace.note(&response);
             read(response)
         };
-        let _in_flight = shared.pace.pass().await;
         shared
             .http
             .send(request, &exchange, read)
@@ -158,30 +152,11 @@ impl fmt::Debug for PortClient {
     }
 }
 
-/// Where a request goes.
-pub(crate) enum Address {
-    /// Below the base URL, with its names encoded.
-    Path(String),
-    /// An address of Port's own that it has told.
-    Told(Url),
-}
-
-impl From<String> for Address {
-    fn from(path: String) -> Self {
-        Address::Path(path)
-    }
-}
-
-impl From<Url> for Address {
-    fn from(url: Url) -> Self {
-        Address::Told(url)
-    }
-}
-
 /// One request to Port.
 pub(crate) struct Call {
     method: Method,
-    to: Address,
+    /// Below the base URL, with its names encoded.
+    path: String,
     /// The path without names, for errors and metrics.
     template: &'static str,
     /// Completes "… while …" in errors.
@@ -195,22 +170,8 @@ impl Call {
         Call::new(Method::GET, path, template, doing.to_owned(), None)
     }
 
-    pub(crate) fn post(
-        to: impl Into<Address>,
-        template: &'static str,
-        doing: String,
-        body: Bytes,
-    ) -> Call {
-        Call::new(Method::POST, to, template, doing, Some(body))
-    }
-
-    pub(crate) fn put(
-        to: impl Into<Address>,
-        template: &'static str,
-        doing: &str,
-        body: Bytes,
-    ) -> Call {
-        Call::new(Method::PUT, to, template, doing.to_owned(), Some(body))
+    pub(crate) fn post(path: String, template: &'static str, doing: String, body: Bytes) -> Call {
+        Call::new(Method::POST, path, template, doing, Some(body))
     }
 
     pub(crate) fn patch(path: String, template: &'static str, doing: &str, body: Bytes) -> Call {
@@ -219,14 +180,14 @@ impl Call {
 
     fn new(
         method: Method,
-        to: impl Into<Address>,
+        path: String,
         template: &'static str,
         doing: String,
         body: Option<Bytes>,
     ) -> Call {
         Call {
             method,
-            to: to.into(),
+            path,
             template,
             doing,
             query: Vec::new(),
@@ -240,10 +201,7 @@ impl Call {
     }
 
     fn request(&self, shared: &Shared) -> Result<Request, transport::Error> {
-        let mut url = match &self.to {
-            Address::Path(path) => transport::join(&shared.base_url, path)?,
-            Address::Told(url) => url.clone(),
-        };
+        let mut url = transport::join(&shared.base_url, &self.path)?;
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
@@ -375,7 +333,6 @@ impl PortClientBuilder {
         });
         Ok(PortClient {
             shared: Arc::new(Shared {
-                pace: Pace::new(self.http.clock().clone()),
                 http: self.http,
                 base_url,
                 token,

@@ -192,9 +192,6 @@ fn read_selector(
     if let Some(body) = list.body {
         builder = builder.body(body);
     }
-    if let Some(auth) = list.auth {
-        builder = builder.auth(auth);
-    }
     if let Some(data_path) = list.data_path {
         builder = builder.data_path(data_path);
     }
@@ -468,7 +465,6 @@ fn parent_list(
         data_path,
         pagination,
         answer_rules,
-        auth,
     } = list;
     ParameterSource {
         method,
@@ -478,7 +474,6 @@ fn parent_list(
         data_path,
         pagination,
         answer_rules,
-        auth,
         ..source
     }
 }

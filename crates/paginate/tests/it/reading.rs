@@ -74,6 +74,8 @@ fn merge(body: &mut Value, more: Value) {
 pub(crate) struct Read {
     pub(crate) ids: Vec<u64>,
     pub(crate) requests: Vec<PageRequest>,
+    /// Of these, how many led to no page of the list.
+    pub(crate) dropped: usize,
     pub(crate) result: Result<StopReason, Shortfall>,
     pub(crate) warnings: Vec<String>,
     /// What `auto` found.
@@ -122,7 +124,7 @@ pub(crate) fn try_read(
     mut server: impl FnMut(&PageRequest) -> Reply,
 ) -> Result<Read, Error> {
     let mut walk = Walk::new(Arc::new(paginator), base);
-    let (mut ids, mut requests) = (Vec::new(), Vec::new());
+    let (mut ids, mut requests, mut dropped) = (Vec::new(), Vec::new(), 0);
     loop {
         assert!(requests.len() < 20_000, "the read does not end");
         let request = walk.request()?;
@@ -137,7 +139,9 @@ pub(crate) fn try_read(
             Some(step) => step,
             None => walk.accept(&reply.headers, &Val::from_json(&reply.body), &records)?,
         };
-        if !matches!(step, Step::Dropped(_)) {
+        if matches!(step, Step::Dropped(_)) {
+            dropped += 1;
+        } else {
             ids.extend(
                 reply
                     .records
@@ -149,6 +153,7 @@ pub(crate) fn try_read(
             return Ok(Read {
                 ids,
                 requests,
+                dropped,
                 result: ending.result,
                 warnings: ending.warnings,
                 found: walk.found(),

@@ -7,7 +7,6 @@ mod contract;
 mod delete;
 mod integration;
 mod owned;
-mod pace;
 mod routes;
 mod support;
 mod token;
