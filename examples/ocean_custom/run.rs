@@ -107,7 +107,7 @@ pub(crate) async fn into_file(
     let engine = build(&config, traffic, progress, None)?;
     let cancel = Cancel::new();
     give_the_word(cancel.clone());
-    let mut options = SyncOptions::new().cancel(cancel);
+    let mut options = SyncOptions::new().cancel(cancel.clone());
     if !arguments.kind.is_empty() {
         options = options.kinds(&arguments.kind);
     }
@@ -120,6 +120,12 @@ pub(crate) async fn into_file(
     drop(sink);
     summarize(&report, progress, "all of it read completely");
     if !to_stdout {
+        if cancel.is_cancelled() {
+            say(format_args!(
+                "{file} is left as it was; what was read is in {file}.incomplete",
+                file = file.display()
+            ));
+        }
         print(&report)?;
     }
     Ok(report.is_clean())

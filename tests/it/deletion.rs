@@ -286,6 +286,49 @@ resources:
     assert_eq!(rig.port.identifiers("a-team"), ["t1"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_others_depend_on_is_found_among_many_and_named_and_the_rest_goes() {
+    let mapping = r#"
+createMissingRelatedEntities: false
+resources:
+  - kind: /teams
+    port: {entity: {mappings: {identifier: .id, blueprint: '"team"'}}}
+  - kind: /users
+    port: {entity: {mappings: {identifier: .id, blueprint: '"user"'}}}
+"#;
+    let mut port = PortDouble::new().relation("user", "team", "team");
+    for n in 0..150 {
+        port = port.stale_entity("team", &format!("old-{n}"));
+    }
+    for n in [7, 99, 149] {
+        let user =
+            json!({"identifier": format!("u{n}"), "relations": {"team": format!("old-{n}")}});
+        port = port.stale_entity_with("user", user);
+    }
+    let users = json!([{"id": "u7"}, {"id": "u99"}, {"id": "u149"}]);
+    let teams: Vec<Value> = (0..100).map(|n| json!({"id": format!("t{n}")})).collect();
+    let api = ScriptedApi::new()
+        .json("/teams", teams)
+        .json("/users", users);
+    let rig = Rig::with_port(api, port);
+    let report = rig.sync("", mapping).await;
+    assert_eq!(
+        (report.deleted, report.withheld.len()),
+        (147, 1),
+        "{report}"
+    );
+    assert_eq!(report.withheld[0].count, 3);
+    let reason = &report.withheld[0].reason;
+    assert!(
+        reason.contains("depend on old-149, old-7, old-99;"),
+        "{reason}"
+    );
+    for call in rig.port.calls(PortCall::DeleteMany) {
+        assert_eq!(call.query("delete_dependents").as_deref(), Some("false"));
+    }
+    assert_eq!(rig.port.identifiers("user").len(), 3);
+}
+
 // The ways in which the reference deletes live data, by their numbers in the requirements. Every sync below begins with a catalog that
 // holds what the API has, last updated yesterday: whatever the sync deletes of it is lost.
 

@@ -321,6 +321,82 @@ async fn blueprints_are_inferred_from_what_the_first_records_become() {
     );
 }
 
+/// What Port's description of blueprints refuses is found by the double, which holds every request against it.
+#[tokio::test(start_paused = true)]
+async fn blueprints_inferred_from_odd_records_are_taken_by_port_and_so_are_the_entities() {
+    const ODD: &str = r#"
+resources:
+  - kind: /things
+    port:
+      entity:
+        mappings:
+          identifier: .id
+          blueprint: '"thing"'
+          properties:
+            number: .number
+            "weird key": .number
+            dot.ted: .number
+            when: .when
+            flags: .flags
+            deep: .deep
+            big: .big
+            none: .none
+            very_long_name_very_long_name_very_long_name_very_long_name_very_long_name_very_long_name_very_long_name: .number
+          relations: {parent: .parent, "bad name": .parent}
+  - kind: /odd
+    port: {entity: {mappings: {identifier: .id, blueprint: '"Odd Thing"'}}}
+  - kind: /things/{thing_id}/parts
+    selector: {path_parameters: {thing_id: {endpoint: /things, field: .id}}}
+    port:
+      entity:
+        mappings: {identifier: .id | tostring, blueprint: '"__"', relations: {belongs_to: .thing_id | tostring}}
+"#;
+    let things = json!([
+        {"id": "a", "number": 1, "when": null, "flags": [null, "x"], "deep": [[1]], "big": 18446744073709551615_u64, "parent": null},
+        {"id": "b", "number": 2.5, "when": "2024-01-02T03:04:05Z", "flags": [], "deep": [], "big": -1e300, "parent": "a"},
+    ]);
+    let api = ScriptedApi::new()
+        .json("/things", things)
+        .json("/odd", json!([{"id": 1}]))
+        .on("/things/{id}/parts", |call| {
+            longshore_testkit::Answer::json(json!([{"id": format!("{}1", call.parameter("id"))}]))
+        });
+    let (_folder, config) = config(&[], Some(ODD), "");
+    let rig = Rig::with_port(api, port());
+    let inference = inferred(&rig, &config).await;
+    let names: Vec<&str> = inference
+        .blueprints
+        .iter()
+        .map(|b| &*b.identifier)
+        .collect();
+    assert_eq!(names, ["__", "thing"]);
+    let thing = json!(inference.blueprints[1]);
+    let properties = thing["schema"]["properties"].as_object().unwrap();
+    let kept: Vec<&String> = properties.keys().collect();
+    assert_eq!(kept, ["big", "deep", "flags", "none", "number", "when"]);
+    assert_eq!(properties["number"]["type"], "number");
+    assert_eq!(properties["when"]["format"], "date-time");
+    assert_eq!(thing["relations"]["parent"]["target"], "thing");
+    let part = json!(inference.blueprints[0]);
+    assert_eq!(part["relations"]["belongs_to"]["target"], "thing");
+    let notes = inference.notes.join("\n");
+    for says in [
+        "property `weird key` is left out",
+        "property `dot.ted` is left out",
+        "property `very_long_name_",
+        "relation `bad name` is left out",
+        "blueprint `Odd Thing` is left out",
+    ] {
+        assert!(notes.contains(says), "{says}: {notes}");
+    }
+    let plan = FirstStart {
+        blueprints: inference.blueprints,
+        ..FirstStart::default()
+    };
+    plan.create_blueprints(&rig.port_client()).await.unwrap();
+    assert_eq!(rig.port.violations(), Vec::<String>::new());
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_a_long_list_only_the_first_records_are_read() {
     let (_folder, config) = config(

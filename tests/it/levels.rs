@@ -399,6 +399,54 @@ async fn where_the_mapping_looks_at_the_way_nothing_of_it_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_the_mapping_looks_at_what_a_parent_includes_nothing_of_it_is_lost() {
+    let rig = Rig::new(companies());
+    let selector = OF_COMPANIES.replace(
+        "{endpoint: /companies, field: .id}",
+        "{endpoint: /companies, field: .id, include: {by: .id}}",
+    );
+    let mapping = told("/teams/{team}/members", &selector, "{}")
+        .replace("identifier: .id", "identifier: '.by + .id'");
+    let read = rig.read("", &mapping).await;
+    assert_eq!(sorted(&read), ["am1", "am2", "bm2", "bm3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_that_several_ways_lead_to_are_read_once_for_all_of_them() {
+    let rig = Rig::new(companies().on("/members/{m}/devices", |call| {
+        Answer::json(json!([{"id": format!("d-{}", call.parameter("m"))}]))
+    }));
+    let selector = OF_COMPANIES.replace(
+        "{path_parameters: {",
+        "{path_parameters: {m: {endpoint: '/teams/{team}/members', field: .id}, ",
+    );
+    let mapping = told("/members/{m}/devices", &selector, "{}")
+        .replace("identifier: .id", "identifier: '.__company + .id'");
+    let read = rig.read("maxConcurrentRequests: 1", &mapping).await;
+    assert_eq!(sorted(&read), ["ad-m1", "ad-m2", "bd-m2", "bd-m3"]);
+    assert_eq!(asked(&rig, "/teams/").len(), 3, "{:?}", rig.api.paths());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_record_embeds_is_found_whatever_the_path_holds() {
+    let teams = |ids: [u64; 2]| json!(ids.map(|id| json!({"id": id})));
+    let rig = Rig::new(ScriptedApi::new().json(
+        "/companies",
+        json!([
+            {"id": "a", "teams": teams([1, 2]), "badges": [{"id": "x"}]},
+            {"id": "b", "teams": teams([2, 3]), "badges": [{"id": "y"}]},
+        ]),
+    ));
+    let selector = "{embedded: {data_path: .badges, of: company}, path_parameters: {\
+        team: {endpoint: '/companies/{company}/teams', field: .id, embedded: .teams}, company: {endpoint: /companies, field: .id}}}";
+    let read = rig.read("", &items("/teams/{team}/badges", selector)).await;
+    let mut found = sorted(&read);
+    found.dedup();
+    assert_eq!(found, ["x", "y"], "{:?}", read.errors);
+    assert_eq!(rig.api.requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn children_are_read_while_later_pages_of_parents_are_not_even_asked_for() {
     let rig = Rig::new(
         ScriptedApi::new()
@@ -848,6 +896,16 @@ fn parameters_that_cannot_work_are_refused_before_any_request_with_their_place()
             "/x/{a}",
             "{path_parameters: {a: {values: [1]}, b: {values: [1]}}}",
             "path_parameters.b: is not used",
+        ),
+        (
+            "/x/{a.from}",
+            "{path_parameters: {a: {values: [1]}}}",
+            "path_parameters.a: is asked for as {a.from} or {a.to}, but only a window of time",
+        ),
+        (
+            "/x",
+            "{query_params: {q: 'since:{a.to}'}, path_parameters: {a: {endpoint: /y, field: .id}}}",
+            "path_parameters.a: is asked for as {a.from} or {a.to}, but only a window of time",
         ),
         (
             "/x",

@@ -6,12 +6,15 @@
     reason = "what cannot be set up should fail the test"
 )]
 
+mod auth;
 mod cancel;
 mod changed;
 mod connection;
 mod container;
 mod crash;
 mod deletion;
+mod fair;
+mod files;
 mod first_start;
 mod levels;
 mod matrix;
@@ -31,6 +34,7 @@ mod runner_modes;
 mod runtime;
 mod secrets;
 mod settings;
+mod several;
 mod shards;
 mod side_by_side;
 mod streams;

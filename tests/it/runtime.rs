@@ -456,6 +456,106 @@ async fn a_port_that_takes_no_reports_and_examples_still_gets_its_entities() {
     assert!(problems >= 2, "{:?}", heard.all());
 }
 
+/// As `kind-place state`, with what was read.
+fn told_of_kinds(rig: &Rig) -> Vec<String> {
+    let told = rig.port.kinds().into_iter();
+    told.map(|kind| {
+        format!(
+            "{} {} {}",
+            kind["kindIdentifier"].as_str().unwrap(),
+            kind["syncState"].as_str().unwrap(),
+            kind["metrics"]["phase"]["extract"]["object_count_type"]["raw_extracted"]["object_count"],
+        )
+    })
+    .collect()
+}
+
+const THREE_RESOURCES: &str = r#"
+resources:
+  - kind: /api/v1/users
+    port: {entity: {mappings: {identifier: .id, blueprint: '"user"'}}}
+  - kind: /api/v1/users
+    selector: {query: '.active == true'}
+    port: {entity: {mappings: {identifier: .id, blueprint: '"active"'}}}
+  - kind: /api/v1/users/{id}/devices
+    selector: {path_parameters: {id: {endpoint: /api/v1/users, field: .id}}}
+    port: {entity: {mappings: {identifier: .id, blueprint: '"device"'}}}
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn port_is_told_how_each_kind_goes_where_it_wants_to_know() {
+    let api = ScriptedApi::new()
+        .json("/api/v1/users", users())
+        .on("/api/v1/users/{id}/devices", |_| Answer::status(403));
+    let port = PortDouble::new()
+        .integration("test", mapping("user"))
+        .takes_kinds();
+    let rig = Rig::with_port(api, port);
+    let (mut runtime, heard, ..) = runtime(&rig, "", Some(THREE_RESOURCES));
+    runtime.once().await.unwrap();
+    let told = told_of_kinds(&rig);
+    let (users, active, devices) = (
+        "/api/v1/users-0",
+        "/api/v1/users-1",
+        "/api/v1/users/{id}/devices-2",
+    );
+    let of = |name: &str| -> Vec<String> {
+        let of = told.iter().filter_map(|told| told.strip_prefix(name));
+        of.map(str::to_owned).collect()
+    };
+    assert_eq!(of(users).first().unwrap(), " pending 0");
+    assert_eq!(of(users).last().unwrap(), " completed 2");
+    assert_eq!(of(active).last().unwrap(), " completed 2");
+    assert_eq!(of(devices).last().unwrap(), " failed 0");
+    assert!(told.contains(&format!("{users} syncing 0")), "{told:?}");
+    // One name for the whole sync, and kinds are one segment of their path.
+    let names: std::collections::BTreeSet<_> = rig
+        .port
+        .kinds()
+        .iter()
+        .map(|kind| kind["eventId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names.len(), 1);
+    let last = rig.port.calls(PortCall::Kinds).pop().unwrap();
+    assert!(
+        last.url
+            .path()
+            .ends_with("/kind/%2Fapi%2Fv1%2Fusers%2F%7Bid%7D%2Fdevices-2"),
+        "{}",
+        last.url
+    );
+    assert_eq!(rig.port.violations(), Vec::<String>::new());
+    assert!(
+        !heard.all().iter().any(|what| what.starts_with("problem")),
+        "{:?}",
+        heard.all()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_cannot_be_told_of_kinds_is_told_the_rest_and_asked_no_further() {
+    let port = PortDouble::new()
+        .integration("test", mapping("user"))
+        .takes_kinds()
+        .faults(PortCall::Kinds, 1.., Answer::status(422));
+    let rig = Rig::with_port(ScriptedApi::new().json("/api/v1/users", users()), port);
+    let (mut runtime, heard, ..) = runtime(&rig, "", None);
+    let report = runtime.once().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(rig.port.count(PortCall::Kinds), 1);
+    let problems = heard
+        .all()
+        .into_iter()
+        .filter(|what| what.starts_with("problem"));
+    let problems: Vec<String> = problems.collect();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("how each kind goes"), "{problems:?}");
+    assert_eq!(
+        rig.port.resync_states("test").last().unwrap()["status"],
+        "completed"
+    );
+}
+
 // Health and metrics
 
 #[tokio::test(start_paused = true)]
@@ -511,6 +611,44 @@ async fn metrics_have_the_names_that_users_of_ocean_know() {
     assert_eq!(types.len(), distinct.len(), "{metrics}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn metrics_of_a_second_sync_count_what_was_there_and_of_what_waited_whose_it_is() {
+    let mapping = json!({"resources": [
+        {"kind": "/employees", "port": {"entity": {"mappings": {
+            "identifier": ".id", "blueprint": "\"employee\"", "relations": {"boss": ".boss"},
+        }}}},
+    ], "createMissingRelatedEntities": false});
+    // The first relates to one that comes after it.
+    let api = ScriptedApi::new().json(
+        "/employees",
+        json!([{"id": "a", "boss": "b"}, {"id": "b", "boss": null}]),
+    );
+    let port = PortDouble::new()
+        .integration("test", mapping)
+        .relation("employee", "boss", "employee");
+    let rig = Rig::with_port(api, port);
+    let running = start(&rig, "scheduledResyncInterval: 60", None);
+    minutes(1).await;
+    let count = |what: &str| {
+        let metrics = running.telemetry.metrics();
+        let name = format!("object_count_type=\"{what}\"}} ");
+        let found = metrics.lines().filter_map(|line| line.split_once(&name));
+        let found = found
+            .map(|(kind, count)| (kind.split('"').nth(1).unwrap().to_owned(), count.to_owned()));
+        found.collect::<Vec<_>>()
+    };
+    let of = |kind: &str, count: &str| (kind.to_owned(), count.to_owned());
+    assert_eq!(
+        count("loaded"),
+        [of("__runtime__", "1"), of("/employees-0", "1")],
+        "{}",
+        running.telemetry.metrics()
+    );
+    minutes(60).await;
+    assert_eq!(count("loaded"), [of("/employees-0", "0")]);
+    assert_eq!(count("skipped"), [of("/employees-0", "2")]);
+}
+
 #[tokio::test]
 async fn health_is_answered_over_http_and_says_why_it_is_not_ready() {
     let port = PortDouble::new();
@@ -529,7 +667,10 @@ async fn health_is_answered_over_http_and_says_why_it_is_not_ready() {
     runtime.once().await.unwrap();
     let (status, body) = get(&server, "/health/ready").await;
     assert_eq!(status, 200);
-    assert!(body.contains("\"status\":\"ready\""), "{body}");
+    assert!(body.contains("\"status\":\"healthy\""), "{body}");
+    // Older versions of Port's Helm chart probe this.
+    assert_eq!(get(&server, "/docs").await.0, 200);
+    assert_eq!(get(&server, "/metrics/").await.0, 200);
     assert_eq!(get(&server, "/nothing").await.0, 404);
     let (status, body) = get(&server, "/metrics").await;
     assert_eq!(status, 200);

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use longshore_transport::{Generation, Renewal, Request};
@@ -12,13 +13,14 @@ use crate::Error;
 ///
 /// - [`authenticate`](Authenticator::authenticate) is called for every request anew, also for
 ///   repeats, and must leave everything but the credential as it is: never the origin.
-/// - It returns the generation of the credential that it used. Generations only grow.
+/// - It returns the generation of the credential that it used: the same for the same credential, a greater one for one that replaces it.
 /// - [`renew`](Authenticator::renew) gets the generation that was rejected. When a newer one is
 ///   there already, it answers [`Renewal::Renewed`] and asks nobody: that is how fifty rejected
 ///   requests lead to one login.
+/// - [`limited`](Authenticator::limited) is for those who have several credentials with a limit each. A wrapper passes it on.
 /// - Header values are marked sensitive, `Debug` and errors show no credential.
 ///
-/// Both methods are required, so that a wrapper cannot forget to pass one on.
+/// The two that every scheme needs are required, so that a wrapper cannot forget to pass one on.
 #[async_trait]
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// Puts the credential on `request`, fetching it first if need be.
@@ -34,6 +36,13 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     ///
     /// There should be a new one, and it could not be had.
     async fn renew(&self, rejected: Generation) -> Result<Renewal, Error>;
+
+    /// Hears that the API told the credential of generation `used` to wait, and says for how long all requests have to: not at all
+    /// when another credential can go on. See [`Prepare::limited`](longshore_transport::Prepare::limited).
+    fn limited(&self, used: Generation, wait: Duration) -> Duration {
+        let _ = used;
+        wait
+    }
 }
 
 #[async_trait]
@@ -45,6 +54,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
     async fn renew(&self, rejected: Generation) -> Result<Renewal, Error> {
         (**self).renew(rejected).await
     }
+
+    fn limited(&self, used: Generation, wait: Duration) -> Duration {
+        (**self).limited(used, wait)
+    }
 }
 
 #[async_trait]
@@ -55,5 +68,9 @@ impl<A: Authenticator + ?Sized> Authenticator for Box<A> {
 
     async fn renew(&self, rejected: Generation) -> Result<Renewal, Error> {
         (**self).renew(rejected).await
+    }
+
+    fn limited(&self, used: Generation, wait: Duration) -> Duration {
+        (**self).limited(used, wait)
     }
 }

@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{HeaderName, HeaderValue};
-use longshore_transport::{Generation, Renewal, Request, header};
+use longshore_transport::{Generation, Renewal, Request};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{Authenticator, Error, ErrorKind};
+use crate::credential::{Credential, FIXED, config};
+use crate::{Authenticator, Error};
 
 /// No credential at all.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,14 +13,14 @@ pub struct NoAuth;
 
 /// `Authorization: Bearer <token>` (RFC 6750).
 #[derive(Clone, Debug)]
-pub struct BearerToken(FixedHeader);
+pub struct BearerToken(Credential);
 
 impl BearerToken {
     /// The scheme for one token, which never changes.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if the token is empty or holds white space or control characters: a
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the token is empty or holds white space or control characters: a
     /// copied line end, or `Bearer ` written in front.
     pub fn new(token: impl Into<SecretString>) -> Result<Self, Error> {
         let token = token.into();
@@ -34,40 +34,94 @@ impl BearerToken {
                  without Bearer in front and without a line end",
             );
         }
-        FixedHeader::new("authorization", &format!("Bearer {token}")).map(Self)
+        Credential::new()
+            .header("authorization", &format!("Bearer {token}"))
+            .map(Self)
     }
 }
 
-/// A key in a header of its own, such as `X-API-Key`.
+/// Where an API looks for a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum KeyPlace {
+    /// In a header of this name.
+    Header,
+    /// In a query parameter.
+    Query,
+    /// In a cookie.
+    Cookie,
+    /// In a member of the JSON body; a dot in its name goes one object down.
+    Body,
+}
+
+/// A key, or several, wherever an API wants them: in a header of its own such as `X-API-Key`, in the query, in a cookie, in the body.
+///
+/// ```
+/// use longshore_auth::{ApiKey, KeyPlace};
+///
+/// # fn main() -> Result<(), longshore_auth::Error> {
+/// let opsgenie = ApiKey::at(KeyPlace::Header, "Authorization", "GenieKey ", "k3y")?;
+/// let datadog = ApiKey::header("DD-API-KEY", "k3y")?.and(ApiKey::header("DD-APPLICATION-KEY", "0ther")?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
-pub struct ApiKey(FixedHeader);
+pub struct ApiKey(Credential);
 
 impl ApiKey {
     /// The scheme for `key` in the header `name`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if the key is empty or no header value, or the header is one that
-    /// must not be set: see [`header`].
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the key is empty or no header value, or the header is one that
+    /// must not be set: see [`header`](longshore_transport::header).
     pub fn header(name: &str, key: impl Into<SecretString>) -> Result<Self, Error> {
+        Self::at(KeyPlace::Header, name, "", key)
+    }
+
+    /// The scheme for `key` under `name` in this place, with `prefix` right in front of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the key is empty, or name or key cannot be sent in this place.
+    pub fn at(
+        place: KeyPlace,
+        name: &str,
+        prefix: &str,
+        key: impl Into<SecretString>,
+    ) -> Result<Self, Error> {
         let key = key.into();
         if key.expose_secret().trim().is_empty() {
             return config("the API key is empty");
         }
-        FixedHeader::new(name, key.expose_secret()).map(Self)
+        let value = format!("{prefix}{}", key.expose_secret());
+        let credential = Credential::new();
+        match place {
+            KeyPlace::Header => credential.header(name, &value),
+            KeyPlace::Query => credential.query(name, value),
+            KeyPlace::Cookie => credential.cookie(name, value),
+            KeyPlace::Body => credential.body_member(name, value),
+        }
+        .map(Self)
+    }
+
+    /// Sends the keys of `other` as well.
+    #[must_use]
+    pub fn and(self, other: ApiKey) -> Self {
+        Self(self.0.and(other.0))
     }
 }
 
 /// `Authorization: Basic …` (RFC 7617), in UTF-8.
 #[derive(Clone, Debug)]
-pub struct BasicAuth(FixedHeader);
+pub struct BasicAuth(Credential);
 
 impl BasicAuth {
     /// The scheme for one user. Many APIs want a token as the user and an empty password.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if the user name holds a colon, which would end it, or either holds
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the user name holds a colon, which would end it, or either holds
     /// a control character.
     pub fn new(user: &str, password: impl Into<SecretString>) -> Result<Self, Error> {
         let password = password.into();
@@ -82,35 +136,11 @@ impl BasicAuth {
             );
         }
         let encoded = STANDARD.encode(format!("{user}:{password}"));
-        FixedHeader::new("authorization", &format!("Basic {encoded}")).map(Self)
+        Credential::new()
+            .header("authorization", &format!("Basic {encoded}"))
+            .map(Self)
     }
 }
-
-/// One header, the same on every request.
-#[derive(Clone, Debug)]
-struct FixedHeader {
-    name: HeaderName,
-    /// Marked sensitive, so `Debug` does not show it.
-    value: HeaderValue,
-}
-
-impl FixedHeader {
-    fn new(name: &str, value: &str) -> Result<Self, Error> {
-        let (name, mut value) = header(name, value)?;
-        value.set_sensitive(true);
-        Ok(Self { name, value })
-    }
-
-    fn put_on(&self, request: &mut Request) -> Generation {
-        request
-            .headers
-            .insert(self.name.clone(), self.value.clone());
-        FIXED
-    }
-}
-
-/// The generation of what is never renewed.
-const FIXED: Generation = Generation(0);
 
 #[async_trait]
 impl Authenticator for NoAuth {
@@ -123,23 +153,19 @@ impl Authenticator for NoAuth {
     }
 }
 
-macro_rules! authenticate_by_fixed_header {
+macro_rules! authenticate_by_a_fixed_credential {
     ($($scheme:ty),*) => {$(
         #[async_trait]
         impl Authenticator for $scheme {
             async fn authenticate(&self, request: &mut Request) -> Result<Generation, Error> {
-                Ok(self.0.put_on(request))
+                self.0.authenticate(request).await
             }
 
-            async fn renew(&self, _: Generation) -> Result<Renewal, Error> {
-                Ok(Renewal::Unchanged)
+            async fn renew(&self, rejected: Generation) -> Result<Renewal, Error> {
+                self.0.renew(rejected).await
             }
         }
     )*};
 }
 
-authenticate_by_fixed_header!(BearerToken, ApiKey, BasicAuth);
-
-fn config<T>(message: &str) -> Result<T, Error> {
-    Err(Error::new(ErrorKind::Config, message))
-}
+authenticate_by_a_fixed_credential!(BearerToken, ApiKey, BasicAuth);

@@ -2,6 +2,9 @@
 //!
 //! - [`Authenticator`] is what a scheme implements: put the credential on this request, and renew
 //!   it after a rejection. [`NoAuth`], [`BearerToken`], [`ApiKey`] and [`BasicAuth`] never renew.
+//! - [`OAuth2`] asks a token endpoint; [`CustomAuth`] logs in with any requests and takes anything
+//!   from their answers. [`TokenStore`] keeps refresh tokens that the server replaces.
+//! - [`Rotation`] has several credentials with a limit each.
 //! - [`Renewing`] keeps one short-lived credential for many concurrent requests; what a login
 //!   looks like comes from a [`CredentialSource`].
 //! - [`OriginBound`] plugs an authenticator into [`Client::send`](longshore_transport::Client::send)
@@ -63,17 +66,39 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
 //! ```
 
+mod assertion;
 mod authenticator;
+#[cfg(feature = "aws-sigv4")]
+mod aws;
+mod credential;
 mod credentials;
+mod custom;
 mod error;
+mod expiry;
+mod oauth2;
 mod origin_bound;
 mod renewing;
+mod rotation;
+mod signing;
+mod template;
+mod token_request;
+mod token_store;
 
+pub use self::assertion::{Assertion, check_certificate};
 pub use self::authenticator::Authenticator;
-pub use self::credentials::{ApiKey, BasicAuth, BearerToken, NoAuth};
+#[cfg(feature = "aws-sigv4")]
+pub use self::aws::AwsSigV4;
+pub use self::credential::Credential;
+pub use self::credentials::{ApiKey, BasicAuth, BearerToken, KeyPlace, NoAuth};
+pub use self::custom::{CustomAuth, CustomAuthBuilder, CustomRequest};
 pub use self::error::{Error, ErrorKind};
+pub use self::oauth2::{ClientAuth, Grant, OAuth2, OAuth2Builder};
 pub use self::origin_bound::OriginBound;
 pub use self::renewing::{CredentialSource, Renewing};
+pub use self::rotation::Rotation;
+pub use self::signing::{Algorithm, SigningKey};
+pub use self::template::{JsonTemplate, Template};
+pub use self::token_store::{FileTokenStore, MemoryTokenStore, TokenStore};
 
 /// What a login gives.
 pub use longshore_transport::Issued;

@@ -1,17 +1,18 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use longshore_transport::{Error, Generation, Origin, Prepare, Renewal, Request};
 
 use crate::Authenticator;
 
-/// Lets the credentials of an authenticator reach one origin and no other.
+/// Lets the credentials of an authenticator reach one origin and no other, unless others are named.
 ///
 /// A request to any other origin gets nothing, and its 401 renews nothing.
 #[derive(Clone, Debug)]
 pub struct OriginBound {
     authenticator: Arc<dyn Authenticator>,
-    origin: Origin,
+    origins: Vec<Origin>,
 }
 
 impl OriginBound {
@@ -19,8 +20,15 @@ impl OriginBound {
     pub fn new(authenticator: Arc<dyn Authenticator>, origin: Origin) -> Self {
         Self {
             authenticator,
-            origin,
+            origins: vec![origin],
         }
+    }
+
+    /// Lets the credentials reach these origins as well.
+    #[must_use]
+    pub fn and_origins(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
+        self.origins.extend(origins);
+        self
     }
 }
 
@@ -30,7 +38,7 @@ const WITHOUT: Generation = Generation(u64::MAX);
 #[async_trait]
 impl Prepare for OriginBound {
     async fn prepare(&self, request: &mut Request) -> Result<Generation, Error> {
-        if Origin::of(&request.url)? == self.origin {
+        if self.origins.contains(&Origin::of(&request.url)?) {
             Ok(self.authenticator.authenticate(request).await?)
         } else {
             Ok(WITHOUT)
@@ -42,6 +50,13 @@ impl Prepare for OriginBound {
             Ok(Renewal::Unchanged)
         } else {
             Ok(self.authenticator.renew(rejected).await?)
+        }
+    }
+
+    fn limited(&self, used: Generation, wait: Duration) -> Duration {
+        match used {
+            WITHOUT => wait,
+            used => self.authenticator.limited(used, wait),
         }
     }
 }

@@ -188,6 +188,7 @@ impl Search {
                     batch: Vec::new(),
                     in_batches: Distinct::new(),
                     given: 0,
+                    given_embedded: 0,
                     is_one_object: false,
                 };
                 stream::unfold(reader, |mut reader| async move {
@@ -380,7 +381,10 @@ struct Reader {
     /// Values that wait for a batch to be full.
     batch: Vec<Item>,
     in_batches: Distinct,
+    /// Values of the list that is followed.
     given: u64,
+    /// Of them, those that stood in a record already.
+    given_embedded: u64,
     is_one_object: bool,
 }
 
@@ -414,6 +418,7 @@ impl Reader {
     }
 
     fn begin(&mut self, tuple: Tuple) {
+        self.given = 0;
         let search = self.search.clone();
         let Some(parents) = parents(&search.resource, self.level) else {
             return;
@@ -447,6 +452,7 @@ impl Reader {
         let kind = search.resource.kind();
         let cap = cap_of(&search.resource, &parents.list);
         let (read, own) = search.session.read(kind, parents, &request, cap);
+        (self.given_embedded, self.is_one_object) = (self.given, false);
         self.at = Some(At {
             tuple,
             request,
@@ -598,6 +604,8 @@ impl Reader {
                     search
                         .session
                         .read_again(kind, parents, &at.request, cap, &at.read);
+                // What it gave so far is given again, and counts once.
+                self.given = self.given_embedded;
                 self.at = Some(At {
                     read,
                     own,

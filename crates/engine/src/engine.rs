@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use longshore_auth::{Authenticator, NoAuth, OriginBound};
+use longshore_auth::Authenticator;
 use longshore_paginate::{Paginator, Settings};
 use longshore_transport::{
     Client, Clock, DEFAULT_MAX_CONCURRENT_REQUESTS, HttpTransport, HttpTransportBuilder, Origin,
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Observer, Observers};
 use crate::fetch::Api;
+use crate::login::{ListAuth, Logins};
 use crate::options::SyncOptions;
 use crate::resource::Resource;
 use crate::rules::AnswerRules;
@@ -149,7 +150,7 @@ pub enum NextLinkOrigin {
 /// Collects the parts of an [`Engine`].
 pub struct EngineBuilder {
     base_url: Option<String>,
-    authenticator: Arc<dyn Authenticator>,
+    auth: ListAuth,
     headers: HeaderMap,
     pagination: Settings,
     paginator: Option<Arc<dyn Paginator>>,
@@ -160,6 +161,7 @@ pub struct EngineBuilder {
     http: HttpTransportBuilder,
     quota: Option<Quota>,
     allowed_origins: Vec<Origin>,
+    credential_origins: Vec<Origin>,
     next_link_origin: NextLinkOrigin,
     answer_rules: AnswerRules,
     max_concurrent_requests: usize,
@@ -171,7 +173,7 @@ impl Default for EngineBuilder {
     fn default() -> Self {
         EngineBuilder {
             base_url: None,
-            authenticator: Arc::new(NoAuth),
+            auth: ListAuth::none(),
             headers: HeaderMap::new(),
             pagination: Settings::default(),
             paginator: None,
@@ -182,6 +184,7 @@ impl Default for EngineBuilder {
             http: HttpTransport::builder(),
             quota: None,
             allowed_origins: Vec::new(),
+            credential_origins: Vec::new(),
             next_link_origin: NextLinkOrigin::default(),
             answer_rules: AnswerRules::default(),
             max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
@@ -195,21 +198,19 @@ impl EngineBuilder {
     /// A builder with everything that the configuration says; set an observer or a transport on it and build.
     ///
     /// # Errors
-    /// When the credentials cannot be put on a request.
+    /// None by now; [`build`](EngineBuilder::build) has some.
     pub fn from_config(config: &Config) -> Result<EngineBuilder, Error> {
         let connection = &config.connection;
-        let authenticator = connection.auth.authenticator().map_err(|error| {
-            Error::new(ErrorKind::Config, "the credentials cannot be used").with_source(error)
-        })?;
         Ok(EngineBuilder {
             base_url: Some(connection.base_url.to_string()),
-            authenticator,
+            auth: ListAuth::Settings(Arc::new(connection.auth.clone())),
             headers: connection.custom_headers.clone(),
             pagination: connection.pagination.clone(),
             retry: connection.retry.clone(),
             http: connection.http(),
             quota: connection.quota,
             allowed_origins: connection.allowed_origins.clone(),
+            credential_origins: connection.credential_origins.clone(),
             next_link_origin: connection.next_link_origin,
             answer_rules: connection.answer_rules.clone(),
             max_concurrent_requests: connection.max_concurrent_requests,
@@ -230,7 +231,7 @@ impl EngineBuilder {
 
     /// Puts credentials on requests to the base URL's origin; none unless said.
     pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
-        self.authenticator = Arc::new(authenticator);
+        self.auth = ListAuth::Authenticator(Arc::new(authenticator));
         self
     }
 
@@ -295,6 +296,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Other origins that are trusted like the base URL's: links and redirects of the API may lead there, and go with credentials,
+    /// headers, query and body.
+    pub fn credential_origins(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
+        self.credential_origins = origins.into_iter().collect();
+        self
+    }
+
     /// What becomes of links that name another origin than the base URL; they are refused unless said.
     pub fn next_link_origin(mut self, rule: NextLinkOrigin) -> Self {
         self.next_link_origin = rule;
@@ -328,7 +336,7 @@ impl EngineBuilder {
     /// Checks the parts and puts them together. Sends nothing.
     ///
     /// # Errors
-    /// A base URL that is missing or cannot be used, paging settings that do not fit, an HTTP client that cannot be set up.
+    /// A base URL that is missing or cannot be used, paging settings that do not fit, credentials that cannot be sent, an HTTP client that cannot be set up.
     pub fn build(self) -> Result<Engine, Error> {
         let base_url = parse_base_url(self.base_url.as_deref())?;
         let origin = Origin::of(&base_url).map_err(|error| {
@@ -365,10 +373,17 @@ impl EngineBuilder {
         if let Some(seed) = self.seed {
             client = client.seed(seed);
         }
+        let client = client.build();
+        let logins = Logins::new(
+            &self.auth,
+            client.clone(),
+            origin.clone(),
+            self.credential_origins,
+        )?;
         Ok(Engine {
             api: Arc::new(Api {
-                client: client.build(),
-                prepare: Arc::new(OriginBound::new(self.authenticator, origin.clone())),
+                client,
+                logins,
                 base_url,
                 origin,
                 headers: self.headers,
@@ -388,7 +403,7 @@ impl EngineBuilder {
 impl fmt::Debug for EngineBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EngineBuilder")
-            .field("authenticator", &self.authenticator)
+            .field("auth", &self.auth)
             .field("resources", &self.resources)
             .finish_non_exhaustive()
     }

@@ -98,7 +98,9 @@ impl Error {
         self
     }
 
-    pub(crate) fn retryable(mut self, retryable: bool) -> Self {
+    /// Says whether the same might work later, with nothing changed. A [`Sink`](crate::Sink) that says so of several batches in a row is away,
+    /// and no more is read for it.
+    pub fn retryable(mut self, retryable: bool) -> Self {
         self.retryable = retryable;
         self
     }

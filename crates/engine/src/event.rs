@@ -73,10 +73,12 @@ pub enum Event<'a> {
     },
     /// Entities have been written.
     Written {
-        /// The resource's kind.
+        /// The resource's kind; empty for entities of any kind that had waited for others to be there.
         kind: &'a str,
         /// Entities accepted so far in this sync.
         upserted: u64,
+        /// Entities that were there as they are, so far in this sync.
+        unchanged: u64,
         /// Entities refused so far in this sync.
         rejected: u64,
     },

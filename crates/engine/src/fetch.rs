@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use longshore_auth::OriginBound;
 use longshore_jq::Val;
 use longshore_nested::ChildRequest;
 use longshore_paginate::{PageRequest, Paginator, Settings, Style};
@@ -17,13 +16,14 @@ use url::Url;
 use crate::engine::NextLinkOrigin;
 use crate::error::{Error, ErrorKind, chain};
 use crate::event::{Event, Observer};
+use crate::login::Logins;
 use crate::resource::ListRequest;
 use crate::rules::{CompiledRules, Rules};
 
 /// Everything that the reads of one API share.
 pub(crate) struct Api {
     pub(crate) client: Client,
-    pub(crate) prepare: Arc<OriginBound>,
+    pub(crate) logins: Logins,
     pub(crate) base_url: Url,
     pub(crate) origin: Origin,
     pub(crate) headers: HeaderMap,
@@ -159,10 +159,13 @@ impl Api {
                 attempt,
             });
         };
-        let exchange = Exchange::new(&*self.prepare)
+        let prepare = self.logins.of(purpose.list.auth.as_ref())?;
+        let exchange = Exchange::new(&*prepare)
             .origin(self.origin.clone())
             .allowed_origins(&self.allowed_origins)
+            .credential_origins(self.logins.credential_origins())
             .label(&purpose.label)
+            .lane(&purpose.kind)
             .on_attempt(&note);
         self.client
             .send(request, &exchange, |response| read(response, rules))
@@ -206,7 +209,9 @@ impl Api {
     }
 
     fn is_foreign(&self, url: &Url) -> bool {
-        Origin::of(url).is_ok_and(|origin| origin != self.origin)
+        Origin::of(url).is_ok_and(|origin| {
+            origin != self.origin && !self.logins.credential_origins().contains(&origin)
+        })
     }
 
     /// Sets what the base URL's query says, which may be a key: links drop it, or carry one that is no longer good.

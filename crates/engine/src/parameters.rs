@@ -11,6 +11,7 @@ use longshore_nested::{
 use longshore_paginate::Settings;
 use serde_json::Value;
 
+use crate::login::ListAuth;
 use crate::resource::{ListRequest, ListSpec, Problem, parse_path};
 use crate::rules::AnswerRules;
 
@@ -65,6 +66,8 @@ pub struct ParameterSource {
     pub pagination: Settings,
     /// What the answers of the parents' list mean where it differs from the connection's.
     pub answer_rules: AnswerRules,
+    /// The credentials of the parents' list where they are not the connection's.
+    pub auth: Option<ListAuth>,
 }
 
 /// Values that are known.
@@ -132,6 +135,7 @@ impl ParameterSource {
             max_children: None,
             pagination: Settings::default(),
             answer_rules: AnswerRules::default(),
+            auth: None,
         }
     }
 }
@@ -206,14 +210,15 @@ impl ReadIdentity {
     pub(crate) fn of(endpoint: &str, list: &ListSpec) -> Self {
         let code = list.paginator.as_ref().map(Arc::as_ptr);
         ReadIdentity(format!(
-            "{} {endpoint} {:?} {:?} {:?} {:?} {:?} {:?} {code:?}",
+            "{} {endpoint} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {code:?}",
             list.method,
             list.query,
             list.headers,
             list.body,
             list.data_path,
             list.pagination,
-            list.answer_rules
+            list.answer_rules,
+            list.auth.as_ref().map(ListAuth::identity)
         ))
     }
 }
@@ -253,7 +258,7 @@ pub(crate) struct ParentList {
     pub(crate) projection: Arc<Projection>,
     pub(crate) embedded: Option<Embedded>,
     pub(crate) max_children: Option<u64>,
-    /// The same list is read again for each value of a parameter that it does not depend on.
+    /// The same list may be needed again with other values of parameters that it is not asked for with.
     pub(crate) repeated: bool,
     pub(crate) settings_place: String,
 }
@@ -285,10 +290,30 @@ pub(crate) struct Embedded {
 /// A parameter that was checked by itself.
 pub(crate) struct Compiled {
     name: String,
-    /// Which others it builds on; `None` where its path cannot be read.
-    needs: Option<Vec<String>>,
+    /// `None` where its path cannot be read.
+    uses: Option<Uses>,
+    is_window: bool,
     /// `None` where it is broken, which has been said.
     source: Option<CompiledSource>,
+}
+
+/// What a list is asked for with.
+#[derive(Default)]
+pub(crate) struct Uses {
+    /// Names of parameters.
+    names: Vec<String>,
+    /// Those of which it asks for an end.
+    with_ends: Vec<String>,
+}
+
+impl Uses {
+    pub(crate) fn of(request: &RequestTemplate) -> Self {
+        let names = request.parameters().into_iter();
+        Uses {
+            names: names.map(str::to_owned).collect(),
+            with_ends: request.parameters_with_ends(),
+        }
+    }
 }
 
 enum CompiledSource {
@@ -332,15 +357,14 @@ pub(crate) fn compile(
             problems.push(Problem::new(place, "is defined twice; keep one"));
             continue;
         }
-        let (needs, source) = match source {
+        let is_window = matches!(source, ParameterValues::Windows(_));
+        let nothing = Some(Uses::default());
+        let (uses, source) = match source {
             ParameterValues::List(source) => compile_list(&name, *source, &names, &place, problems),
-            ParameterValues::Fixed(fixed) => {
-                (Some(Vec::new()), compile_fixed(fixed, &place, problems))
+            ParameterValues::Fixed(fixed) => (nothing, compile_fixed(fixed, &place, problems)),
+            ParameterValues::Windows(windows) => {
+                (nothing, compile_windows(&windows, &place, problems))
             }
-            ParameterValues::Windows(windows) => (
-                Some(Vec::new()),
-                compile_windows(&windows, &place, problems),
-            ),
         };
         if let Some(batch) = source.as_ref().and_then(CompiledSource::batch)
             && batch.size == 0
@@ -352,7 +376,8 @@ pub(crate) fn compile(
         }
         compiled.push(Compiled {
             name,
-            needs,
+            uses,
+            is_window,
             source,
         });
     }
@@ -365,7 +390,7 @@ fn compile_list(
     names: &[&str],
     place: &str,
     problems: &mut Vec<Problem>,
-) -> (Option<Vec<String>>, Option<CompiledSource>) {
+) -> (Option<Uses>, Option<CompiledSource>) {
     let spec = ListSpec {
         method: source.method.clone(),
         query: source.query_params.clone(),
@@ -374,6 +399,7 @@ fn compile_list(
         data_path: source.data_path.clone(),
         pagination: source.pagination.clone(),
         answer_rules: source.answer_rules.clone(),
+        auth: source.auth.clone(),
         paginator: None,
     };
     let identity = ReadIdentity::of(&source.endpoint, &spec);
@@ -408,15 +434,15 @@ fn compile_list(
         report_unknown(template, names, &endpoint, "endpoint and field", problems);
     }
     check_texts(&spec, names, place, problems);
-    let needs = template.as_ref().map(|template| {
-        let request = spec.request(template.clone(), names);
-        let of = source.embedded.as_ref().and_then(|it| it.of.as_deref());
-        let needs = request.parameters().into_iter().chain(of);
-        needs.map(str::to_owned).collect()
+    let uses = template.as_ref().map(|template| {
+        let mut uses = Uses::of(&spec.request(template.clone(), names));
+        let of = source.embedded.as_ref().and_then(|it| it.of.clone());
+        uses.names.extend(of);
+        uses
     });
     let list = spec.compile(template, names, place, problems);
     let (Some(list), Some(expand)) = (list, expand) else {
-        return (needs, None);
+        return (uses, None);
     };
     let compiled = CompiledSource::List {
         list: Box::new(list),
@@ -425,7 +451,7 @@ fn compile_list(
         key,
         source: Box::new(source),
     };
-    (needs, Some(compiled))
+    (uses, Some(compiled))
 }
 
 fn compile_field(
@@ -597,19 +623,33 @@ pub(crate) fn check_use(
         .map(|parameter| parameter.name.as_str())
         .collect();
     report_unknown(list.path(), &names, "kind", "endpoint and field", problems);
-    let needs: Option<Vec<&Vec<String>>> = parameters
-        .iter()
-        .map(|parameter| parameter.needs.as_ref())
-        .collect();
+    let of_list = Uses::of(list);
+    let of_parameters = parameters.iter().filter_map(|it| it.uses.as_ref());
+    let of_all = || std::iter::once(&of_list).chain(of_parameters.clone());
+    for parameter in parameters {
+        let name = &parameter.name;
+        if !parameter.is_window && of_all().any(|uses| uses.with_ends.contains(name)) {
+            problems.push(Problem::new(
+                place_of(name),
+                format!(
+                    "is asked for as {{{name}.from}} or {{{name}.to}}, but only a window of time (from, to, step) has two ends"
+                ),
+            ));
+        }
+    }
     // Where it is not known what one of them uses, nothing is known to be unused.
-    let Some(needs) = needs else { return };
-    let needs = needs.into_iter().flatten().map(String::as_str);
-    let used: Vec<&str> = list.parameters().into_iter().chain(needs).collect();
-    for name in names.iter().filter(|name| !used.contains(name)) {
-        problems.push(Problem::new(
-            place_of(name),
-            format!("is not used: the kind holds no {{{name}}}"),
-        ));
+    if parameters.iter().any(|parameter| parameter.uses.is_none()) {
+        return;
+    }
+    for name in names {
+        if !of_all().any(|uses| uses.names.iter().any(|used| used == name)) {
+            problems.push(Problem::new(
+                place_of(name),
+                format!(
+                    "is not used: the kind holds no {{{name}}}, nor do query_params, headers, body or the list of another parameter"
+                ),
+            ));
+        }
     }
 }
 
@@ -629,7 +669,7 @@ pub(crate) fn arrange(
 ) -> Option<Arranged> {
     let whole: Option<Vec<(String, Vec<String>, CompiledSource)>> = parameters
         .into_iter()
-        .map(|parameter| Some((parameter.name, parameter.needs?, parameter.source?)))
+        .map(|parameter| Some((parameter.name, parameter.uses?.names, parameter.source?)))
         .collect();
     let (whole, list) = (whole?, list?);
     let needs: Vec<Needs<'_>> = whole
@@ -724,6 +764,16 @@ pub(crate) fn arrange(
     let embedded = embedded
         .and_then(|embedded| place_embedded(embedded, order.len(), "selector.embedded", problems));
 
+    let included: Vec<Vec<String>> = order
+        .iter()
+        .map(|&index| match &whole[index].2 {
+            CompiledSource::List { source, .. } => {
+                let include = source.include.iter();
+                include.map(|(key, _)| key.clone()).collect()
+            }
+            _ => Vec::new(),
+        })
+        .collect();
     let mut whole: Vec<Option<(String, CompiledSource)>> = whole
         .into_iter()
         .map(|(name, _, source)| Some((name, source)))
@@ -736,9 +786,14 @@ pub(crate) fn arrange(
         };
         let live = (0..=level).filter(|&earlier| {
             let name = names[earlier].as_str();
+            let later = in_lists[level + 1..].iter().chain([&embedded]).flatten();
             of_list.contains(&name)
                 || uses[level + 1..].iter().any(|uses| uses.contains(&earlier))
-                || looked_at.is_none_or(|texts| texts.iter().any(|text| mentions(text, name)))
+                || later.into_iter().any(|embedded| embedded.level == earlier)
+                || looked_at.is_none_or(|texts| {
+                    let told = |key: &str| texts.iter().any(|text| mentions(text, key));
+                    told(name) || included[earlier].iter().any(|key| told(key))
+                })
         });
         let live = live.map(|earlier| names[earlier].clone()).collect();
         let batch = source.batch().cloned();
@@ -751,6 +806,11 @@ pub(crate) fn arrange(
                 source,
             } => {
                 let lineage = self::lineage(&identity, &list.request, &levels);
+                let in_request = list.request.parameters();
+                let repeated = levels.last().is_some_and(|before| {
+                    let mut live = before.live.iter();
+                    live.any(|name| !in_request.contains(&name.as_str()))
+                });
                 let embeds = std::mem::take(&mut embeds[level]);
                 let projection = Arc::new(Projection {
                     key: format!("{key} {embeds:?}"),
@@ -765,7 +825,7 @@ pub(crate) fn arrange(
                     projection,
                     embedded: in_lists[level],
                     max_children: source.max_children,
-                    repeated: (0..level).any(|earlier| !reaches(level, earlier, &uses)),
+                    repeated,
                     settings_place: place_of(&name),
                 };
                 (Source::List(Box::new(parents)), of_level)
@@ -789,13 +849,6 @@ pub(crate) fn arrange(
         });
     }
     problems.is_empty().then_some(Arranged { levels, embedded })
-}
-
-/// Whether a level's list depends on an earlier level, be it by way of others.
-fn reaches(level: usize, earlier: usize, uses: &[Vec<usize>]) -> bool {
-    uses[level]
-        .iter()
-        .any(|&used| used == earlier || reaches(used, earlier, uses))
 }
 
 fn too_deep(uses: &[Vec<usize>]) -> Option<usize> {

@@ -9,6 +9,7 @@ use longshore_nested::{PathTemplate, RequestTemplate, TextTemplate};
 use longshore_paginate::{Paginator, Settings};
 use serde_json::Value;
 
+use crate::login::ListAuth;
 use crate::parameters::{
     self, Embedded, EmbeddedSource, Level, ParameterValues, ReadIdentity, Source,
 };
@@ -122,6 +123,8 @@ pub(crate) struct ListRequest {
     pub(crate) pagination: Settings,
     pub(crate) paginator: Option<Arc<dyn Paginator>>,
     pub(crate) rules: CompiledRules,
+    /// The connection's, unless said.
+    pub(crate) auth: Option<ListAuth>,
 }
 
 impl Resource {
@@ -247,6 +250,7 @@ pub(crate) struct ListSpec {
     pub(crate) pagination: Settings,
     pub(crate) paginator: Option<Arc<dyn Paginator>>,
     pub(crate) answer_rules: AnswerRules,
+    pub(crate) auth: Option<ListAuth>,
 }
 
 impl ResourceBuilder {
@@ -387,6 +391,12 @@ impl ResourceBuilder {
     /// What the answers of the list mean where it differs from the connection's; for endpoints that answer 404 for "none", say.
     pub fn answer_rules(mut self, rules: AnswerRules) -> Self {
         self.list.answer_rules = rules;
+        self
+    }
+
+    /// The credentials of this resource where they are not the connection's; [`ListAuth::none`] for none.
+    pub fn auth(mut self, auth: impl Into<ListAuth>) -> Self {
+        self.list.auth = Some(auth.into());
         self
     }
 
@@ -568,6 +578,7 @@ impl ListSpec {
             pagination: self.pagination,
             paginator: self.paginator,
             rules,
+            auth: self.auth,
         })
     }
 }

@@ -427,6 +427,7 @@ impl Writing<'_> {
         self.api.observer.event(&Event::Written {
             kind,
             upserted: self.report.upserted,
+            unchanged: self.report.unchanged,
             rejected: self.report.rejected,
         });
     }

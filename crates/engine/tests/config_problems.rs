@@ -224,14 +224,12 @@ fn connection_settings_that_cannot_work() {
             (
                 "baseUrl: https://h\nauthType: bearer\n",
                 &[
-                    "c.yml:2: authType: `bearer` is not known; did you mean `bearer_token`? (one of: none, bearer_token, api_key, basic)",
+                    "c.yml:2: authType: `bearer` is not known; did you mean `bearer_token`? (one of: none, bearer_token, api_key, basic, oauth2, custom, aws_sigv4, rotate)",
                 ],
             ),
             (
                 "baseUrl: https://h\nauthType: custom\ncustomAuthRequest: {endpoint: /token}\n",
-                &[
-                    "c.yml:2: authType: custom authentication is not in this version, which has none, bearer_token, api_key and basic; a fixed header can go into `customHeaders`",
-                ],
+                &["c.yml:2: authType: custom needs `customAuthRequestTemplate`, which is not set"],
             ),
             (
                 "baseUrl: https://h\nauthType: bearer_token\n",
@@ -295,13 +293,29 @@ fn connection_settings_that_cannot_work() {
                 "baseUrl: https://h\neventListener: {type: POLING, interval: 0}\nscheduledResyncInterval: hourly\n",
                 &[
                     "c.yml:2: eventListener.type: `POLING` is not known; did you mean `POLLING`? (one of: POLLING, ONCE)",
-                    "c.yml:3: scheduledResyncInterval: must be a whole number of at least 0",
+                    "c.yml:3: scheduledResyncInterval: must be a whole number of minutes, at most 525600, 0 for no schedule; a cron expression \
+                     belongs to the scheduler that starts single passes (eventListener {\"type\": \"ONCE\"})",
+                ],
+            ),
+            (
+                "baseUrl: https://h\neventListener: {type: POLLING, intervall: 5}\nscheduledResyncInterval: 307445734561825861\nlisten: example.com:80\n",
+                &[
+                    "c.yml:2: eventListener.intervall: is not a known key; did you mean `interval`?",
+                    "c.yml:3: scheduledResyncInterval: must be a whole number of minutes, at most 525600, 0 for no schedule; a cron expression \
+                     belongs to the scheduler that starts single passes (eventListener {\"type\": \"ONCE\"})",
+                    "c.yml:4: listen: must be an address and a port, such as 0.0.0.0:8000, or `none`",
+                ],
+            ),
+            (
+                "baseUrl: https://h\nshard: {index: 3, count: 3}\n",
+                &[
+                    "c.yml:2: shard.index: a shard's index counts from 0 to count - 1, and 3 of 3 is not one of them",
                 ],
             ),
             (
                 "baseUrl: https://h\neventListener: {type: Kafka, brokers: b, securityProtocol: s}\n",
                 &[
-                    "c.yml:2: eventListener.type: KAFKA is not supported; for a single pass, which a scheduler may repeat, set eventListener to {\"type\": \"ONCE\"}, or to {\"type\": \"POLLING\"} and start with --once",
+                    "c.yml:2: eventListener.type: KAFKA is not supported; set eventListener to {\"type\": \"POLLING\"} to run on and ask Port for changes, or to {\"type\": \"ONCE\"} for a single pass, which a scheduler may repeat",
                 ],
             ),
             (
@@ -309,7 +323,7 @@ fn connection_settings_that_cannot_work() {
                 &[
                     "c.yml:1: baseUrl: is not set; write the root URL of the API, as in https://api.example.com",
                     "c.yml:1: timeout: must be a number of seconds above 0 and at most 86400",
-                    "c.yml:4: integration.eventListener.type: WEBHOOK is not supported; for a single pass, which a scheduler may repeat, set eventListener to {\"type\": \"ONCE\"}, or to {\"type\": \"POLLING\"} and start with --once",
+                    "c.yml:4: integration.eventListener.type: WEBHOOK is not supported; set eventListener to {\"type\": \"POLLING\"} to run on and ask Port for changes, or to {\"type\": \"ONCE\"} for a single pass, which a scheduler may repeat",
                 ],
             ),
             (
@@ -745,7 +759,7 @@ fn path_parameters_are_defined_used_and_complete() {
         nested("/t/{id}/c", "other: {endpoint: /t, field: .id}"),
         [
             "m.yml:2: resources[0].kind: the path holds {id} but nothing says where its values come from; add selector.path_parameters.id with endpoint and field",
-            "m.yml:5: resources[0].selector.path_parameters.other: is not used: the kind holds no {other}",
+            "m.yml:5: resources[0].selector.path_parameters.other: is not used: the kind holds no {other}, nor do query_params, headers, body or the list of another parameter",
         ]
     );
     assert_eq!(

@@ -429,6 +429,33 @@ fn the_helm_example_loads_as_environment() {
     ]));
 }
 
+/// The chart hands over more than the example's values: the brokers of its default listener, and switches of parts that are not here.
+#[test]
+fn what_ports_chart_sets_by_itself_is_no_problem_and_no_warning() {
+    let config = from_environment(&[
+        (
+            "OCEAN__EVENT_LISTENER",
+            r#"{"brokers":"b-1.example:9196,b-2.example:9196","type":"POLLING"}"#,
+        ),
+        ("OCEAN__PORT__BASE_URL", "https://api.us.getport.io/v1"),
+        ("OCEAN__PORT__INGEST_URL", "https://ingest.getport.io"),
+        ("OCEAN__ALLOW_ENVIRONMENT_VARIABLES_JQ_ACCESS", "true"),
+        ("OCEAN__PROCESS_EXECUTION_MODE", "single_process"),
+        ("OCEAN__LAKEHOUSE_ENABLED", "false"),
+        ("OCEAN__EXECUTION_AGENT__ENABLED", "false"),
+        ("OCEAN__ACTIONS_PROCESSOR__ENABLED", "false"),
+        ("OCEAN__INTEGRATION__TYPE", "Custom"),
+        ("OCEAN__INTEGRATION__CONFIG__BASE_URL", "https://h"),
+    ]);
+    assert_eq!(config.warnings, []);
+    assert!(matches!(config.run.listener, Listener::Polling { .. }));
+    // The version is in every path; owners are found by the type in small letters.
+    assert_eq!(config.port.base_url.as_str(), "https://api.us.getport.io/");
+    assert_eq!(config.port.integration_type, "custom");
+    let once = from_file("baseUrl: https://h\neventListener: {type: ONCE, brokers: b}\n");
+    assert_eq!(once.run.listener, Listener::Once);
+}
+
 fn assert_helm_example(config: &Config) {
     assert_eq!(config.warnings, []);
     assert_eq!(config.port.client_id.as_deref(), Some("<PORT_CLIENT_ID>"));

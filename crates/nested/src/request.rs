@@ -50,9 +50,14 @@ impl TextTemplate {
 
     /// The names of the parameters in it.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.placeholders().map(base)
+    }
+
+    /// What stands between braces: names of parameters, with `.from` or `.to` where an end is asked for.
+    fn placeholders(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Literal(_) => None,
-            Part::Parameter(name) => Some(base(name)),
+            Part::Parameter(placeholder) => Some(placeholder.as_str()),
         })
     }
 
@@ -214,16 +219,37 @@ impl RequestTemplate {
             .flat_map(|body| self.in_body(body))
             .collect();
         for name in &self.names {
-            if in_body.contains(name) && !names.contains(&name.as_str()) {
+            let is_in_body = in_body.iter().any(|placeholder| base(placeholder) == name);
+            if is_in_body && !names.contains(&name.as_str()) {
                 names.push(name);
             }
         }
         names
     }
 
+    /// The names of the parameters of which it asks for an end, as `{name.from}` or `{name.to}`: only windows of time have ends.
+    pub fn parameters_with_ends(&self) -> Vec<String> {
+        let path = self.path.parameters().into_iter().map(str::to_owned);
+        let texts = self.query.iter().chain(&self.headers);
+        let texts = texts.flat_map(|(_, text)| text.placeholders().map(str::to_owned));
+        let body = self.body.iter().flat_map(|body| self.in_body(body));
+        let mut names: Vec<String> = Vec::new();
+        for placeholder in path.chain(texts).chain(body) {
+            let name = base(&placeholder);
+            if name != placeholder && !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
+    /// What stands between braces in the body.
     fn in_body(&self, body: &Value) -> Vec<String> {
         match body {
-            Value::String(text) => self.text(text).parameters().map(str::to_owned).collect(),
+            Value::String(text) => {
+                let text = self.text(text);
+                text.placeholders().map(str::to_owned).collect()
+            }
             Value::Array(items) => items.iter().flat_map(|item| self.in_body(item)).collect(),
             Value::Object(members) => members
                 .values()

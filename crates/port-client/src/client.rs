@@ -13,6 +13,7 @@ use longshore_transport::{
 use secrecy::SecretString;
 use url::Url;
 
+use crate::pace::Pace;
 use crate::refusal::{Refusal, said};
 use crate::time::LastAnswer;
 use crate::token::{PortToken, TOKEN_PATH, TokenSource};
@@ -24,7 +25,9 @@ pub const CONCURRENT_BATCHES: usize = 4;
 /// A client for Port's API, for one integration.
 ///
 /// Cloning is cheap; clones share the token. All calls are safe to repeat, and are repeated by the rules of the transport that the client was
-/// built with: waits that Port tells are kept, temporary failures are retried, a rejected token is renewed once.
+/// built with: waits that Port tells are kept, temporary failures are retried, a rejected token is renewed once. When a fifth of Port's rate limit
+/// is left (`x-ratelimit-remaining` of `x-ratelimit-limit`), calls are spread evenly over the rest of its window; when nothing is left, they
+/// wait for the next one.
 ///
 /// Every call carries `User-Agent: port-ocean/<type>/<version>/<identifier>/exporter`. Port remembers it as the source of what
 /// is written, and [`PortClient::owned`] finds it again by that.
@@ -36,7 +39,7 @@ pub struct PortClient {
 
 pub(crate) struct Shared {
     http: Client,
-    base_url: Url,
+    pub(crate) base_url: Url,
     token: PortToken,
     user_agent: HeaderValue,
     pub(crate) kind: String,
@@ -45,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) concurrent_batches: usize,
     on_attempt: Option<OnAttempt>,
     last_answer: LastAnswer,
+    pace: Pace,
 }
 
 pub(crate) type OnAttempt = Arc<dyn Fn(&Attempt) + Send + Sync>;
@@ -111,8 +115,10 @@ impl PortClient {
         }
         let read = |response: Response| {
             shared.last_answer.note(&response);
+            shared.pace.note(&response);
             read(response)
         };
+        let _in_flight = shared.pace.pass().await;
         shared
             .http
             .send(request, &exchange, read)
@@ -152,11 +158,30 @@ impl fmt::Debug for PortClient {
     }
 }
 
+/// Where a request goes.
+pub(crate) enum Address {
+    /// Below the base URL, with its names encoded.
+    Path(String),
+    /// An address of Port's own that it has told.
+    Told(Url),
+}
+
+impl From<String> for Address {
+    fn from(path: String) -> Self {
+        Address::Path(path)
+    }
+}
+
+impl From<Url> for Address {
+    fn from(url: Url) -> Self {
+        Address::Told(url)
+    }
+}
+
 /// One request to Port.
 pub(crate) struct Call {
     method: Method,
-    /// Below the base URL, with its names encoded.
-    path: String,
+    to: Address,
     /// The path without names, for errors and metrics.
     template: &'static str,
     /// Completes "… while …" in errors.
@@ -170,8 +195,22 @@ impl Call {
         Call::new(Method::GET, path, template, doing.to_owned(), None)
     }
 
-    pub(crate) fn post(path: String, template: &'static str, doing: String, body: Bytes) -> Call {
-        Call::new(Method::POST, path, template, doing, Some(body))
+    pub(crate) fn post(
+        to: impl Into<Address>,
+        template: &'static str,
+        doing: String,
+        body: Bytes,
+    ) -> Call {
+        Call::new(Method::POST, to, template, doing, Some(body))
+    }
+
+    pub(crate) fn put(
+        to: impl Into<Address>,
+        template: &'static str,
+        doing: &str,
+        body: Bytes,
+    ) -> Call {
+        Call::new(Method::PUT, to, template, doing.to_owned(), Some(body))
     }
 
     pub(crate) fn patch(path: String, template: &'static str, doing: &str, body: Bytes) -> Call {
@@ -180,14 +219,14 @@ impl Call {
 
     fn new(
         method: Method,
-        path: String,
+        to: impl Into<Address>,
         template: &'static str,
         doing: String,
         body: Option<Bytes>,
     ) -> Call {
         Call {
             method,
-            path,
+            to: to.into(),
             template,
             doing,
             query: Vec::new(),
@@ -201,7 +240,10 @@ impl Call {
     }
 
     fn request(&self, shared: &Shared) -> Result<Request, transport::Error> {
-        let mut url = transport::join(&shared.base_url, &self.path)?;
+        let mut url = match &self.to {
+            Address::Path(path) => transport::join(&shared.base_url, path)?,
+            Address::Told(url) => url.clone(),
+        };
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
@@ -333,6 +375,7 @@ impl PortClientBuilder {
         });
         Ok(PortClient {
             shared: Arc::new(Shared {
+                pace: Pace::new(self.http.clock().clone()),
                 http: self.http,
                 base_url,
                 token,

@@ -8,8 +8,10 @@ use http::header::DATE;
 use longshore_transport::{self as transport, Response, json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use crate::client::Call;
+use crate::kinds::kinds_url;
 use crate::path::segment;
 use crate::time::{iso, parse_iso};
 use crate::{Error, ErrorKind, PortClient};
@@ -28,6 +30,7 @@ pub struct Integration {
     pub updated_at: Option<String>,
     /// Everything that Port says about it.
     pub raw: Map<String, Value>,
+    pub(crate) kinds_url: Option<Url>,
 }
 
 /// An integration that Port does not know yet. Its type, identifier and version are the client's.
@@ -313,6 +316,7 @@ impl PortClient {
                 .get("updatedAt")
                 .and_then(Value::as_str)
                 .map(str::to_owned),
+            kinds_url: kinds_url(&raw, &self.shared.base_url),
             raw,
         }
     }

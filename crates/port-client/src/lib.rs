@@ -9,7 +9,7 @@
 //!   [`blueprint`](PortClient::blueprint), [`create_blueprint`](PortClient::create_blueprint). Itself:
 //!   [`integration`](PortClient::integration), [`update_integration`](PortClient::update_integration),
 //!   [`resync_request`](PortClient::resync_request), [`report_resync`](PortClient::report_resync),
-//!   [`send_examples`](PortClient::send_examples), [`server_time`](PortClient::server_time). The access token is fetched, renewed and repeated
+//!   [`report_kind`](PortClient::report_kind), [`send_examples`](PortClient::send_examples), [`server_time`](PortClient::server_time). The access token is fetched, renewed and repeated
 //!   behind it, and rate limits are kept.
 //! - [`Ledger`] records what is read and how each read ended. It gives the [`Proof`] without which nothing can be deleted.
 //! - [`Error`] says in one line what to change; what Port said about single entities is in [`Rejected`] and [`NotDeleted`].
@@ -76,8 +76,10 @@ mod delete;
 mod error;
 mod identifier;
 mod integration;
+mod kinds;
 mod ledger;
 mod owned;
+mod pace;
 mod path;
 mod refusal;
 mod search;
@@ -91,6 +93,7 @@ pub use delete::{DELETE_BATCH, Delete, Deleted, NotDeleted, NotDeletedReason};
 pub use error::{Error, ErrorKind};
 pub use identifier::{IdentifierProblem, MAX_IDENTIFIER_CHARS, identifier_problem};
 pub use integration::{Integration, IntegrationChanges, NewIntegration, ResyncState, ResyncStatus};
+pub use kinds::{KindState, KindStatus};
 pub use ledger::{Feeds, Ledger, Proof, SourceId, Unproven, Verdict, Withheld, WithheldReason};
 pub use owned::{OWNED_PAGE, Owned};
 pub use search::{Found, SEARCH_IDENTIFIERS, Search};

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION, PROXY_AUTHORIZATION};
 use http::{Method, StatusCode};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::address::{Lead, refuse_userinfo};
 use crate::budget::{Budgets, Spent};
 use crate::gate::Gate;
 use crate::quota::Quotas;
+use crate::turns::Turns;
 use crate::{
     Clock, Error, ErrorKind, Generation, Origin, Prepare, Quota, Renewal, Request, Response,
     RetryPolicy, SafeUrl, TokioClock, Transport,
@@ -37,7 +37,8 @@ pub const DEFAULT_MAX_CONCURRENT_REQUESTS: usize = 10;
 /// - No request goes to another origin than the exchange's, but for those that it
 ///   [allows](Exchange::allowed_origins), which get nothing of ours.
 /// - A permit is held from the first byte sent to the last byte received, and at no other time:
-///   neither while credentials are fetched nor while waiting.
+///   neither while credentials are fetched nor while waiting. One that gets free goes to the
+///   [lane](Exchange::lane) that holds the fewest.
 ///
 /// Dropping the future of an exchange ends it at once.
 #[derive(Clone)]
@@ -48,7 +49,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     retry: RetryPolicy,
     random: Mutex<fastrand::Rng>,
-    permits: Semaphore,
+    permits: Arc<Turns>,
     gate: Gate,
     budgets: Option<Budgets>,
     quotas: Option<Quotas>,
@@ -61,7 +62,9 @@ pub struct Exchange<'a> {
     scope: RetryScope,
     origin: Option<Origin>,
     allowed_origins: &'a [Origin],
+    credential_origins: &'a [Origin],
     label: Option<&'a str>,
+    lane: &'a str,
     on_attempt: Option<&'a (dyn Fn(&Attempt) + Send + Sync)>,
 }
 
@@ -146,7 +149,9 @@ impl<'a> Exchange<'a> {
             scope: RetryScope::default(),
             origin: None,
             allowed_origins: &[],
+            credential_origins: &[],
             label: None,
+            lane: "",
             on_attempt: None,
         }
     }
@@ -178,10 +183,26 @@ impl<'a> Exchange<'a> {
         self
     }
 
+    /// Other origins that a redirect or a link may lead to and that are trusted like the exchange's own: they get the whole request,
+    /// credentials included, and a 401 from there renews. Leaving TLS is refused all the same.
+    #[must_use]
+    pub fn credential_origins(mut self, origins: &'a [Origin]) -> Self {
+        self.credential_origins = origins;
+        self
+    }
+
     /// A path template to be shown in errors and events instead of the path, which may hold data.
     #[must_use]
     pub fn label(mut self, label: &'a str) -> Self {
         self.label = Some(label);
+        self
+    }
+
+    /// On whose behalf it is. Exchanges of different lanes share the permits alike, however many
+    /// there are of each; those of one lane come one after the other. One lane for all unless set.
+    #[must_use]
+    pub fn lane(mut self, lane: &'a str) -> Self {
+        self.lane = lane;
         self
     }
 
@@ -206,6 +227,10 @@ struct Run<'a> {
     retries: u32,
     spent: Spent,
     renewed: bool,
+    /// The credentials of the last request.
+    used: Option<Generation>,
+    /// Credentials whose limit was reached.
+    limited: Vec<Generation>,
 }
 
 /// Where one request of an exchange goes.
@@ -254,6 +279,8 @@ impl<'a> Run<'a> {
             retries: 0,
             spent: Spent::default(),
             renewed: false,
+            used: None,
+            limited: Vec::new(),
         };
         run.away(&run.request.url, &run.origin, Lead::Link)
             .map_err(|error| error.at(|| run.asked_for(), 0))?;
@@ -268,7 +295,7 @@ impl<'a> Run<'a> {
             let url = self.request.url.clone();
             let away = self.away(&url, &self.origin, Lead::Link)?;
             let mut target = Target {
-                stranger: away.is_some(),
+                stranger: self.is_stranger(&away),
                 away,
                 url,
             };
@@ -325,10 +352,7 @@ impl<'a> Run<'a> {
             self.report(&target, seen, wait, Some(error.kind()));
             match wait {
                 None => return Err(error),
-                Some(wait) => {
-                    self.retries += 1;
-                    self.client.clock.sleep(wait).await;
-                }
+                Some(wait) => self.client.clock.sleep(wait).await,
             }
         }
     }
@@ -344,9 +368,7 @@ impl<'a> Run<'a> {
 
             // Never held while credentials are fetched: that takes a request, too, and with one
             // permit it would wait for itself.
-            let permit = self.client.permits.acquire().await.map_err(|error| {
-                Error::new(ErrorKind::Other, "the client is closed").with_source(error)
-            })?;
+            let permit = self.client.permits.next(self.how.lane).await;
             if self.pause(origin).is_some() {
                 // Another exchange was told to wait while this one stood in line.
                 continue;
@@ -372,6 +394,7 @@ impl<'a> Run<'a> {
                 }
                 Ok(response)
             });
+            self.used = generation;
             return Ok(Asked {
                 generation,
                 elapsed,
@@ -390,29 +413,32 @@ impl<'a> Run<'a> {
         request.url = target.url.clone();
         let generation = self.how.prepare.prepare(&mut request).await?;
         // Credentials may go into the query, but not elsewhere.
-        if !self.origin.is_of(&request.url) {
+        let origin = target.origin(&self.origin);
+        if !origin.is_of(&request.url) {
             let elsewhere = Origin::of(&request.url)?;
-            return Err(self.origin.refuse(Lead::Credentials, &elsewhere));
+            return Err(origin.refuse(Lead::Credentials, &elsewhere));
         }
         refuse_userinfo(&request.url)?;
         hide_secrets(&mut request.headers, &self.request.headers);
         Ok((request, Some(generation)))
     }
 
-    /// What to do about `error`: the wait before the next try, or `None` to give up.
+    /// What to do about `error`: the wait before the next try, which is counted, or `None` to give up.
     fn decide(&mut self, target: &Target, error: &mut Error) -> Option<Duration> {
         let origin = target.origin(&self.origin);
-        if let Some(away) = &target.away {
-            error.add_advice(&format!(
+        match &target.away {
+            Some(away) if self.is_stranger(&target.away) => error.add_advice(&format!(
                 "that was {away} of allowedOrigins, which gets no credentials and no headers"
-            ));
-        } else if target.stranger {
-            error.add_advice("another origin led there, so it was asked without credentials");
+            )),
+            _ if target.stranger => {
+                error.add_advice("another origin led there, so it was asked without credentials");
+            }
+            _ => {}
         }
         let policy = &self.client.retry;
         let clock = &self.client.clock;
         let told = error.settle_told(|| clock.wall());
-        let wait = {
+        let mut wait = {
             let mut random = self
                 .client
                 .random
@@ -420,17 +446,40 @@ impl<'a> Run<'a> {
                 .unwrap_or_else(PoisonError::into_inner);
             policy.wait(self.retries + 1, told, &mut random)
         };
-        let too_long = told.is_some_and(|told| told > policy.told_cap);
+        let mut too_long = told.is_some_and(|told| told > policy.told_cap);
+        let mut switched = false;
         if error.kind() == ErrorKind::RateLimited {
+            let pause = match self.used {
+                Some(used) => self.how.prepare.limited(used, wait),
+                None => wait,
+            };
+            // Another credential goes on sooner.
+            if pause < wait {
+                wait = pause;
+                too_long = pause > policy.told_cap;
+            }
+            if let Some(used) = self.used
+                && wait.is_zero()
+                && !self.limited.contains(&used)
+            {
+                self.limited.push(used);
+                switched = true;
+            }
             // Also for those who do not ask again: others shall not ask earlier than was told.
-            let until = clock.now().saturating_add(wait);
-            self.client.gate.pause(origin, until);
+            if !wait.is_zero() {
+                let until = clock.now().saturating_add(wait);
+                self.client.gate.pause(origin, until);
+            }
         }
         if !self.how.scope.allows(error) {
             return None;
         }
+        if switched {
+            // Not counted as a retry: however many credentials there are, each has its turn.
+            return Some(Duration::ZERO);
+        }
         if too_long {
-            error.add_advice(&too_long_a_wait(told.unwrap_or(wait), policy));
+            error.add_advice(&too_long_a_wait(told.unwrap_or(wait).min(wait), policy));
             return None;
         }
         if self.retries + 1 >= policy.attempts {
@@ -444,6 +493,7 @@ impl<'a> Run<'a> {
             ));
             return None;
         }
+        self.retries += 1;
         Some(wait)
     }
 
@@ -500,7 +550,7 @@ impl<'a> Run<'a> {
             .away(&url, current.origin(&self.origin), Lead::Redirect)
             .map_err(|error| error.with_status(response.status))?;
         Ok(Target {
-            stranger: current.stranger || away.is_some(),
+            stranger: current.stranger || self.is_stranger(&away),
             away,
             url,
         })
@@ -520,7 +570,16 @@ impl<'a> Run<'a> {
         Ok(away)
     }
 
+    /// Whether what is there gets nothing of ours.
+    fn is_stranger(&self, away: &Option<Origin>) -> bool {
+        away.as_ref()
+            .is_some_and(|origin| !self.how.credential_origins.contains(origin))
+    }
+
     fn allowed(&self, origin: Origin, lead: Lead) -> Result<Origin, Error> {
+        if self.how.credential_origins.contains(&origin) {
+            return Ok(origin);
+        }
         if !self.how.allowed_origins.contains(&origin) {
             return Err(self.origin.refuse(lead, &origin));
         }
@@ -686,9 +745,6 @@ impl ClientBuilder {
 
     /// The client.
     pub fn build(self) -> Client {
-        let permits = self
-            .max_concurrent_requests
-            .clamp(1, Semaphore::MAX_PERMITS);
         let clock = self.clock.unwrap_or_else(|| Arc::new(TokioClock::new()));
         Client(Arc::new(Inner {
             budgets: self.retry.budget.map(Budgets::new),
@@ -700,7 +756,7 @@ impl ClientBuilder {
                 Some(seed) => fastrand::Rng::with_seed(seed),
                 None => fastrand::Rng::new(),
             }),
-            permits: Semaphore::new(permits),
+            permits: Turns::new(self.max_concurrent_requests),
             gate: Gate::default(),
         }))
     }
@@ -722,7 +778,9 @@ impl fmt::Debug for Exchange<'_> {
             .field("scope", &self.scope)
             .field("origin", &self.origin)
             .field("allowed_origins", &self.allowed_origins)
+            .field("credential_origins", &self.credential_origins)
             .field("label", &self.label)
+            .field("lane", &self.lane)
             .finish_non_exhaustive()
     }
 }

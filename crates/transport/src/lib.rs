@@ -79,6 +79,7 @@ mod single_flight;
 mod status;
 mod told;
 mod transport;
+mod turns;
 
 pub use self::address::{Origin, SafeUrl, join, parse_url};
 pub use self::budget::RetryBudget;
@@ -97,7 +98,7 @@ pub use self::quota::Quota;
 pub use self::retry::RetryPolicy;
 pub use self::single_flight::{Issued, SingleFlight};
 pub use self::status::StatusRules;
-pub use self::told::ResetUnit;
+pub use self::told::{Allowance, ResetUnit};
 pub use self::transport::Transport;
 
 /// Needed to implement the traits of this crate.

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -30,6 +31,16 @@ pub trait Prepare: fmt::Debug + Send + Sync {
     ///
     /// The credential should have been renewed and could not be.
     async fn renew(&self, rejected: Generation) -> Result<Renewal, Error>;
+
+    /// Called after an answer that says that a rate limit is reached, with the wait that it leads to. Says for how long nobody shall
+    /// ask the origin: `wait`, or less for those who have another credential with a limit of its own. Zero repeats the request at
+    /// once, with whatever [`prepare`](Prepare::prepare) puts on it then.
+    ///
+    /// It is only told, so it neither waits nor fails. A wrapper passes it on.
+    fn limited(&self, used: Generation, wait: Duration) -> Duration {
+        let _ = used;
+        wait
+    }
 }
 
 /// Counts renewals of a credential, so that many requests that were rejected together renew once.

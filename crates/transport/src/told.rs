@@ -80,8 +80,42 @@ pub(crate) struct Limits {
 /// One limit and when it starts anew.
 #[derive(Debug, Default)]
 struct Window {
+    limit: Option<f64>,
     remaining: Option<f64>,
     reset: Option<Told>,
+}
+
+/// What is left of a rate limit, as an answer tells in `x-ratelimit-limit`, `-remaining` and `-reset` or headers like these.
+///
+/// The client itself waits where an answer says no. This is for callers that want to go slower before it comes to that.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Allowance {
+    /// Requests in one window.
+    pub limit: Option<u64>,
+    /// Requests that are left in this window.
+    pub remaining: u64,
+    /// How long this window goes on, counted from the answer's own `Date`.
+    pub reset: Duration,
+}
+
+impl Allowance {
+    /// Of the window that has the fewest requests left; `None` where no window says how many and until when. `now` is the time of day, for
+    /// answers without a `Date`.
+    pub fn of(
+        headers: &HeaderMap,
+        unit: ResetUnit,
+        now: impl FnOnce() -> SystemTime,
+    ) -> Option<Self> {
+        let windows = Limits::of(headers, unit).windows.into_iter();
+        let known = windows.filter_map(|window| Some((window.remaining?, window.reset?, window)));
+        let (remaining, reset, window) = known.min_by(|a, b| a.0.total_cmp(&b.0))?;
+        Some(Allowance {
+            limit: window.limit.map(|limit| limit as u64),
+            remaining: remaining as u64,
+            reset: reset.wait(now),
+        })
+    }
 }
 
 impl Limits {
@@ -92,9 +126,10 @@ impl Limits {
             .iter()
             .map(|value| retry_after(value, date))
             .reduce(Told::or_longer);
-        let mut windows: Vec<Window> = PAIRS
+        let mut windows: Vec<Window> = HEADERS
             .iter()
-            .map(|(remaining, reset)| Window {
+            .map(|(limit, remaining, reset)| Window {
+                limit: numbers(headers, limit).reduce(f64::min),
                 remaining: numbers(headers, remaining).reduce(f64::min),
                 reset: numbers(headers, reset)
                     .map(|number| unit.told(number, date))
@@ -167,16 +202,20 @@ impl ResetUnit {
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-const PAIRS: [(HeaderName, HeaderName); 3] = [
+/// Limit, remaining, reset.
+const HEADERS: [(HeaderName, HeaderName, HeaderName); 3] = [
     (
+        HeaderName::from_static("x-ratelimit-limit"),
         HeaderName::from_static("x-ratelimit-remaining"),
         HeaderName::from_static("x-ratelimit-reset"),
     ),
     (
+        HeaderName::from_static("x-rate-limit-limit"),
         HeaderName::from_static("x-rate-limit-remaining"),
         HeaderName::from_static("x-rate-limit-reset"),
     ),
     (
+        HeaderName::from_static("ratelimit-limit"),
         HeaderName::from_static("ratelimit-remaining"),
         HeaderName::from_static("ratelimit-reset"),
     ),
@@ -309,6 +348,37 @@ mod tests {
             assert_eq!(told(&[("retry-after", value)]), Some(seconds), "{value:?}");
         }
         assert_eq!(told(&[]), None);
+    }
+
+    #[test]
+    fn what_is_left_is_told_of_the_tightest_window_that_says_until_when() {
+        let left = |pairs: &[(&str, &str)]| {
+            let mut pairs = pairs.to_vec();
+            pairs.push(("date", DATE_TEXT));
+            let left = Allowance::of(&headers(&pairs), ResetUnit::BySize, || {
+                panic!("the answer has a date")
+            });
+            left.map(|left| (left.limit, left.remaining, left.reset.as_secs()))
+        };
+        // The date is 784,111,777 seconds after 1970.
+        let port = [
+            ("x-ratelimit-limit", "1000"),
+            ("x-ratelimit-remaining", "12"),
+            ("x-ratelimit-period", "300"),
+            ("x-ratelimit-reset", "1784111777"),
+        ];
+        assert_eq!(left(&port), Some((Some(1000), 12, 1_000_000_000)));
+        assert_eq!(
+            left(&[
+                ("x-ratelimit-remaining", "12"),
+                ("x-ratelimit-reset", "60"),
+                ("ratelimit", "\"burst\";r=3;t=1, \"day\";r=900;t=7200"),
+            ]),
+            Some((None, 3, 1))
+        );
+        assert_eq!(left(&[("x-ratelimit-remaining", "12")]), None);
+        assert_eq!(left(&[("x-ratelimit-reset", "60")]), None);
+        assert_eq!(left(&[]), None);
     }
 
     #[test]

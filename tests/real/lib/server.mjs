@@ -13,7 +13,7 @@ export async function start(program, args, listening) {
   let printed = "";
 
   const address = await new Promise((found, failed) => {
-    const patience = setTimeout(() => failed(new Error(`${program} is silent:\n${printed}`)), 30_000);
+    const patience = setTimeout(() => failed(new Error(`${program} is silent:\n${printed}`)), 60_000);
     const read = (text) => {
       printed += text;
       const match = printed.match(listening);

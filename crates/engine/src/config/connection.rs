@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -14,7 +15,7 @@ use longshore_transport::{
 use secrecy::SecretString;
 use url::Url;
 
-use super::auth::{self, AuthSettings};
+use super::auth::{self, AuthSettings, Credentials};
 use super::fields::Fields;
 use super::notice::{Findings, Place};
 use super::reach::{self, ClientCertificate};
@@ -31,6 +32,8 @@ pub struct Connection {
     pub base_url: Url,
     /// The credentials.
     pub auth: AuthSettings,
+    /// Those that resources may name.
+    pub credentials: BTreeMap<String, Arc<AuthSettings>>,
     /// Headers for every request, all marked sensitive.
     pub custom_headers: HeaderMap,
     /// Paging, where a resource says nothing else.
@@ -49,6 +52,8 @@ pub struct Connection {
     pub max_body_bytes: u64,
     /// Other origins that links and redirects may lead to, without anything of ours.
     pub allowed_origins: Vec<Origin>,
+    /// Other origins that are trusted like the base URL's.
+    pub credential_origins: Vec<Origin>,
     /// What becomes of links to other origins.
     pub next_link_origin: NextLinkOrigin,
     /// True connects to public addresses only.
@@ -80,9 +85,19 @@ impl Connection {
 
     /// What a recording of this API shall not hold, beside what a recorder finds by itself: the values of the base URL's query.
     pub fn scrub(&self) -> Scrub {
-        self.base_url
+        let scrub = self
+            .base_url
             .query_pairs()
-            .fold(Scrub::new(), |scrub, (name, _)| scrub.query(name))
+            .fold(Scrub::new(), |scrub, (name, _)| scrub.query(name));
+        self.credentials
+            .values()
+            .map(AsRef::as_ref)
+            .chain([&self.auth])
+            .fold(scrub, |scrub, auth| auth.scrub(scrub))
+    }
+
+    pub(super) fn named_credentials(&self) -> Credentials {
+        Credentials::of(&self.base_url, &self.credentials)
     }
 
     /// An HTTP client for other servers than the API, Port for one: with the proxy and the authorities of the network around us, and
@@ -104,6 +119,7 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("base_url", &SafeUrl::of(&self.base_url))
             .field("auth", &self.auth)
+            .field("credentials", &self.credentials)
             .field("custom_headers", &self.custom_headers)
             .field("pagination", &self.pagination)
             .field("timeout", &self.timeout)
@@ -113,6 +129,7 @@ impl fmt::Debug for Connection {
             .field("quota", &self.quota)
             .field("max_body_bytes", &self.max_body_bytes)
             .field("allowed_origins", &self.allowed_origins)
+            .field("credential_origins", &self.credential_origins)
             .field("next_link_origin", &self.next_link_origin)
             .field("deny_private_addresses", &self.deny_private_addresses)
             .field("proxy", &self.proxy)
@@ -198,7 +215,7 @@ pub(super) fn read(
 ) -> Option<Connection> {
     let before = findings.problem_count();
     let base_url = base_url(levels, findings);
-    let auth = auth::read(levels, findings);
+    let (auth, credentials) = auth::read(levels, base_url.as_ref(), findings);
     let custom_headers = match levels.take(&["customHeaders"], findings) {
         Some(node) => headers::read(node, variables, findings),
         None => HeaderMap::new(),
@@ -232,7 +249,8 @@ pub(super) fn read(
     };
     let retry = reach::retry(levels, findings);
     let quota = reach::quota(levels, findings);
-    let allowed_origins = reach::allowed_origins(levels, findings);
+    let allowed_origins = reach::origins(levels, "allowedOrigins", findings);
+    let credential_origins = reach::origins(levels, "credentialOrigins", findings);
     let next_link_origin = reach::next_link_origin(levels, findings);
     let denied = levels.take(&["denyPrivateAddresses"], findings);
     let deny_private_addresses = match &denied {
@@ -257,6 +275,7 @@ pub(super) fn read(
         retry,
         quota,
         allowed_origins,
+        credential_origins,
         next_link_origin,
         deny_private_addresses: deny_private_addresses?,
         proxy,
@@ -265,6 +284,7 @@ pub(super) fn read(
         answer_rules,
         base_url: base_url?,
         auth: auth?,
+        credentials: credentials.into_named(),
         custom_headers,
         pagination,
         timeout: timeout?,

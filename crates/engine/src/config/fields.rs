@@ -149,6 +149,14 @@ impl Fields {
         Fields::none(self.missing(name), self.keys)
     }
 
+    /// Leaves these out, so that they are not unknown: somebody else's, and no settings of ours.
+    pub(super) fn ignore(&mut self, names: &[&str]) {
+        for field in &mut self.fields {
+            let key = &field.entry.key;
+            field.taken |= names.iter().any(|name| field.keys.is(key, name));
+        }
+    }
+
     /// Takes everything that is left, so that nothing of it is unknown.
     pub(super) fn take_the_rest(&mut self) {
         for field in &mut self.fields {

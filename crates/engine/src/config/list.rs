@@ -11,9 +11,10 @@ use super::resource::{Written, jq};
 use super::spelling::Words;
 use super::tree::{Node, Shape};
 use super::{answers, pagination, values, yaml};
+use crate::login::ListAuth;
 use crate::rules::AnswerRules;
 
-const METHODS: Words = Words {
+pub(super) const METHODS: Words = Words {
     known: &["GET", "POST", "PUT", "PATCH", "DELETE"],
     meant: &[],
 };
@@ -27,6 +28,7 @@ pub(super) struct List {
     pub(super) data_path: Option<String>,
     pub(super) pagination: Settings,
     pub(super) answer_rules: AnswerRules,
+    pub(super) auth: Option<ListAuth>,
 }
 
 /// Reads what is written at `path` inside the resource.
@@ -63,6 +65,13 @@ pub(super) fn read(
         None => Settings::default(),
     };
     let answer_rules = answers::of_list(fields, path, written, findings);
+    let auth = fields.take(&["auth"], findings).and_then(|node| {
+        // Without a connection that could be read there is nothing to hold it against.
+        let settings = against
+            .credentials?
+            .resolve(node, against.unknown, findings)?;
+        Some(ListAuth::Settings(settings))
+    });
     List {
         method: method
             .and_then(|node| read_method(&node, findings))
@@ -77,6 +86,7 @@ pub(super) fn read(
         data_path: data_path.and_then(|node| jq(&node, findings)),
         pagination,
         answer_rules,
+        auth,
     }
 }
 
@@ -96,7 +106,7 @@ fn read_method(node: &Node, findings: &mut Findings) -> Option<Method> {
 }
 
 /// Names and values as the text written. A list gives its name once for each item.
-fn pairs(node: Node, findings: &mut Findings) -> Vec<(String, String)> {
+pub(super) fn pairs(node: Node, findings: &mut Findings) -> Vec<(String, String)> {
     let Some(node) = unfold(node, findings) else {
         return Vec::new();
     };
@@ -129,7 +139,7 @@ fn pairs(node: Node, findings: &mut Findings) -> Vec<(String, String)> {
 }
 
 /// A JSON body, as an object or as JSON text.
-fn read_body(node: Node, findings: &mut Findings) -> Option<Value> {
+pub(super) fn read_body(node: Node, findings: &mut Findings) -> Option<Value> {
     match node.text() {
         Some(text) => yaml::parse_json_text(text, &node.place, findings).map(|node| node.to_json()),
         None => Some(node.to_json()),

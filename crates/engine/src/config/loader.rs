@@ -116,6 +116,9 @@ impl Loader {
             }
         }
         let settings = self.settings(&mut findings);
+        let credentials = settings
+            .as_ref()
+            .map(|(connection, ..)| connection.named_credentials());
         let mapping = self.mapping.as_ref().map(|source| {
             let node = source.read(&mut findings)?;
             let against = Against {
@@ -123,6 +126,7 @@ impl Loader {
                 paging: settings
                     .as_ref()
                     .map(|(connection, ..)| &connection.pagination),
+                credentials: credentials.as_ref(),
             };
             mapping::read(node, against, &mut findings)
         });
@@ -192,9 +196,11 @@ pub(super) fn mapping_from_port(
 ) -> Result<(Mapping, Vec<Notice>), ConfigError> {
     let mut findings = Findings::default();
     let node = Node::from_json(mapping, Place::file(MAPPING_AT_PORT));
+    let credentials = connection.named_credentials();
     let against = Against {
         unknown: Unknown::Warned,
         paging: Some(&connection.pagination),
+        credentials: Some(&credentials),
     };
     let mapping = mapping::read(node, against, &mut findings);
     findings.finish(mapping)
@@ -204,9 +210,11 @@ pub(super) fn mapping_from_port(
 pub(crate) fn mapping_file(path: &Path, connection: &Connection) -> Result<Mapping, ConfigError> {
     let source = Source::File(path.to_owned());
     let mut findings = Findings::default();
+    let credentials = connection.named_credentials();
     let against = Against {
         unknown: source.unknown_keys(),
         paging: Some(&connection.pagination),
+        credentials: Some(&credentials),
     };
     let mapping = source
         .read(&mut findings)

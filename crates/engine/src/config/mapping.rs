@@ -5,6 +5,7 @@ use std::fmt;
 use longshore_paginate::Settings;
 use serde_json::{Map, Value, json};
 
+use super::auth::Credentials;
 use super::fields::{Fields, Unknown};
 use super::notice::{Findings, Place};
 use super::spelling::Keys;
@@ -102,6 +103,8 @@ pub(super) struct Against<'a> {
     pub(super) unknown: Unknown,
     /// The paging of the connection, where that could be read.
     pub(super) paging: Option<&'a Settings>,
+    /// The credentials that it may name, likewise.
+    pub(super) credentials: Option<&'a Credentials>,
 }
 
 /// Reads a whole mapping.

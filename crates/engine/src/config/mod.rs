@@ -45,6 +45,9 @@
 
 mod answers;
 mod auth;
+mod auth_custom;
+mod auth_oauth2;
+mod auth_sigv4;
 mod connection;
 mod environment;
 mod fields;
@@ -67,7 +70,7 @@ use std::path::Path;
 
 use crate::stable::StableHash;
 
-pub use self::auth::AuthSettings;
+pub use self::auth::{AuthSettings, AwsSettings, KeySettings};
 pub use self::connection::Connection;
 pub use self::loader::Loader;
 pub(crate) use self::loader::{json_file, mapping_file};

@@ -112,10 +112,14 @@ pub(super) fn quota(levels: &mut Levels, findings: &mut Findings) -> Option<Quot
     quota
 }
 
-/// `allowedOrigins`: a list, or text with commas.
-pub(super) fn allowed_origins(levels: &mut Levels, findings: &mut Findings) -> Vec<Origin> {
+/// `allowedOrigins` or `credentialOrigins`: a list, or text with commas.
+pub(super) fn origins(
+    levels: &mut Levels,
+    name: &'static str,
+    findings: &mut Findings,
+) -> Vec<Origin> {
     let Some(node) = levels
-        .take(&["allowedOrigins"], findings)
+        .take(&[name], findings)
         .and_then(|node| unfold(node, findings))
     else {
         return Vec::new();
@@ -232,9 +236,9 @@ fn accepted(builder: HttpTransportBuilder, node: &Node, findings: &mut Findings)
 }
 
 /// PEM text, or a file with it, whose path counts from the file that names it.
-fn pem(node: &Node, findings: &mut Findings) -> Option<String> {
+pub(super) fn pem(node: &Node, findings: &mut Findings) -> Option<String> {
     let text = values::filled_text(node, findings)?;
-    if text.starts_with("-----BEGIN ") {
+    if text.starts_with("-----BEGIN ") || text.starts_with('{') {
         return Some(text);
     }
     let named_in = Path::new(&*node.place.file);
@@ -245,12 +249,20 @@ fn pem(node: &Node, findings: &mut Findings) -> Option<String> {
             findings.problem(
                 &node.place,
                 format!(
-                    "names a file that cannot be read: {}: {}; write the path of a PEM file, counted from this one, or the PEM text itself",
-                    path.display(),
+                    "names a file that cannot be read: {}{}; write the path of a PEM file, counted from this one, or the PEM text itself",
+                    shown_path(&path),
                     error.kind()
                 ),
             );
             None
         }
+    }
+}
+
+/// A path, but for one that may be the key itself: base64 without the lines around it.
+fn shown_path(path: &Path) -> String {
+    match path.extension() {
+        Some(_) if path.as_os_str().len() <= 200 => format!("{}: ", path.display()),
+        _ => String::new(),
     }
 }

@@ -192,6 +192,9 @@ fn read_selector(
     if let Some(body) = list.body {
         builder = builder.body(body);
     }
+    if let Some(auth) = list.auth {
+        builder = builder.auth(auth);
+    }
     if let Some(data_path) = list.data_path {
         builder = builder.data_path(data_path);
     }
@@ -465,6 +468,7 @@ fn parent_list(
         data_path,
         pagination,
         answer_rules,
+        auth,
     } = list;
     ParameterSource {
         method,
@@ -474,6 +478,7 @@ fn parent_list(
         data_path,
         pagination,
         answer_rules,
+        auth,
         ..source
     }
 }

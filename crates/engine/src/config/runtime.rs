@@ -1,7 +1,7 @@
 //! What stands around the connection: Port, and when a sync runs.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -110,6 +110,30 @@ const LISTENERS: Words = Words {
     meant: &[],
 };
 
+/// A year: more is a mistake of units.
+const MOST_MINUTES: u64 = 525_600;
+
+/// Settings of listeners that are not ours. Port's Helm chart has the brokers of Kafka among its values and leaves them there when
+/// another listener is chosen.
+const OF_OTHER_LISTENERS: [&str; 6] = [
+    "brokers",
+    "securityProtocol",
+    "authenticationMechanism",
+    "kafkaSecurityEnabled",
+    "consumerPollTimeout",
+    "appHost",
+];
+
+/// Variables that Port's Helm chart sets by itself, whatever its values say: about parts of the reference that are not here.
+const OF_THE_CHART: [&str; 6] = [
+    "allowEnvironmentVariablesJqAccess",
+    "processExecutionMode",
+    "lakehouseEnabled",
+    "executionAgent",
+    "actionsProcessor",
+    "database",
+];
+
 /// The objects of the settings around the connection, from file and environment.
 #[derive(Debug)]
 pub(super) struct Around {
@@ -127,11 +151,13 @@ pub(super) fn read(
     integration: &mut Levels,
     findings: &mut Findings,
 ) -> Option<(PortSettings, RunSettings)> {
+    around.top.environment.ignore(&OF_THE_CHART);
+    around.port.environment.ignore(&["ingestUrl"]);
     let port = port(around, integration, findings);
     let listener = listener(&mut around.listener, findings);
     let top = &mut around.top;
     let interval = top.take(&["scheduledResyncInterval"], findings);
-    let interval = interval.map(|node| values::whole_number(&node, 0, findings).map(minutes));
+    let interval = interval.map(|node| minutes(&node, findings));
     let client_timeout = top.take(&["clientTimeout"], findings);
     let client_timeout = client_timeout.map(|node| values::seconds(&node, findings));
     let log_level = top.take(&["logLevel"], findings);
@@ -154,8 +180,23 @@ pub(super) fn read(
     Some((port?, run))
 }
 
-fn minutes(count: u64) -> Option<Duration> {
-    (count > 0).then(|| Duration::from_secs(count.saturating_mul(60)))
+/// Minutes between two syncs; none of them is no schedule.
+fn minutes(node: &Node, findings: &mut Findings) -> Option<Option<Duration>> {
+    let count = node.text().and_then(|text| text.trim().parse::<u64>().ok());
+    match count.filter(|count| *count <= MOST_MINUTES) {
+        Some(0) => Some(None),
+        Some(count) => Some(Some(Duration::from_secs(count * 60))),
+        None => {
+            findings.problem(
+                &node.place,
+                format!(
+                    "must be a whole number of minutes, at most {MOST_MINUTES}, 0 for no schedule; a cron expression belongs to the \
+                     scheduler that starts single passes (eventListener {{\"type\": \"ONCE\"}})"
+                ),
+            );
+            None
+        }
+    }
 }
 
 fn listen_at(node: &Node, findings: &mut Findings) -> Option<Listen> {
@@ -164,7 +205,8 @@ fn listen_at(node: &Node, findings: &mut Findings) -> Option<Listen> {
         return Some(Listen::None);
     }
     let everywhere = |port| SocketAddr::new(Listen::DEFAULT.ip(), port);
-    let address = text
+    let numeric = text.replacen("localhost", "127.0.0.1", 1);
+    let address = numeric
         .parse()
         .or_else(|_| text.trim_start_matches(':').parse().map(everywhere));
     match address {
@@ -204,12 +246,18 @@ fn shard(
         }
         return Some(None);
     };
-    let job_index = job_index.and_then(|index| index.trim().parse().ok());
-    let Some(index) = index.map(|(_, index)| index).or(job_index) else {
+    let job = job_index.as_deref().map(|index| index.trim().parse().ok());
+    let Some((place, index)) = index.or(job.flatten().map(|index| (place, index))) else {
         let place = levels.missing("index");
+        let why = match job {
+            None => "is missing",
+            Some(_) => "is missing, and JOB_COMPLETION_INDEX is no number",
+        };
         findings.problem(
             &place,
-            "is missing; say which of the shards this is, from 0 (in a Kubernetes Indexed Job JOB_COMPLETION_INDEX says it)",
+            format!(
+                "{why}; say which of the shards this is, from 0 (in a Kubernetes Indexed Job JOB_COMPLETION_INDEX says it)"
+            ),
         );
         return None;
     };
@@ -237,10 +285,21 @@ fn port(
     let integration_type = text(integration, "type", findings);
     let identifier = text(integration, "identifier", findings);
     let base_url = match around.port.take(&["baseUrl"], findings) {
-        Some(node) => connection::url(&node, findings),
+        Some(node) => connection::url(&node, findings).map(without_version),
         None => Url::parse("https://api.getport.io").ok(),
     };
-    let resources_path = text(&mut around.top, "resourcesPath", findings);
+    let resources_path = match around.top.take(&["resourcesPath"], findings) {
+        Some(node) => values::filled_text(&node, findings).map(|folder| {
+            if !Path::new(&folder).is_dir() {
+                findings.warning(
+                    &node.place,
+                    "there is no such folder, so nothing in it is created for a new integration",
+                );
+            }
+            Some(folder)
+        }),
+        None => Some(None),
+    };
     let mut switch = |name| match around.top.take(&[name], findings) {
         Some(node) => values::boolean(&node, findings),
         None => Some(true),
@@ -251,7 +310,9 @@ fn port(
         client_id: client_id?,
         client_secret: client_secret?.map(SecretString::from),
         base_url: base_url?,
-        integration_type: integration_type?.unwrap_or_else(|| "custom".to_owned()),
+        // In small letters, as the reference has it: what is owned at Port is found by it.
+        integration_type: integration_type?
+            .map_or_else(|| "custom".to_owned(), |name| name.to_lowercase()),
         integration_identifier: identifier?,
         initialize_port_resources: initialize_port_resources?,
         resources_path: resources_path?
@@ -260,7 +321,21 @@ fn port(
     })
 }
 
+/// Older values of the chart have the version in it, which every path below brings along.
+fn without_version(mut url: Url) -> Url {
+    let path = url.path().trim_end_matches('/');
+    if let Some(root) = path.strip_suffix("/v1") {
+        let root = root.to_owned();
+        url.set_path(&root);
+    }
+    url
+}
+
 fn listener(levels: &mut Levels, findings: &mut Findings) -> Option<Listener> {
+    levels.environment.ignore(&OF_OTHER_LISTENERS);
+    if let Some(file) = &mut levels.file {
+        file.ignore(&OF_OTHER_LISTENERS);
+    }
     let name = levels.take(&["type"], findings);
     let interval = levels.take(&["interval"], findings);
     let resync_on_start = levels.take(&["resyncOnStart"], findings);
@@ -279,8 +354,8 @@ fn listener(levels: &mut Levels, findings: &mut Findings) -> Option<Listener> {
                 findings.problem(
                     &node.place,
                     format!(
-                        "{unsupported} is not supported; for a single pass, which a scheduler may repeat, set eventListener to \
-                         {{\"type\": \"ONCE\"}}, or to {{\"type\": \"POLLING\"}} and start with --once"
+                        "{unsupported} is not supported; set eventListener to {{\"type\": \"POLLING\"}} to run on and ask Port for \
+                         changes, or to {{\"type\": \"ONCE\"}} for a single pass, which a scheduler may repeat"
                     ),
                 );
             }

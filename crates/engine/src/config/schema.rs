@@ -26,6 +26,7 @@ pub(super) fn connection() -> Value {
     ) {
         top.extend(flat.clone());
     }
+    add_credentials(&mut schema);
     add_snake_case(&mut schema);
     schema
 }
@@ -33,6 +34,7 @@ pub(super) fn connection() -> Value {
 /// The schema of mapping files.
 pub(super) fn mapping() -> Value {
     let mut schema = generate::<MappingFile>();
+    add_credentials(&mut schema);
     add_snake_case(&mut schema);
     schema
 }
@@ -42,6 +44,36 @@ fn generate<T: JsonSchema>() -> Value {
         SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let schema: Schema = settings.into_generator().into_root_schema_for::<T>();
     schema.to_value()
+}
+
+/// Wherever an `authType` may stand, what belongs to it may.
+fn add_credentials(schema: &mut Value) {
+    let credential = generate::<Credential>();
+    let Some(keys) = credential.get("properties").and_then(Value::as_object) else {
+        return;
+    };
+    add_properties(schema, "authType", keys);
+}
+
+fn add_properties(schema: &mut Value, beside: &str, more: &Map<String, Value>) {
+    match schema {
+        Value::Object(object) => {
+            object
+                .values_mut()
+                .for_each(|value| add_properties(value, beside, more));
+            if let Some(Value::Object(properties)) = object.get_mut("properties")
+                && properties.contains_key(beside)
+            {
+                for (name, property) in more {
+                    properties.entry(name).or_insert_with(|| property.clone());
+                }
+            }
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|value| add_properties(value, beside, more)),
+        _ => {}
+    }
 }
 
 /// Every key of more than one word is known in snake_case too, also where it has to be there.
@@ -215,25 +247,8 @@ struct Settings {
     base_url: Option<String>,
     /// How the API knows who asks.
     auth_type: Option<AuthType>,
-    /// The token, for `bearer_token`.
-    api_token: Option<Text>,
-    /// An older name of `apiToken`.
-    #[schemars(extend("deprecated" = true))]
-    auth_value: Option<Text>,
-    /// The key, for `api_key`.
-    api_key: Option<Text>,
-    /// The header that carries it; `X-API-Key` unless set.
-    api_key_header: Option<Text>,
-    /// The user's name, for `basic`.
-    username: Option<Text>,
-    /// The password, for `basic`.
-    password: Option<Text>,
-    /// The request that gives a token, for `custom`.
-    custom_auth_request: Option<OrText<Names<Value>>>,
-    /// How its answer goes into requests.
-    custom_auth_request_template: Option<OrText<Names<Value>>>,
-    /// Another name of `customAuthRequestTemplate`.
-    custom_auth_response: Option<OrText<Names<Value>>>,
+    /// Credentials by name, for `selector.auth` and `rotate`.
+    credentials: Option<OrText<Names<OrText<Credential>>>>,
     /// Headers for every request. `${NAME}` is replaced by the variable of that name.
     custom_headers: Option<OrText<Names<Text>>>,
     /// The settings of a well-known API; what is set beside goes over them.
@@ -302,6 +317,8 @@ struct Settings {
     request_burst: Option<Number>,
     /// Other origins that links and redirects may lead to. They get no credentials, headers, query or body of ours.
     allowed_origins: Option<Items<String>>,
+    /// Other origins that are trusted like the base URL's: links and redirects that lead there take everything along.
+    credential_origins: Option<Items<String>>,
     /// What becomes of links to other origins.
     next_link_origin: Option<NextLinkOrigin>,
     /// The unit of the numbers by which answers tell when a rate limit is over.
@@ -324,6 +341,122 @@ struct Settings {
     retry_when: Option<Text>,
 }
 
+/// How an API knows who asks.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Credential {
+    /// How the API knows who asks.
+    auth_type: Option<AuthType>,
+    /// The token, for `bearer_token`.
+    api_token: Option<Text>,
+    /// An older name of `apiToken`.
+    #[schemars(extend("deprecated" = true))]
+    auth_value: Option<Text>,
+    /// The key, for `api_key`.
+    api_key: Option<Text>,
+    /// The header that carries it; `X-API-Key` unless set.
+    api_key_header: Option<Text>,
+    /// The header, parameter, cookie or member of the body that carries it: `apiKeyHeader` for all places.
+    api_key_name: Option<Text>,
+    /// Where the key goes; `header` unless set.
+    api_key_in: Option<KeyPlace>,
+    /// What stands right in front of the key, such as `'Token '`.
+    api_key_prefix: Option<Text>,
+    /// Several keys: names and keys, or a list of `{name, key, in, prefix}`.
+    api_keys: Option<OrText<ApiKeys>>,
+    /// The user's name, for `basic` and `grantType: password`.
+    username: Option<Text>,
+    /// The password, likewise.
+    password: Option<Text>,
+    /// The token endpoint of `oauth2`: a URL, or a path under `baseUrl`.
+    token_url: Option<String>,
+    /// What a token is given for; `client_credentials` unless set.
+    grant_type: Option<GrantType>,
+    /// The client's id.
+    client_id: Option<Text>,
+    /// The client's secret.
+    client_secret: Option<Text>,
+    /// How the client shows who it is; what fits to its secret or key unless set.
+    client_auth: Option<ClientAuth>,
+    /// The scopes to ask for.
+    scopes: Option<Items<Text>>,
+    /// Another name of `scopes`.
+    scope: Option<Items<Text>>,
+    /// The audience that the token is for.
+    audience: Option<Text>,
+    /// The resource that the token is for (RFC 8707).
+    resource: Option<Text>,
+    /// Further parameters of the token request.
+    token_params: Option<OrText<Names<Items<Text>>>>,
+    /// Headers of the token request.
+    token_headers: Option<OrText<Names<Items<Text>>>>,
+    /// Where the token stands in the answer; `access_token` unless set.
+    token_path: Option<Text>,
+    /// Where its lifetime stands, where it is not one of the usual members: seconds, a moment since 1970, or a date.
+    expiry_path: Option<Text>,
+    /// The header that carries the token; `Authorization` unless set.
+    token_header: Option<Text>,
+    /// What stands in front of it; `Bearer ` unless set.
+    token_prefix: Option<Text>,
+    /// The refresh token, for `grantType: refresh_token`.
+    refresh_token: Option<Text>,
+    /// A file for refresh tokens that the server replaces, counted from this one.
+    token_file: Option<String>,
+    /// The private key for assertions: a PEM file, PEM text, or the JSON file of a Google service account.
+    private_key: Option<String>,
+    /// Which of several keys it is (`kid`).
+    private_key_id: Option<Text>,
+    /// Its certificate, whose thumbprints go into assertions (`x5t`): a PEM file or PEM text.
+    private_key_certificate: Option<String>,
+    /// How assertions are signed; what fits to the key unless set.
+    signing_algorithm: Option<SigningAlgorithm>,
+    /// Who issues assertions (`iss`); the client unless set.
+    assertion_issuer: Option<Text>,
+    /// Whom assertions speak of (`sub`); the issuer unless set.
+    assertion_subject: Option<Text>,
+    /// Whom assertions are for (`aud`); the token endpoint unless set.
+    assertion_audience: Option<Text>,
+    /// Further claims.
+    assertion_claims: Option<OrText<Names<Value>>>,
+    /// Seconds for which an assertion is valid; 300 unless set.
+    assertion_lifetime_seconds: Option<Number>,
+    /// The request that gives a token, for `custom`, or several in sequence.
+    custom_auth_request: Option<OrText<Items<LoginRequest>>>,
+    /// How the last answer goes into requests.
+    custom_auth_request_template: Option<OrText<LoginTemplate>>,
+    /// Another name of `customAuthRequestTemplate`.
+    custom_auth_response: Option<OrText<LoginTemplate>>,
+    /// The id of the access key, for `aws_sigv4`.
+    access_key_id: Option<Text>,
+    /// Its secret.
+    secret_access_key: Option<Text>,
+    /// The session token of temporary credentials.
+    session_token: Option<Text>,
+    /// The region, such as `eu-central-1`.
+    region: Option<Text>,
+    /// The service, such as `execute-api`.
+    service: Option<Text>,
+    /// Credentials to rotate: names of `credentials`, or objects.
+    rotate: Option<OrText<Vec<CredentialOrName>>>,
+}
+
+/// A name of `credentials`, or an object with `authType`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum CredentialOrName {
+    Name(String),
+    /// Its keys are those of a connection's credentials.
+    Credential(Names<Value>),
+}
+
+/// `none`, a name of `credentials`, or an object with `authType`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum ListAuth {
+    Name(String),
+    Credential(Box<Credential>),
+}
+
 #[derive(JsonSchema)]
 #[schemars(rename_all = "snake_case")]
 enum AuthType {
@@ -332,7 +465,113 @@ enum AuthType {
     ApiKey,
     Basic,
     BasicAuth,
+    #[schemars(rename = "oauth2")]
+    OAuth2,
     Custom,
+    #[schemars(rename = "aws_sigv4")]
+    AwsSigV4,
+    Rotate,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum KeyPlace {
+    Header,
+    Query,
+    Cookie,
+    /// A member of the JSON body; a dot in its name goes one object down.
+    Body,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum ApiKeys {
+    Names(Names<Text>),
+    List(Vec<ApiKey>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct ApiKey {
+    /// The header, parameter, cookie or member of the body that carries it.
+    name: Option<Text>,
+    /// The key.
+    key: Text,
+    /// Where it goes.
+    #[schemars(rename = "in")]
+    place: Option<KeyPlace>,
+    /// What stands right in front of it.
+    prefix: Option<Text>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum GrantType {
+    ClientCredentials,
+    RefreshToken,
+    Password,
+    JwtBearer,
+    #[schemars(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
+    JwtBearerUrn,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum ClientAuth {
+    Basic,
+    ClientSecretBasic,
+    Post,
+    ClientSecretPost,
+    PrivateKeyJwt,
+    ClientSecretJwt,
+    None,
+}
+
+#[derive(JsonSchema)]
+enum SigningAlgorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+/// One request of a login. From the second on, texts may hold `{{.path}}`.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct LoginRequest {
+    /// A path under `baseUrl`, or a URL.
+    endpoint: String,
+    /// POST unless set.
+    method: Option<Text>,
+    /// Its headers.
+    headers: Option<OrText<Names<Text>>>,
+    /// Its query.
+    query_params: Option<OrText<Names<Text>>>,
+    /// Its JSON body.
+    body: Option<Value>,
+    /// Its body as the text of a form.
+    body_form: Option<Text>,
+    /// Seconds after which the login is repeated; without, as the answer says, and after a 401.
+    reauthenticate_interval_seconds: Option<Number>,
+    /// Where the lifetime stands in the answer: seconds, a moment since 1970, or a date.
+    expiry_path: Option<Text>,
+}
+
+/// What requests carry; texts may hold `{{.path}}`, jq over the answer of the login.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct LoginTemplate {
+    /// Headers.
+    headers: Option<OrText<Names<Text>>>,
+    /// Query parameters.
+    query_params: Option<OrText<Names<Text>>>,
+    /// Members of the JSON body.
+    body: Option<OrText<Names<Value>>>,
 }
 
 #[derive(JsonSchema)]
@@ -468,6 +707,8 @@ struct Selector {
     data_path: Option<Text>,
     /// Paging, where it differs from the connection's.
     pagination: Option<OrText<Paging>>,
+    /// Credentials, where they are not the connection's.
+    auth: Option<ListAuth>,
     /// What answers of these statuses mean, over the connection's rules.
     on_status: Option<Names<StatusAction>>,
     /// jq over the body of a success: anything but true makes it a failure.
@@ -579,6 +820,8 @@ struct ParentList {
     data_path: Option<Text>,
     /// Paging, where it differs from the connection's.
     pagination: Option<OrText<Paging>>,
+    /// Credentials, where they are not the connection's.
+    auth: Option<ListAuth>,
     /// What answers of these statuses mean, over the connection's rules.
     on_status: Option<Names<StatusAction>>,
     /// jq over the body of a success: anything but true makes it a failure.
@@ -683,7 +926,11 @@ mod tests {
 
     /// Every object that a configuration can hold.
     fn connection() -> Value {
-        let settings = json!({"retry": {"attempts": 3}, "onStatus": {"404": "empty"}});
+        let settings = json!({
+            "retry": {"attempts": 3},
+            "onStatus": {"404": "empty"},
+            "credentials": {"a": login(), "b": keys()},
+        });
         json!({
             "baseUrl": "https://api.example.com",
             "port": {"clientId": "x"},
@@ -695,6 +942,18 @@ mod tests {
         })
     }
 
+    fn login() -> Value {
+        json!({
+            "authType": "custom",
+            "customAuthRequest": {"endpoint": "/login"},
+            "customAuthRequestTemplate": {"headers": {"Authorization": "Bearer {{.token}}"}},
+        })
+    }
+
+    fn keys() -> Value {
+        json!({"authType": "api_key", "apiKeys": [{"name": "X-Key", "key": "x"}]})
+    }
+
     fn mapping() -> Value {
         json!({"resources": [{
             "kind": "/a/{id}/b",
@@ -702,8 +961,10 @@ mod tests {
                 "onStatus": {"404": "empty"},
                 "pagination": {"type": "page"},
                 "embedded": {"data_path": ".b"},
+                "auth": login(),
                 "path_parameters": {
                     "id": {
+                        "auth": keys(),
                         "endpoint": "/a", "field": ".id", "pagination": {"type": "page"}, "onStatus": {"404": "empty"},
                         "include": {"__name": ".name"}, "embedded": {"data_path": ".as", "of": "region"},
                     },
@@ -797,6 +1058,7 @@ mod tests {
         for path in [
             "examples/quickstart/connection.yaml",
             "tests/real/github/config.yml",
+            "tests/real/port/config.yml",
             "tests/real/registry/config.yml",
         ] {
             assert_eq!(problems(&super::connection(), &yaml(path)), none, "{path}");
@@ -804,6 +1066,7 @@ mod tests {
         for path in [
             "examples/quickstart/mapping.yaml",
             "tests/real/github/mapping.yml",
+            "tests/real/port/mapping.yml",
             "tests/real/registry/mapping.yml",
             "tests/real/registry/untagged-accepted.yml",
         ] {
@@ -878,13 +1141,47 @@ mod tests {
         }
     }
 
+    /// The keys at and below a path, by what stands after it.
+    fn credentials_below(path: &str, keys: &Keys) -> Keys {
+        keys.iter()
+            .filter_map(|(key, names)| Some((key.strip_prefix(path)?.to_owned(), names.clone())))
+            .collect()
+    }
+
+    /// Without objects whose keys are anybody's, which the loader reads as values, and with a list of requests as one.
+    fn keep_objects(schema: &mut Keys) {
+        let open = [
+            "customHeaders",
+            "headers",
+            "queryParams",
+            "body",
+            "apiKeys",
+            "tokenParams",
+            "tokenHeaders",
+            "assertionClaims",
+            "rotate[]",
+        ];
+        schema.retain(|path, _| {
+            let last = path.rsplit('.').next().unwrap_or_default();
+            !open.contains(&last) && !path.contains("customAuthRequest[]")
+        });
+        // The alias is an object of its own in the schema only.
+        schema.retain(|path, _| !path.ends_with("customAuthResponse"));
+    }
+
     #[test]
     fn the_schema_of_connections_has_the_keys_that_the_loader_asks_for() {
         Config::loader()
             .connection_text("c.yml", &connection().to_string())
             .load()
             .unwrap();
-        let mut asked = asked(|place| (!place.starts_with("OCEAN")).then(|| place.to_owned()));
+        let mut asked = asked(|place| {
+            let place = place
+                .replace("credentials.a", "credentials.*")
+                .replace("credentials.b", "credentials.*")
+                .replace("apiKeys[0]", "apiKeys[]");
+            (!place.starts_with("OCEAN")).then_some(place)
+        });
         // What may stand in `config` may stand in `secrets` and at the top as well.
         let settings = asked["integration.config"].clone();
         asked.get_mut("").unwrap().extend(settings.clone());
@@ -895,6 +1192,13 @@ mod tests {
                 asked["integration.config.retry"].clone(),
             );
             asked.insert(format!("{at}onStatus"), BTreeSet::from(["*".to_owned()]));
+            for (path, keys) in credentials_below("integration.config.credentials", &asked) {
+                asked.insert(format!("{at}credentials{path}"), keys.clone());
+                // What a credential holds, the connection may hold itself.
+                if let Some(inner) = path.strip_prefix(".*.") {
+                    asked.insert(format!("{at}{inner}"), keys);
+                }
+            }
         }
         // One listener, wherever it is written.
         asked.insert(
@@ -902,8 +1206,7 @@ mod tests {
             asked["eventListener"].clone(),
         );
         let mut schema = in_schema(&super::connection());
-        // Objects whose keys are anybody's, which the loader reads as values.
-        schema.retain(|path, _| !path.contains("customAuth") && !path.ends_with("customHeaders"));
+        keep_objects(&mut schema);
         assert_eq!(schema, asked);
     }
 
@@ -915,13 +1218,14 @@ mod tests {
             .unwrap();
         known::forget();
         config.with_mapping_from_port(mapping()).unwrap();
-        let asked = asked(|place| {
+        let mut asked = asked(|place| {
             // The older form says the same again one level further down.
             let place = place
                 .replace("resources[0]", "resources[]")
                 .replace("resources[1]", "resources[]");
             (!place.ends_with(".query")).then(|| {
                 place
+                    .replace("apiKeys[0]", "apiKeys[]")
                     .replace("path_parameters.id", "pathParameters.*")
                     .replace("path_parameters.region", "pathParameters.*")
                     .replace("path_parameters.fixed", "pathParameters.*")
@@ -929,7 +1233,22 @@ mod tests {
                     .replace("path_parameters", "pathParameters")
             })
         });
+        // A credential is written alike at both places.
+        let places = [
+            "resources[].selector.auth",
+            "resources[].selector.pathParameters.*.auth",
+        ];
+        let below: Vec<Keys> = places
+            .iter()
+            .map(|at| credentials_below(at, &asked))
+            .collect();
+        for at in places {
+            for (path, keys) in below.iter().flatten() {
+                asked.insert(format!("{at}{path}"), keys.clone());
+            }
+        }
         let mut schema = in_schema(&super::mapping());
+        keep_objects(&mut schema);
         schema.retain(|path, _| {
             let open = ["query", "queryParams", "headers", "identifier", "team"];
             !open.iter().any(|name| path.ends_with(&format!(".{name}")))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use longshore_mapping::Entity;
-use longshore_port_client::{Blueprint, BlueprintRelation};
+use longshore_port_client::{Blueprint, BlueprintRelation, identifier_problem};
 use serde_json::{Map, Value, json};
 
 use crate::engine::Engine;
@@ -27,6 +27,7 @@ pub struct Inference {
 ///   in every record, are named in the notes.
 /// - A relation leads to the blueprint whose list its path parameter comes from, else to the one of its name, else to the only one that
 ///   has all of its values as identifiers. One whose target cannot be told is left out and named.
+/// - What Port takes no such name of, and would refuse the whole blueprint for, is left out and named.
 /// - There are no enums: records never show that there is no further value, and Port refuses one that is not listed.
 pub async fn infer(engine: &Engine, mapping: &Value, sample: usize) -> Inference {
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
@@ -64,11 +65,37 @@ pub async fn infer(engine: &Engine, mapping: &Value, sample: usize) -> Inference
         mapping,
         found: &found,
     };
-    let blueprints = found
-        .iter()
-        .map(|(name, found)| found.blueprint(name, &targets, &mut notes))
-        .collect();
+    let mut blueprints = Vec::new();
+    for (name, found) in &found {
+        match blueprint_name_problem(name) {
+            None => blueprints.push(found.blueprint(name, &targets, &mut notes)),
+            Some(problem) => notes.push(format!(
+                "blueprint `{name}` is left out, and Port will refuse its entities: {problem}"
+            )),
+        }
+    }
     Inference { blueprints, notes }
+}
+
+/// The longest name of a blueprint, a property or a relation, and the longest title, in characters.
+const LONGEST: usize = 100;
+
+/// Why Port takes no blueprint of this name.
+fn blueprint_name_problem(name: &str) -> Option<&'static str> {
+    let fits = identifier_problem(name).is_none() && !name.contains('=');
+    let is_short = name.chars().count() <= LONGEST;
+    (!fits || !is_short).then_some(
+        "such a name has up to 100 letters, digits and characters of @ _ . + : \\ / -; change `blueprint` in the mapping",
+    )
+}
+
+/// Why Port takes no property and no relation of this name.
+fn field_name_problem(name: &str) -> Option<&'static str> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "@_=\\-".contains(c);
+    let is_fine = !name.is_empty() && name.len() <= LONGEST && name.chars().all(fits);
+    (!is_fine).then_some(
+        "Port takes names of up to 100 letters A-Z and a-z, digits and characters of @ _ = \\ -; rename it in the mapping",
+    )
 }
 
 /// What the entities of one blueprint have shown.
@@ -86,6 +113,8 @@ struct Property {
     forms: BTreeSet<Form>,
     /// Of the items of its lists.
     items: BTreeSet<&'static str>,
+    /// Some item of a list is null, which is of no type.
+    null_items: bool,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +146,12 @@ impl Found {
     fn blueprint(&self, name: &str, targets: &Targets<'_>, notes: &mut Vec<String>) -> Blueprint {
         let mut blueprint = Blueprint::new(name, title(name));
         for (property, seen) in &self.properties {
+            if let Some(problem) = field_name_problem(property) {
+                notes.push(format!(
+                    "blueprint {name}: property `{property}` is left out: {problem}"
+                ));
+                continue;
+            }
             let mut schema = seen.schema(|what| {
                 notes.push(format!("blueprint {name}: property {property} {what}"));
             });
@@ -127,6 +162,12 @@ impl Found {
                 .insert(property.clone(), Value::Object(schema));
         }
         for (relation, seen) in &self.relations {
+            if let Some(problem) = field_name_problem(relation) {
+                notes.push(format!(
+                    "blueprint {name}: relation `{relation}` is left out: {problem}"
+                ));
+                continue;
+            }
             match targets.of(relation, seen) {
                 Some(target) => {
                     let mut to = BlueprintRelation::to(target);
@@ -151,7 +192,10 @@ impl Property {
             Value::String(text) => {
                 self.forms.insert(form_of(text));
             }
-            Value::Array(items) => self.items.extend(items.iter().filter_map(type_of)),
+            Value::Array(items) => {
+                self.items.extend(items.iter().filter_map(type_of));
+                self.null_items |= items.iter().any(Value::is_null);
+            }
             _ => {}
         }
     }
@@ -181,7 +225,7 @@ impl Property {
             ["array"] => {
                 schema.insert("type".to_owned(), json!("array"));
                 let items: Vec<&str> = self.items.iter().copied().collect();
-                if let [one] = items.as_slice() {
+                if let ([one], false) = (items.as_slice(), self.null_items) {
                     schema.insert("items".to_owned(), json!({"type": one}));
                 }
             }
@@ -254,10 +298,9 @@ impl Targets<'_> {
             let Some(expression) = expression.as_str() else {
                 continue;
             };
-            let parameter = expression
-                .trim()
-                .trim_start_matches('.')
-                .trim_start_matches("__");
+            let Some(parameter) = parameter_of(expression) else {
+                continue;
+            };
             let selector = &resource["selector"];
             let parameters = selector
                 .get("path_parameters")
@@ -321,6 +364,15 @@ impl Targets<'_> {
     }
 }
 
+/// The parameter that an expression gives as it is or as text: `.__user_id`, `.user_id | tostring`.
+fn parameter_of(expression: &str) -> Option<&str> {
+    let field = expression.trim().strip_prefix('.')?;
+    let field = field.strip_prefix("__").unwrap_or(field);
+    let end = field.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
+    let (parameter, rest) = field.split_at(end.unwrap_or(field.len()));
+    matches!(rest.trim(), "" | "| tostring" | "|tostring").then_some(parameter)
+}
+
 /// A value's type in Port's words; none of null.
 fn type_of(value: &Value) -> Option<&'static str> {
     Some(match value {
@@ -353,7 +405,11 @@ fn title(name: &str) -> String {
         }
     }
     words.retain(|word| !word.is_empty());
-    words.join(" ")
+    let title: String = words.join(" ").chars().take(LONGEST).collect();
+    match title.is_empty() {
+        true => name.to_owned(),
+        false => title,
+    }
 }
 
 #[cfg(test)]
@@ -383,6 +439,12 @@ mod tests {
             ),
             (vec![json!(["a", 1])], json!({"type": "array"})),
             (vec![json!([])], json!({"type": "array"})),
+            // An item that is null is of no type, and Port would refuse it.
+            (vec![json!([null, "a"])], json!({"type": "array"})),
+            (
+                vec![Value::Null, json!([null]), json!([1])],
+                json!({"type": "array"}),
+            ),
             (
                 vec![json!("2024-01-01T00:00:00Z"), Value::Null],
                 json!({"type": "string", "format": "date-time"}),
@@ -421,6 +483,44 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_is_known_by_its_field_alone() {
+        for (expression, parameter) in [
+            (".__user_id", Some("user_id")),
+            (".ticket_id | tostring", Some("ticket_id")),
+            (" .__team|tostring ", Some("team")),
+            (".team.id", None),
+            (".team // 1", None),
+            ("user_id", None),
+        ] {
+            assert_eq!(parameter_of(expression), parameter, "{expression}");
+        }
+    }
+
+    #[test]
+    fn names_that_port_refuses_are_told_from_those_that_it_takes() {
+        for name in ["created_at", "a-b", "A=1", "a\\b", "@id"] {
+            assert_eq!(field_name_problem(name), None, "{name}");
+        }
+        for name in [
+            "",
+            "weird key",
+            "a/b",
+            "a.b",
+            "$x",
+            "ümlaut",
+            &"a".repeat(101),
+        ] {
+            assert!(field_name_problem(name).is_some(), "{name}");
+        }
+        for name in ["user", "große/dinge", "a.b", &"ä".repeat(100)] {
+            assert_eq!(blueprint_name_problem(name), None, "{name}");
+        }
+        for name in ["", ".", "Odd Thing", "a=b", &"a".repeat(101)] {
+            assert!(blueprint_name_problem(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
     fn titles_are_words() {
         for (name, words) in [
             ("created_at", "Created At"),
@@ -429,6 +529,8 @@ mod tests {
             ("URL", "URL"),
             ("line2", "Line2"),
             ("_links", "Links"),
+            ("__", "__"),
+            (&"a".repeat(300), &format!("A{}", "a".repeat(99))),
         ] {
             assert_eq!(title(name), words);
         }

@@ -231,15 +231,19 @@ pub(super) async fn delete_all(
                 Ok(deleted) => {
                     reconciled.deleted += deleted.deleted.len() as u64;
                     let mut dependents = Vec::new();
-                    let mut others: BTreeMap<String, u64> = BTreeMap::new();
+                    let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
                     for left in deleted.not_deleted {
                         match left.reason {
                             NotDeletedReason::Dependents => dependents.push(left.identifier),
-                            reason => *others.entry(reason.to_string()).or_default() += 1,
+                            reason => others
+                                .entry(reason.to_string())
+                                .or_default()
+                                .push(left.identifier),
                         }
                     }
-                    for (reason, count) in others {
-                        reconciled.withhold(proof.blueprint(), reason, count);
+                    for (reason, left) in others {
+                        let reason = format!("{}: {reason}", named(&left));
+                        reconciled.withhold(proof.blueprint(), reason, left.len() as u64);
                     }
                     refused.push((proof, dependents));
                 }
@@ -262,12 +266,24 @@ pub(super) async fn delete_all(
         }
         if reconciled.deleted == before {
             for (proof, left) in refused {
-                let reason = "other entities depend on them; \
-                              write deleteDependentEntities: true in the mapping to delete those along";
-                reconciled.withhold(proof.blueprint(), reason.to_owned(), left.len() as u64);
+                let reason = format!(
+                    "other entities depend on {}; write deleteDependentEntities: true in the mapping to delete those along",
+                    named(&left)
+                );
+                reconciled.withhold(proof.blueprint(), reason, left.len() as u64);
             }
             return;
         }
         deletions = refused;
+    }
+}
+
+/// Entities that are named in one line; of many the first.
+fn named(identifiers: &[String]) -> String {
+    const MOST: usize = 10;
+    let first = &identifiers[..identifiers.len().min(MOST)];
+    match identifiers.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }

@@ -146,8 +146,13 @@ fn last_sync(last: &Finished, page: &mut Page) {
         count(kind, "transform", "failed", resource.failed);
     }
     for (kind, loaded) in &last.loaded {
-        let kind = first_of(kind, Some(last));
+        let kind = match kind.as_str() {
+            // Of several kinds, which had waited for each other.
+            "" => RUNTIME.to_owned(),
+            kind => first_of(kind, Some(last)),
+        };
         count(&kind, "load", "loaded", loaded.upserted);
+        count(&kind, "load", "skipped", loaded.unchanged);
         count(&kind, "load", "failed", loaded.rejected);
     }
     count(RUNTIME, "delete", "deleted", last.report.deleted);

@@ -3,6 +3,7 @@
 //! A [`Runtime`] has an engine for the API, a client for Port, and a way to make a sink for each sync. It runs one sync ([`Runtime::once`]) or goes
 //! on until it is told to stop ([`Runtime::poll`]). Syncs never overlap, and one that fails, or panics, is reported and ends nothing.
 
+mod kinds;
 mod mask;
 #[cfg(feature = "server")]
 mod metrics;
@@ -21,6 +22,7 @@ use longshore_transport::{Clock, TokioClock};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use self::kinds::Kinds;
 pub use self::mask::masked;
 pub(crate) use self::mask::{Form, form_of};
 #[cfg(feature = "server")]
@@ -463,23 +465,42 @@ impl Runtime {
         (self.listener)(News::Begun(trigger));
         let (began, began_at) = (Instant::now(), self.clock.wall());
         let cancel = self.cancel.clone();
-        let told = async {
-            self.tell_port(ResyncStatus::Running, began_at, None).await;
-            self.remember_own_change(true).await;
-        };
-        cancel.unless_cancelled(told).await;
-        self.telemetry.sync_begins();
         let mut options = SyncOptions::new()
             .cancel(self.cancel.clone())
             .shard(self.shard);
         if let Some(kinds) = &self.kinds {
             options = options.kinds(kinds);
         }
+        let read = mapping.resources.iter().enumerate();
+        let read = read.filter(|(_, resource)| options.leaves_out(resource).is_none());
+        let read = read.map(|(index, resource)| (index, resource.kind()));
+        let mut kinds = Kinds::of(&self.port, integration.as_ref(), read);
+        let told = async {
+            self.tell_port(ResyncStatus::Running, began_at, None).await;
+            self.remember_own_change(true).await;
+            if let Some(kinds) = &mut kinds {
+                kinds.begin().await;
+            }
+        };
+        cancel.unless_cancelled(told).await;
+        self.telemetry.sync_begins();
         let sink = (self.make_sink)(&mapping);
-        let report = AssertUnwindSafe(engine.sync_with(&options, &*sink))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| Report::panicked());
+        let syncing = AssertUnwindSafe(engine.sync_with(&options, &*sink)).catch_unwind();
+        let report = match &mut kinds {
+            None => syncing.await,
+            Some(kinds) => {
+                let mut turns = self.telemetry.turns();
+                let following = async {
+                    kinds.follow(&mut turns).await;
+                    std::future::pending().await
+                };
+                tokio::select! {
+                    report = syncing => report,
+                    () = following => unreachable!("it waits for ever after the last of them"),
+                }
+            }
+        };
+        let report = report.unwrap_or_else(|_| Report::panicked());
         self.telemetry.sync_ends(&report, began.elapsed());
         (self.listener)(News::Ended(&report));
         let status = match (cancel.is_cancelled(), report.is_clean()) {
@@ -492,16 +513,22 @@ impl Runtime {
             tokio::time::sleep(LAST_WORDS).await;
         };
         tokio::select! {
-            () = self.after_sync(status, began_at) => {}
+            () = self.after_sync(status, began_at, kinds) => {}
             () = last_words => {}
         }
         Ok((report, status == ResyncStatus::Aborted))
     }
 
     /// Tells Port how it went and what records look like. What cannot be told is a problem to name, and nothing else.
-    async fn after_sync(&mut self, status: ResyncStatus, began: SystemTime) {
+    async fn after_sync(&mut self, status: ResyncStatus, began: SystemTime, kinds: Option<Kinds>) {
         if self.known.is_none() {
             return;
+        }
+        if let (Some(mut kinds), Some(last)) = (kinds, self.telemetry.last()) {
+            kinds.end(&last).await;
+            if let Some(error) = kinds.failure() {
+                self.problem(&format!("Port was not told how each kind goes: {error}"));
+            }
         }
         if status != ResyncStatus::Aborted {
             for (kind, examples) in self.telemetry.examples() {

@@ -24,6 +24,9 @@ const HEAD: Duration = Duration::from_secs(10);
 /// After a connection could not be accepted: for want of file descriptors, most often.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// For people.
+const PATHS: &str = "there are /health/live, /health/ready and /metrics\n";
+
 /// A small HTTP server that is there as long as this is kept.
 ///
 /// | path | answer |
@@ -31,6 +34,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// | `/health/live` | 200: the process runs |
 /// | `/health/ready` | 200 once Port was reached and a mapping was read, else 503; the body says what is wrong |
 /// | `/metrics` | the metrics in the text format of Prometheus |
+/// | `/docs` | 200, for probes of older versions of Port's Helm chart |
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -86,12 +90,15 @@ fn answer<B>(request: &Request<B>, telemetry: &Telemetry) -> Response<Full<Bytes
         );
     }
     match request.uri().path().trim_end_matches('/') {
-        "/health/live" => health(StatusCode::OK, json!({"status": "live"})),
+        "/health/live" => health(
+            StatusCode::OK,
+            json!({"status": "healthy", "check": "live"}),
+        ),
         "/health/ready" => {
             let state = telemetry.state();
             let (status, word) = match state.ready {
-                true => (StatusCode::OK, "ready"),
-                false => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+                true => (StatusCode::OK, "healthy"),
+                false => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
             };
             let problem = match (state.ready, state.problem) {
                 (false, None) => Some("Port was not reached yet".to_owned()),
@@ -99,14 +106,13 @@ fn answer<B>(request: &Request<B>, telemetry: &Telemetry) -> Response<Full<Bytes
             };
             health(
                 status,
-                json!({"status": word, "syncing": state.syncing, "problem": problem}),
+                json!({"status": word, "check": "ready", "syncing": state.syncing, "problem": problem}),
             )
         }
         "/metrics" => text(StatusCode::OK, &telemetry.metrics()),
-        _ => text(
-            StatusCode::NOT_FOUND,
-            "there are /health/live, /health/ready and /metrics\n",
-        ),
+        // Where Port's Helm chart has looked for life.
+        "/docs" => text(StatusCode::OK, PATHS),
+        _ => text(StatusCode::NOT_FOUND, PATHS),
     }
 }
 

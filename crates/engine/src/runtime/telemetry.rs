@@ -8,7 +8,9 @@ use http::StatusCode;
 use longshore_transport::{Clock, TokioClock};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::kinds::Turn;
 use super::mask::masked;
 use crate::event::{Event, Observer};
 use crate::sync::Report;
@@ -37,6 +39,8 @@ struct Book {
     loaded: BTreeMap<String, Loaded>,
     written: Loaded,
     last: Option<Finished>,
+    /// Who is told what happens to the kinds of the sync that runs.
+    turns: Option<UnboundedSender<Turn>>,
 }
 
 /// Counts since the process began.
@@ -55,21 +59,22 @@ pub(crate) struct KindTotals {
     pub(crate) limited: BTreeMap<String, f64>,
 }
 
-/// Entities that the sink took and did not take.
-#[derive(Clone, Copy, Debug, Default)]
+/// Entities that the sink took, had already, and did not take.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Loaded {
     pub(crate) upserted: u64,
+    pub(crate) unchanged: u64,
     pub(crate) rejected: u64,
 }
 
 /// The last sync that came to an end.
 #[derive(Clone, Debug)]
-#[cfg_attr(
-    not(feature = "server"),
-    allow(dead_code, reason = "only the metrics of the server tell it")
-)]
 pub(crate) struct Finished {
     pub(crate) report: Report,
+    #[cfg_attr(
+        not(feature = "server"),
+        allow(dead_code, reason = "only the metrics of the server tell it")
+    )]
     pub(crate) took: Duration,
     pub(crate) took_by_kind: BTreeMap<String, Duration>,
     pub(crate) loaded: BTreeMap<String, Loaded>,
@@ -123,6 +128,17 @@ impl Telemetry {
         book.state.syncing = true;
     }
 
+    /// What happens to the kinds of the sync that runs, until it ends.
+    pub(crate) fn turns(&self) -> UnboundedReceiver<Turn> {
+        let (sender, receiver) = unbounded_channel();
+        self.book().turns = Some(sender);
+        receiver
+    }
+
+    pub(crate) fn last(&self) -> Option<Finished> {
+        self.book().last.clone()
+    }
+
     pub(crate) fn sync_ends(&self, report: &Report, took: Duration) {
         let mut book = self.book();
         match report.is_clean() {
@@ -130,6 +146,7 @@ impl Telemetry {
             false => book.totals.syncs_unclean += 1,
         }
         book.state.syncing = false;
+        book.turns = None;
         book.last = Some(Finished {
             report: report.clone(),
             took,
@@ -180,6 +197,15 @@ impl Telemetry {
     }
 }
 
+impl Book {
+    fn tell(&self, turn: Turn) {
+        if let Some(turns) = &self.turns {
+            // Whoever does not listen any more need not know.
+            let _ = turns.send(turn);
+        }
+    }
+}
+
 impl Observer for Telemetry {
     fn event(&self, event: &Event<'_>) {
         match event {
@@ -217,11 +243,14 @@ impl Observer for Telemetry {
             }
             Event::ResourceStarted { kind } => {
                 let now = self.clock.now();
-                self.book().started.insert((*kind).to_owned(), now);
+                let mut book = self.book();
+                book.started.insert((*kind).to_owned(), now);
+                book.tell(Turn::Begun((*kind).to_owned()));
             }
-            Event::ResourceFinished { kind, .. } => {
+            Event::ResourceFinished { kind, outcome } => {
                 let now = self.clock.now();
                 let mut book = self.book();
+                book.tell(Turn::Ended((*kind).to_owned(), outcome.is_complete()));
                 if let Some(start) = book.started.remove(*kind) {
                     *book.took.entry((*kind).to_owned()).or_default() += now.saturating_sub(start);
                 }
@@ -229,18 +258,24 @@ impl Observer for Telemetry {
             Event::Written {
                 kind,
                 upserted,
+                unchanged,
                 rejected,
             } => {
                 // The event counts from the beginning of the sync.
-                let mut book = self.book();
-                let before = book.written;
-                book.written = Loaded {
+                let now = Loaded {
                     upserted: *upserted,
+                    unchanged: *unchanged,
                     rejected: *rejected,
                 };
+                let mut book = self.book();
+                let before = std::mem::replace(&mut book.written, now);
+                if before == now {
+                    return;
+                }
                 let loaded = book.loaded.entry((*kind).to_owned()).or_default();
-                loaded.upserted += upserted.saturating_sub(before.upserted);
-                loaded.rejected += rejected.saturating_sub(before.rejected);
+                loaded.upserted += now.upserted.saturating_sub(before.upserted);
+                loaded.unchanged += now.unchanged.saturating_sub(before.unchanged);
+                loaded.rejected += now.rejected.saturating_sub(before.rejected);
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ mod contract;
 mod delete;
 mod integration;
 mod owned;
+mod pace;
 mod routes;
 mod support;
 mod token;

@@ -290,6 +290,14 @@ fn undescribed(call: Option<PortCall>) -> Option<Shape> {
             has_body: true,
             closed: true,
         },
+        PortCall::Kinds => Shape {
+            keys: vec![
+                optional("syncKindsMetrics", Value::is_array),
+                optional("syncKindMetrics", is_kind_state),
+            ],
+            has_body: true,
+            closed: true,
+        },
         PortCall::ResyncRequest => Shape {
             keys: Vec::new(),
             has_body: false,
@@ -298,6 +306,23 @@ fn undescribed(call: Option<PortCall>) -> Option<Shape> {
         _ => return None,
     };
     Some(shape)
+}
+
+fn is_kind_state(value: &Value) -> bool {
+    let texts = [
+        "integrationType",
+        "integrationIdentifier",
+        "kindIdentifier",
+        "kind",
+        "eventId",
+    ];
+    let states = ["pending", "syncing", "completed", "failed"];
+    texts.iter().all(|name| value[name].is_string())
+        && value["kindIndex"].is_u64()
+        && value["metrics"].is_object()
+        && value["syncState"]
+            .as_str()
+            .is_some_and(|state| states.contains(&state))
 }
 
 impl Shape {

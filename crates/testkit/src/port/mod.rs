@@ -79,11 +79,51 @@ struct State {
     resync_requests: BTreeMap<String, SystemTime>,
     examples: BTreeMap<String, Vec<Value>>,
     resync_states: BTreeMap<String, Vec<Value>>,
+    takes_kinds: bool,
+    kinds: Vec<Value>,
     owned_page: Option<usize>,
     partial_status: Option<StatusCode>,
+    rate: Option<Rate>,
     faults: Faults<PortCall>,
     violations: Vec<String>,
     events: Vec<PortEvent>,
+}
+
+/// A rate limit in windows of fixed length, the first of which begins with the first request.
+struct Rate {
+    limit: u64,
+    period: Duration,
+    began: Option<SystemTime>,
+    used: u64,
+}
+
+impl Rate {
+    /// Counts a request. Whether it is within the limit.
+    fn take(&mut self, now: SystemTime) -> bool {
+        let is_over = |began: SystemTime| {
+            now.duration_since(began)
+                .is_ok_and(|age| age >= self.period)
+        };
+        if self.began.is_none_or(is_over) {
+            self.began = Some(now);
+            self.used = 0;
+        }
+        self.used += 1;
+        self.used <= self.limit
+    }
+
+    fn told(&self, answer: Answer, now: SystemTime) -> Answer {
+        let reset = self.began.unwrap_or(now) + self.period;
+        let reset = reset
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let remaining = self.limit.saturating_sub(self.used);
+        answer
+            .header("x-ratelimit-limit", &self.limit.to_string())
+            .header("x-ratelimit-remaining", &remaining.to_string())
+            .header("x-ratelimit-period", &self.period.as_secs().to_string())
+            .header("x-ratelimit-reset", &reset.as_secs().to_string())
+    }
 }
 
 /// The calls of Port's API that the double answers; the key by which faults are ordered and requests counted.
@@ -126,6 +166,9 @@ pub enum PortCall {
     ResyncState,
     /// `POST /integration/{integration}/kinds/{kind}/examples`
     Examples,
+    /// `POST /ingest/syncMetrics` and `PUT /ingest/syncMetrics/resync/{resync}/kind/{kind}`: an address that the integration tells; see
+    /// [`PortDouble::takes_kinds`]
+    Kinds,
 }
 
 /// Something that changed at Port, in the order in which it happened.
@@ -189,6 +232,18 @@ impl PortDouble {
         self
     }
 
+    /// Takes so many requests in a period, those for tokens not counted, and answers 429 to others. Unless set, every answer tells of a limit
+    /// that is never reached.
+    pub fn rate_limit(self, requests: u64, period: Duration) -> PortDouble {
+        self.state().rate = Some(Rate {
+            limit: requests,
+            period,
+            began: None,
+            used: 0,
+        });
+        self
+    }
+
     /// Knows this blueprint, and from now on only those that were named: others are a 404.
     pub fn blueprint(self, identifier: &str) -> PortDouble {
         self.state().blueprints.insert(
@@ -215,6 +270,12 @@ impl PortDouble {
         self.state()
             .integrations
             .insert(identifier.to_owned(), integration);
+        self
+    }
+
+    /// Tells integrations an address, its own, at which it wants to know how each kind of a resync goes.
+    pub fn takes_kinds(self) -> PortDouble {
+        self.state().takes_kinds = true;
         self
     }
 
@@ -451,6 +512,11 @@ impl PortDouble {
             .unwrap_or_default()
     }
 
+    /// What it was told of the kinds of resyncs, in order.
+    pub fn kinds(&self) -> Vec<Value> {
+        self.state().kinds.clone()
+    }
+
     /// In what the requests so far broke Port's published description: method, path, query, body; empty is what a test wants.
     ///
     /// Calls that the description does not list are held against shapes written here. Where the file is missing, only those are
@@ -555,6 +621,10 @@ impl Target {
             ("POST", ["integration", integration, "kinds", kind, "examples"]) => {
                 (PortCall::Examples, vec![integration, kind])
             }
+            ("POST", ["ingest", "syncMetrics"]) => (PortCall::Kinds, vec![]),
+            ("PUT", ["ingest", "syncMetrics", "resync", resync, "kind", kind]) => {
+                (PortCall::Kinds, vec![resync, kind])
+            }
             _ => return None,
         };
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -582,6 +652,14 @@ impl State {
         let Some(target) = target else {
             return self.dated(refuse(404, "not_found", "Route not found"));
         };
+        let now = self.clock.now();
+        let is_counted = target.call != PortCall::Token;
+        let rate = self.rate.as_mut().filter(|_| is_counted);
+        if rate.is_some_and(|rate| !rate.take(now)) {
+            let answer = refuse(429, "rate_limit_exceeded", "Rate limit exceeded");
+            let answer = self.with_rate_limit(answer);
+            return self.dated(answer);
+        }
         let answer = match self.faults.next(&target.call) {
             Some(Fault::Instead(answer)) => answer,
             Some(Fault::Afterwards(answer)) => {
@@ -634,12 +712,13 @@ impl State {
             PortCall::Blueprint => self.blueprints(target.parameters.first().map(String::as_str)),
             PortCall::CreateBlueprint => self.create_blueprint(body),
             PortCall::UpdateBlueprint => self.update_blueprint(target.parameter(0), body),
-            PortCall::Integration => self.integration(target.parameter(0)),
+            PortCall::Integration => self.integration(request, target.parameter(0)),
             PortCall::CreateIntegration => self.create_integration(body),
             PortCall::UpdateIntegration => self.update_integration(target.parameter(0), body),
             PortCall::ResyncRequest => self.resync_request(target.parameter(0)),
             PortCall::ResyncState => self.report_resync(target.parameter(0), body),
             PortCall::Examples => self.take_examples(target.parameter(1), &body),
+            PortCall::Kinds => self.take_kinds(&target.parameters, &body),
         };
         done.unwrap_or_else(Refusal::into_answer)
     }
@@ -949,11 +1028,19 @@ impl State {
         Ok(Answer::json(json!({"ok": true, "blueprint": blueprint})))
     }
 
-    fn integration(&self, identifier: &str) -> Result<Answer, Refusal> {
+    fn integration(&self, request: &Request, identifier: &str) -> Result<Answer, Refusal> {
         match self.integrations.get(identifier) {
-            Some(integration) => Ok(Answer::json(
-                json!({"ok": true, "integration": integration}),
-            )),
+            Some(integration) => {
+                let mut integration = integration.clone();
+                if self.takes_kinds {
+                    let ours = request.url.origin().ascii_serialization();
+                    integration["metricAttributes"] =
+                        json!({"ingestUrl": format!("{ours}/v1/ingest")});
+                }
+                Ok(Answer::json(
+                    json!({"ok": true, "integration": integration}),
+                ))
+            }
             None => Err(Refusal::not_found(format!(
                 "Installation with id \"{identifier}\" was not found"
             ))),
@@ -1032,6 +1119,25 @@ impl State {
         Ok(Answer::json(json!({"ok": true})))
     }
 
+    fn take_kinds(&mut self, named: &[String], body: &Value) -> Result<Answer, Refusal> {
+        let told = match named {
+            [] => body["syncKindsMetrics"].as_array().cloned(),
+            _ => body.get("syncKindMetrics").map(|kind| vec![kind.clone()]),
+        };
+        let Some(told) = told else {
+            return Err(Refusal::invalid("there is no kind in it"));
+        };
+        let is_named = |kind: &Value| match named {
+            [resync, name] => kind["eventId"] == **resync && kind["kindIdentifier"] == **name,
+            _ => true,
+        };
+        if !told.iter().all(is_named) {
+            return Err(Refusal::invalid("the body is about another kind"));
+        }
+        self.kinds.extend(told);
+        Ok(Answer::json(json!({"ok": true})))
+    }
+
     fn dated(&self, mut answer: Answer) -> Answer {
         if !answer.headers.contains_key(DATE)
             && let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(self.clock.now()))
@@ -1041,18 +1147,16 @@ impl State {
         answer
     }
 
-    /// What Port tells about its rate limit; never used up here, faults are for that.
+    /// What Port tells about its rate limit.
     fn with_rate_limit(&self, answer: Answer) -> Answer {
-        let reset = self.clock.now() + Duration::from_secs(300);
-        let reset = reset
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
-        answer
-            .header("x-ratelimit-limit", "1000")
-            .header("x-ratelimit-remaining", "999")
-            .header("x-ratelimit-period", "300")
-            .header("x-ratelimit-reset", &reset.to_string())
+        let endless = Rate {
+            limit: 1000,
+            period: Duration::from_secs(300),
+            began: None,
+            used: 1,
+        };
+        let rate = self.rate.as_ref().unwrap_or(&endless);
+        rate.told(answer, self.clock.now())
     }
 }
 

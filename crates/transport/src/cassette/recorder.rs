@@ -72,6 +72,7 @@ impl Recorder {
     fn record(&self, request: &Request, result: &Result<Response, Error>) -> Result<(), Error> {
         let mut tape = self.tape.lock().unwrap_or_else(PoisonError::into_inner);
         tape.scrubber.learn_request(request);
+        tape.scrubber.learn_login(request, result.as_ref().ok());
         if let Ok(response) = result {
             tape.scrubber.learn_body(&response.body);
         }

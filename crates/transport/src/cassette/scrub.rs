@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use crate::Request;
+use crate::{Request, Response};
 
 /// Stands in a cassette where a secret was; a player takes anything in its place.
 pub const SECRET: &str = "<secret>";
@@ -46,6 +46,7 @@ const SHORTEST_RANDOM: usize = 16;
 pub struct Scrub {
     secrets: Vec<SecretString>,
     query_names: Vec<String>,
+    logins: Vec<Url>,
 }
 
 impl Scrub {
@@ -67,6 +68,13 @@ impl Scrub {
         self.query_names.push(name.into());
         self
     }
+
+    /// Every text of some length that requests to this URL, whatever their query, and their answers hold: it is where tokens come from.
+    #[must_use]
+    pub fn login(mut self, url: Url) -> Scrub {
+        self.logins.push(url);
+        self
+    }
 }
 
 impl fmt::Debug for Scrub {
@@ -82,6 +90,7 @@ pub(super) struct Scrubber {
     /// In every form, the longest first, so that none is left in pieces.
     forms: BTreeSet<ByLength>,
     query_names: Vec<String>,
+    logins: Vec<Url>,
 }
 
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
@@ -92,6 +101,7 @@ impl Scrubber {
         let mut scrubber = Scrubber {
             forms: BTreeSet::new(),
             query_names: scrub.query_names.clone(),
+            logins: scrub.logins.clone(),
         };
         for secret in &scrub.secrets {
             scrubber.learn(secret.expose_secret());
@@ -109,6 +119,57 @@ impl Scrubber {
         }
         if let Some(body) = &request.body {
             self.learn_body(body);
+        }
+    }
+
+    /// What a login says and hears.
+    pub(super) fn learn_login(&mut self, request: &Request, response: Option<&Response>) {
+        let here =
+            |url: &Url| (url.origin(), url.path()) == (request.url.origin(), request.url.path());
+        if !self.logins.iter().any(here) {
+            return;
+        }
+        let bodies = [
+            request.body.as_deref(),
+            response.map(|response| &*response.body),
+        ];
+        for body in bodies.into_iter().flatten() {
+            match serde_json::from_slice::<Value>(body) {
+                Ok(json) => self.learn_texts(&json),
+                Err(_) => {
+                    for (_, value) in url::form_urlencoded::parse(body) {
+                        self.learn_long(&value);
+                    }
+                }
+            }
+        }
+        for (_, value) in request.url.query_pairs() {
+            self.learn_long(&value);
+        }
+        let headers = response.map(|response| &response.headers);
+        for value in headers.into_iter().flat_map(HeaderMap::values) {
+            // Dates and media types have blanks or slashes in them, tokens of this length have none.
+            if let Ok(text) = value.to_str()
+                && text.len() >= SHORTEST_RANDOM
+                && !text.contains(|c: char| c.is_whitespace() || c == '/')
+            {
+                self.learn(text);
+            }
+        }
+    }
+
+    fn learn_texts(&mut self, json: &Value) {
+        match json {
+            Value::String(text) => self.learn_long(text),
+            Value::Array(items) => items.iter().for_each(|item| self.learn_texts(item)),
+            Value::Object(members) => members.values().for_each(|value| self.learn_texts(value)),
+            _ => {}
+        }
+    }
+
+    fn learn_long(&mut self, text: &str) {
+        if text.len() >= SHORTEST_FOUND {
+            self.learn(text);
         }
     }
 

@@ -1,0 +1,358 @@
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use longshore_jq::{Filter, Val};
+use longshore_transport::{Client, Generation, Issued, Renewal, Request, SafeUrl, header};
+use serde_json::Value;
+use url::Url;
+
+use crate::credential::config;
+use crate::template::{Answers, Fill};
+use crate::token_request::{self, TokenAnswer};
+use crate::{
+    Authenticator, Credential, CredentialSource, Error, ErrorKind, JsonTemplate, Renewing,
+    Template, expiry,
+};
+
+/// A login of any shape: one request or several in sequence, and what of their answers goes on requests.
+///
+/// ```
+/// use longshore_auth::{CustomAuth, CustomRequest, Template};
+/// use longshore_transport::{Client, parse_url};
+/// use serde_json::json;
+///
+/// # fn connect(client: Client) -> Result<CustomAuth, longshore_auth::Error> {
+/// let login = CustomRequest::new(parse_url("https://api.example.com/login")?)
+///     .json(&json!({"user": "ada", "password": "s3cret"}));
+/// CustomAuth::builder(vec![login])
+///     .header("Authorization", Template::parse("Bearer {{.data.token}}")?)?
+///     .build(client)
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct CustomAuth(Renewing<Steps>);
+
+/// One request of a login. In all but the first, texts may hold `{{.path}}`: see [`Template`].
+///
+/// `Debug` shows method and URL without query.
+#[derive(Clone)]
+pub struct CustomRequest {
+    method: Method,
+    url: Url,
+    headers: Vec<(HeaderName, Template)>,
+    query: Vec<(String, Template)>,
+    body: Body,
+}
+
+#[derive(Clone)]
+enum Body {
+    None,
+    Json(JsonTemplate),
+    Form(Template),
+}
+
+/// Collects the parts of a [`CustomAuth`].
+#[derive(Clone)]
+pub struct CustomAuthBuilder {
+    steps: Vec<CustomRequest>,
+    headers: Vec<(String, Template)>,
+    query: Vec<(String, Template)>,
+    body: Option<JsonTemplate>,
+    lifetime: Option<Duration>,
+    expiry_path: Option<Filter>,
+}
+
+impl CustomRequest {
+    /// A POST to this URL, which may be of any origin: it gets what is said here and nothing else.
+    pub fn new(url: Url) -> CustomRequest {
+        CustomRequest {
+            method: Method::POST,
+            url,
+            headers: Vec::new(),
+            query: Vec::new(),
+            body: Body::None,
+        }
+    }
+
+    /// Another method.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// Adds a header.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a name that cannot be sent.
+    pub fn header(mut self, name: &str, value: Template) -> Result<Self, Error> {
+        let (name, _) = header(name, "")?;
+        self.headers.push((name, value));
+        Ok(self)
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn query(mut self, name: impl Into<String>, value: Template) -> Self {
+        self.query.push((name.into(), value));
+        self
+    }
+
+    /// Sets a JSON body whose texts are taken as they are.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.json_template(JsonTemplate::literal(body))
+    }
+
+    /// Sets a JSON body whose texts are templates.
+    #[must_use]
+    pub fn json_template(mut self, body: JsonTemplate) -> Self {
+        self.body = Body::Json(body);
+        self
+    }
+
+    /// Sets a form as its text, `a=1&b=2`. What paths give is encoded.
+    #[must_use]
+    pub fn form(mut self, body: Template) -> Self {
+        self.body = Body::Form(body);
+        self
+    }
+
+    /// As it may be shown.
+    fn asked(&self) -> String {
+        token_request::shown(&self.method, &self.url)
+    }
+
+    fn fill(&self, answers: &Answers) -> Result<Request, Error> {
+        let mut request = Request::new(self.method.clone(), self.url.clone());
+        for (name, template) in &self.query {
+            let value = template.fill(answers, Fill::Plain)?;
+            request.url.query_pairs_mut().append_pair(name, &value);
+        }
+        let content_type = match &self.body {
+            Body::None => None,
+            Body::Json(body) => {
+                request.body = Some(Bytes::from(body.fill(answers)?.to_string()));
+                Some("application/json")
+            }
+            Body::Form(body) => {
+                request.body = Some(Bytes::from(body.fill(answers, Fill::Form)?));
+                Some("application/x-www-form-urlencoded")
+            }
+        };
+        if let Some(content_type) = content_type {
+            request
+                .headers
+                .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        for (name, template) in &self.headers {
+            let value = template.fill(answers, Fill::Plain)?;
+            let (name, value) = header(name.as_str(), &value)?;
+            request.headers.insert(name, value);
+        }
+        Ok(request)
+    }
+}
+
+impl CustomAuth {
+    /// A login of these requests, one after the other.
+    pub fn builder(steps: Vec<CustomRequest>) -> CustomAuthBuilder {
+        CustomAuthBuilder {
+            steps,
+            headers: Vec::new(),
+            query: Vec::new(),
+            body: None,
+            lifetime: None,
+            expiry_path: None,
+        }
+    }
+}
+
+impl CustomAuthBuilder {
+    /// A header for requests.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a name that cannot be sent.
+    pub fn header(mut self, name: &str, value: Template) -> Result<Self, Error> {
+        header(name, "")?;
+        self.headers.push((name.to_owned(), value));
+        Ok(self)
+    }
+
+    /// A query parameter for requests.
+    #[must_use]
+    pub fn query(mut self, name: impl Into<String>, value: Template) -> Self {
+        self.query.push((name.into(), value));
+        self
+    }
+
+    /// Members for the JSON body of requests: an object.
+    #[must_use]
+    pub fn body(mut self, members: JsonTemplate) -> Self {
+        self.body = Some(members);
+        self
+    }
+
+    /// How long a login lasts at most. Where the answer names a shorter time, that counts.
+    #[must_use]
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    /// jq to the lifetime in the last answer, where it is not one of the well-known members.
+    #[must_use]
+    pub fn expiry_path(mut self, path: Filter) -> Self {
+        self.expiry_path = Some(path);
+        self
+    }
+
+    /// Where the login asks, in order.
+    pub fn urls(&self) -> impl Iterator<Item = &Url> {
+        self.steps.iter().map(|step| &step.url)
+    }
+
+    /// The query parameters that requests get, for those who keep their values out of records.
+    pub fn query_names(&self) -> impl Iterator<Item = &str> {
+        self.query.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The authenticator. Logins go through `client`, with its timeouts, proxy, limits and clock. Sends nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when there is no request, or nothing for requests to carry.
+    pub fn build(&self, client: Client) -> Result<CustomAuth, Error> {
+        if self.steps.is_empty() {
+            return config("a custom login needs at least one request");
+        }
+        if self.headers.is_empty() && self.query.is_empty() && self.body.is_none() {
+            return config(
+                "a custom login needs at least one of headers, queryParams and body to put on requests",
+            );
+        }
+        let clock = client.clock().clone();
+        let steps = Steps {
+            login: self.clone(),
+            client,
+        };
+        Ok(CustomAuth(Renewing::new(steps, clock)))
+    }
+}
+
+#[async_trait]
+impl Authenticator for CustomAuth {
+    async fn authenticate(&self, request: &mut Request) -> Result<Generation, Error> {
+        let (generation, credential) = self.0.current().await?;
+        credential.put_on(request)?;
+        Ok(generation)
+    }
+
+    async fn renew(&self, rejected: Generation) -> Result<Renewal, Error> {
+        self.0.renew(rejected).await
+    }
+}
+
+struct Steps {
+    login: CustomAuthBuilder,
+    client: Client,
+}
+
+#[async_trait]
+impl CredentialSource for Steps {
+    type Credential = Credential;
+
+    async fn fetch(&self) -> Result<Issued<Credential>, Error> {
+        let mut answers = Answers::default();
+        let mut last = None;
+        for step in &self.login.steps {
+            let request = step.fill(&answers).map_err(|error| {
+                // A header that an answer gave and that cannot be sent, mostly.
+                Error::new(ErrorKind::Login, format!("{}: {error}", step.asked()))
+            })?;
+            let answer = token_request::ask(&self.client, request).await?;
+            answers.add(answer.asked.clone(), answer.body.clone(), &answer.headers);
+            last = Some(answer);
+        }
+        let last = last.ok_or_else(|| Error::new(ErrorKind::Config, "a login without requests"))?;
+        Ok(Issued {
+            credential: self.credential(&answers)?,
+            lifetime: self.lifetime(&answers, &last)?,
+        })
+    }
+}
+
+impl Steps {
+    fn credential(&self, answers: &Answers) -> Result<Credential, Error> {
+        let unsendable = |error: Error| {
+            let message = format!("what the login answered cannot be sent: {error}");
+            Error::new(ErrorKind::Login, message)
+        };
+        let mut credential = Credential::new();
+        for (name, template) in &self.login.headers {
+            let value = template.fill(answers, Fill::Plain)?;
+            credential = credential.header(name, &value).map_err(unsendable)?;
+        }
+        for (name, template) in &self.login.query {
+            let value = template.fill(answers, Fill::Plain)?;
+            credential = credential.query(name, value).map_err(unsendable)?;
+        }
+        if let Some(body) = &self.login.body
+            && let Value::Object(members) = body.fill(answers)?
+        {
+            credential = credential.body(members);
+        }
+        Ok(credential)
+    }
+
+    /// The shortest of what is configured and what the answer says.
+    fn lifetime(&self, answers: &Answers, last: &TokenAnswer) -> Result<Option<Duration>, Error> {
+        let said = match &self.login.expiry_path {
+            Some(path) => expiry::lifetime(&answers.found(path)?, last.made),
+            None => expiry::well_known(&last.body, last.made).or_else(|| {
+                TOKENS
+                    .iter()
+                    .filter_map(|name| last.body.get(name).and_then(Val::as_str))
+                    .find_map(|token| expiry::of_jwt(token, last.made))
+            }),
+        };
+        Ok(match (self.login.lifetime, said) {
+            (Some(configured), Some(said)) => Some(configured.min(said)),
+            (configured, said) => configured.or(said),
+        })
+    }
+}
+
+/// Members of an answer that may be a JWT, which says itself when it expires.
+const TOKENS: [&str; 6] = [
+    "access_token",
+    "accessToken",
+    "id_token",
+    "idToken",
+    "token",
+    "jwt",
+];
+
+impl fmt::Debug for CustomRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomRequest")
+            .field("method", &self.method)
+            .field("url", &SafeUrl::of(&self.url))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CustomAuthBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomAuthBuilder")
+            .field("steps", &self.steps)
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}

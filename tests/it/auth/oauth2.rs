@@ -1,0 +1,659 @@
+//! `authType: oauth2`: what token endpoints are asked, and what becomes of their answers.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use longshore_testkit::{Answer, Seen};
+use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
+use serde_json::{Value, json};
+
+use super::{Issuer, LOGIN, chains, form, header_names, pairs, pass, well};
+use crate::rig::{Read, Rig, config, items};
+
+/// The only token request of a connection with these settings.
+async fn token_request(settings: &str) -> Seen {
+    let issuer = Issuer::new(json!({"expires_in": 3600}));
+    let engine = issuer.engine(&format!(
+        "authType: oauth2\ntokenUrl: {LOGIN}/token\n{settings}"
+    ));
+    well(&engine).await;
+    assert_eq!(issuer.logins(), 1);
+    issuer.login.requests()[0].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn client_credentials_are_sent_as_the_client_authenticates() {
+    for (settings, authorization, body) in [
+        // RFC 6749 §4.4.2 with the credentials of §2.3.1.
+        (
+            "clientId: s6BhdRkqt3\nclientSecret: 7Fjfp0ZBr1KtDRbnfVdmIw",
+            Some("Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3"),
+            pairs([("grant_type", "client_credentials")]),
+        ),
+        // Both parts are encoded as in a form before they are joined: `a%3Ab:c%2Fd+e`.
+        (
+            "clientId: 'a:b'\nclientSecret: c/d e\nclientAuth: client_secret_basic",
+            Some("Basic YSUzQWI6YyUyRmQrZQ=="),
+            pairs([("grant_type", "client_credentials")]),
+        ),
+        (
+            "clientId: 'a:b'\nclientSecret: c/d e\nclientAuth: post",
+            None,
+            pairs([
+                ("grant_type", "client_credentials"),
+                ("client_id", "a:b"),
+                ("client_secret", "c/d e"),
+            ]),
+        ),
+        (
+            "clientId: a\nclientSecret: b\nclientAuth: client_secret_post\nscopes: [read, 'write:all']\naudience: https://api\nresource: urn:x",
+            None,
+            pairs([
+                ("grant_type", "client_credentials"),
+                ("client_id", "a"),
+                ("client_secret", "b"),
+                ("scope", "read write:all"),
+                ("audience", "https://api"),
+                ("resource", "urn:x"),
+            ]),
+        ),
+        // One text, as specifications write it; a parameter of the user's own replaces ours.
+        (
+            "clientId: a\nclientAuth: none\nscope: read write:all\ntokenParams: {grant_type: account_credentials, account_id: 7}",
+            None,
+            pairs([
+                ("grant_type", "account_credentials"),
+                ("account_id", "7"),
+                ("client_id", "a"),
+                ("scope", "read write:all"),
+            ]),
+        ),
+        // Everything as text, as an environment or Helm has it.
+        (
+            "clientId: a\nclientAuth: none\nscopes: '[\"read\", \"write\"]'\ntokenParams: '{\"x\": \"1\"}'",
+            None,
+            pairs([
+                ("grant_type", "client_credentials"),
+                ("client_id", "a"),
+                ("scope", "read write"),
+                ("x", "1"),
+            ]),
+        ),
+    ] {
+        let seen = token_request(settings).await;
+        assert_eq!(seen.method, "POST", "{settings}");
+        assert_eq!(seen.header("authorization"), authorization, "{settings}");
+        assert_eq!(form(&seen), body, "{settings}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_gets_what_its_request_says_and_nothing_else() {
+    let issuer = Issuer::new(json!({"expires_in": 3600}));
+    let settings = "customHeaders: {X-Tenant: s3cret}\nauthType: oauth2\nclientId: a\nclientSecret: b\ntokenHeaders: {X-For-Login: '1'}";
+    let engine = issuer.engine(&format!("{settings}\ntokenUrl: {LOGIN}/token?realm=x"));
+    well(&engine).await;
+    let login = &issuer.login.requests()[0];
+    assert_eq!(
+        header_names(login),
+        ["accept", "authorization", "content-type", "x-for-login"]
+    );
+    assert_eq!(login.path_and_query(), "/token?realm=x");
+    let asked = &issuer.rig.api.requests()[0];
+    assert_eq!(asked.header("x-tenant"), Some("s3cret"));
+    assert_eq!(asked.header("authorization"), Some("Bearer token-1"));
+    assert_eq!(asked.header("x-for-login"), None);
+    assert!(asked.headers["authorization"].is_sensitive());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_may_be_a_path_under_the_base_url() {
+    let issuer = Issuer::new(json!({}));
+    let rig = Rig::new(issuer.rig.api.clone().answer(
+        "POST /oauth/token",
+        Answer::json(json!({"access_token": "token-x"})),
+    ));
+    issuer.valid.lock().unwrap().insert("token-x".to_owned());
+    let engine = rig.engine(
+        "authType: oauth2\ntokenUrl: /oauth/token\nclientId: a\nclientSecret: b",
+        &items("/items", "{}"),
+    );
+    well(&engine).await;
+    assert_eq!(rig.api.paths(), ["/oauth/token", "/items"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn passwords_and_refresh_tokens_are_grants_of_their_own() {
+    let seen =
+        token_request("grantType: password\nusername: ada\npassword: pw&1\nclientId: a").await;
+    let expected = pairs([
+        ("grant_type", "password"),
+        ("username", "ada"),
+        ("password", "pw&1"),
+        ("client_id", "a"),
+    ]);
+    assert_eq!(
+        (form(&seen), seen.header("authorization")),
+        (expected, None)
+    );
+
+    let seen = token_request(
+        "grantType: refresh_token\nrefreshToken: r1\nclientId: a\nclientSecret: b\nscopes: x",
+    )
+    .await;
+    let expected = pairs([
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "r1"),
+        ("scope", "x"),
+    ]);
+    assert_eq!(
+        (form(&seen), seen.header("authorization")),
+        (expected, Some("Basic YTpi"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_may_stand_and_be_sent_in_other_places() {
+    for (answer, settings, sent) in [
+        (
+            json!({"data": {"jwt": "abc"}}),
+            "tokenPath: data.jwt",
+            ("authorization", "Bearer abc"),
+        ),
+        (
+            json!({"data": [{"jwt": "abc"}]}),
+            "tokenPath: .data[0].jwt",
+            ("authorization", "Bearer abc"),
+        ),
+        (
+            json!({"access_token": "abc"}),
+            "tokenPrefix: OAuth",
+            ("authorization", "OAuth abc"),
+        ),
+        (
+            json!({"access_token": "abc"}),
+            "tokenPrefix: Zoho-oauthtoken ",
+            ("authorization", "Zoho-oauthtoken abc"),
+        ),
+        (
+            json!({"access_token": "abc"}),
+            "tokenHeader: X-Access-Token",
+            ("x-access-token", "abc"),
+        ),
+        (
+            json!({"access_token": "abc"}),
+            "tokenHeader: X-Token\ntokenPrefix: 'jwt '",
+            ("x-token", "jwt abc"),
+        ),
+        // The type is written in every way, and some leave it out or name another.
+        (
+            json!({"access_token": "abc", "token_type": "bearer"}),
+            "",
+            ("authorization", "Bearer abc"),
+        ),
+        (
+            json!({"access_token": "abc", "token_type": "BEARER"}),
+            "",
+            ("authorization", "Bearer abc"),
+        ),
+        (
+            json!({"access_token": "abc", "token_type": "BearerToken"}),
+            "",
+            ("authorization", "Bearer abc"),
+        ),
+        (
+            json!({"access_token": "abc", "token_type": null}),
+            "",
+            ("authorization", "Bearer abc"),
+        ),
+        (
+            json!({"access_token": 12345}),
+            "",
+            ("authorization", "Bearer 12345"),
+        ),
+        (
+            json!({"access_token": "abc", "error": "", "error_description": null}),
+            "",
+            ("authorization", "Bearer abc"),
+        ),
+    ] {
+        let answered = answer.clone();
+        let issuer = Issuer::answering(move |_| Answer::json(answered.clone()));
+        let rig = &issuer.rig;
+        let engine = rig.engine(
+            &format!("authType: oauth2\ntokenUrl: {LOGIN}/token\nclientId: a\nclientSecret: b\n{settings}"),
+            &items("/other", "{}"),
+        );
+        let read = Read::of(&engine, &engine.resources()[0]).await;
+        let asked = rig.api.requests();
+        assert_eq!(asked.len(), 1, "{answer} {settings}: {:?}", chains(&read));
+        assert_eq!(asked[0].header(sent.0), Some(sent.1), "{answer} {settings}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_sent_as_a_bearer_token_is_refused() {
+    for kind in ["DPoP", "mac", "pop"] {
+        let issuer = Issuer::answering(move |token| {
+            Answer::json(json!({"access_token": token, "token_type": kind}))
+        });
+        let engine = issuer.engine(&format!(
+            "authType: oauth2\ntokenUrl: {LOGIN}/token\nclientId: a\nclientSecret: b"
+        ));
+        let read = Read::of(&engine, &engine.resources()[0]).await;
+        let said = chains(&read).join(" ");
+        assert!(
+            said.contains(&format!("token_type {kind}")) && !said.contains("token-1"),
+            "{said}"
+        );
+        assert_eq!(issuer.rig.api.requests().len(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_token_is_renewed_once_and_the_request_repeated_once() {
+    let issuer = Issuer::new(json!({}));
+    let engine = issuer.engine(&format!(
+        "authType: oauth2\ntokenUrl: {LOGIN}/token\nclientId: a\nclientSecret: b"
+    ));
+    well(&engine).await;
+    well(&engine).await;
+    assert_eq!(
+        issuer.logins(),
+        1,
+        "a token is used until it is rejected or about to expire"
+    );
+    issuer.revoke();
+    well(&engine).await;
+    assert_eq!((issuer.logins(), issuer.rig.api.requests().len()), (2, 4));
+
+    // An API that takes none of the tokens: one renewal, one repeat, an error.
+    let issuer = Issuer::answering(|_| Answer::json(json!({"access_token": "never-valid"})));
+    let engine = issuer.engine(&format!(
+        "authType: oauth2\ntokenUrl: {LOGIN}/token\nclientId: a\nclientSecret: b"
+    ));
+    let read = Read::of(&engine, &engine.resources()[0]).await;
+    assert_eq!(read.end(), "RequestFailed");
+    assert_eq!((issuer.logins(), issuer.rig.api.requests().len()), (2, 2));
+    assert!(chains(&read)[0].contains("401"), "{:?}", chains(&read));
+}
+
+/// A server that takes each refresh token once and gives the next.
+fn rotating() -> Issuer {
+    let last = Mutex::new("r1".to_owned());
+    let issuer = Issuer::new(json!({}));
+    let valid = std::sync::Arc::clone(&issuer.valid);
+    let _ = issuer.login.clone().on("/token", move |call| {
+        let body = call.request.body.clone().unwrap();
+        let given = url::form_urlencoded::parse(&body)
+            .find(|(name, _)| name == "refresh_token")
+            .unwrap()
+            .1
+            .into_owned();
+        let mut last = last.lock().unwrap();
+        if *last != given {
+            return Answer::status(400).with_json(json!({"error": "invalid_grant"}));
+        }
+        let number: u32 = given[1..].parse().unwrap();
+        *last = format!("r{}", number + 1);
+        let token = format!("token-{number}");
+        valid.lock().unwrap().insert(token.clone());
+        Answer::json(json!({"access_token": token, "refresh_token": *last, "expires_in": 600}))
+    });
+    issuer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_the_server_replaces_is_replaced_here_too() {
+    let issuer = rotating();
+    let engine = issuer.engine(&format!(
+        "authType: oauth2\ngrantType: refresh_token\nrefreshToken: r1\ntokenUrl: {LOGIN}/token\nclientId: a"
+    ));
+    for login in 1..=3 {
+        well(&engine).await;
+        assert_eq!(issuer.logins(), login);
+        // Due at 540 s.
+        pass(Duration::from_secs(530)).await;
+        well(&engine).await;
+        assert_eq!(issuer.logins(), login);
+        pass(Duration::from_secs(30)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_file_the_next_run_goes_on_where_this_one_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = directory.path().join("connection.yaml");
+    let written = |token: &str| {
+        let text = format!(
+            "baseUrl: {}\nauthType: oauth2\ngrantType: refresh_token\nrefreshToken: {token}\ntokenUrl: {LOGIN}/token\nclientId: a\ntokenFile: tokens.json\n",
+            crate::rig::API
+        );
+        std::fs::write(&connection, text).unwrap();
+        longshore_engine::Config::loader()
+            .connection_file(&connection)
+            .mapping_text("mapping.yaml", &items("/items", "{}"))
+            .load()
+            .unwrap()
+    };
+    let issuer = rotating();
+    for login in 1..=3 {
+        // A new process each time, with the same configuration.
+        well(&issuer.rig.engine_from(&written("r1"))).await;
+        assert_eq!(issuer.logins(), login);
+    }
+    let kept = std::fs::read_to_string(directory.path().join("tokens.json")).unwrap();
+    assert!(
+        kept.contains("r4"),
+        "the file beside the configuration has the newest"
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(directory.path().join("tokens.json"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    // Somebody logs in anew and configures what that gave: it counts, not what the file has.
+    let fresh = Issuer::new(json!({}));
+    well(&fresh.rig.engine_from(&written("another"))).await;
+    assert_eq!(form(&fresh.login.requests()[0])["refresh_token"], "another");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_could_not_be_kept_is_kept_before_it_is_used_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tokens.json");
+    let issuer = rotating();
+    let connection = format!(
+        "authType: oauth2\ngrantType: refresh_token\nrefreshToken: r1\ntokenUrl: {LOGIN}/token\nclientId: a\ntokenFile: {}",
+        file.display()
+    );
+    let engine = issuer.engine(&connection);
+    // Where the file should be there is a directory.
+    std::fs::create_dir(&file).unwrap();
+    let read = Read::of(&engine, &engine.resources()[0]).await;
+    let said = chains(&read).join(" ");
+    assert!(said.contains("tokens.json"), "{said}");
+    std::fs::remove_dir(&file).unwrap();
+    well(&engine).await;
+    let kept = std::fs::read_to_string(&file).unwrap();
+    let newest = format!("r{}", issuer.logins() + 1);
+    assert!(
+        kept.contains(&newest) && !said.contains(&newest),
+        "{newest} in {kept}"
+    );
+}
+
+fn jwt(text: &str) -> (Value, Value) {
+    let parts: Vec<&str> = text.split('.').collect();
+    assert_eq!(parts.len(), 3);
+    let json =
+        |part: &str| serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
+    (json(parts[0]), json(parts[1]))
+}
+
+/// A private key, made anew for each test.
+fn pem(algorithm: &'static rcgen::SignatureAlgorithm) -> String {
+    rcgen::KeyPair::generate_for(algorithm)
+        .unwrap()
+        .serialize_pem()
+}
+
+/// As it is written in a variable.
+fn one_line(pem: &str) -> String {
+    pem.trim().replace("\r", "").replace('\n', "\\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_may_sign_who_it_is() {
+    for (key, algorithm) in [
+        (&PKCS_ECDSA_P256_SHA256, "ES256"),
+        (&PKCS_RSA_SHA256, "RS256"),
+        (&PKCS_ED25519, "EdDSA"),
+    ] {
+        let text = one_line(&pem(key));
+        let settings = format!(
+            "clientId: me\nclientAuth: private_key_jwt\nprivateKeyId: k1\nprivateKey: '{text}'"
+        );
+        let seen = token_request(&settings).await;
+        let body = form(&seen);
+        assert_eq!(
+            body["client_assertion_type"],
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        );
+        assert_eq!(
+            (body["grant_type"].as_str(), body["client_id"].as_str()),
+            ("client_credentials", "me")
+        );
+        assert_eq!(seen.header("authorization"), None);
+        let (header, claims) = jwt(&body["client_assertion"]);
+        assert_eq!(header, json!({"alg": algorithm, "typ": "JWT", "kid": "k1"}));
+        let whom = (&claims["iss"], &claims["sub"], &claims["aud"]);
+        assert_eq!(
+            whom,
+            (
+                &json!("me"),
+                &json!("me"),
+                &json!("https://login.example.net/token")
+            )
+        );
+        let lifetime = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+        assert_eq!(lifetime, 300);
+        assert!(claims["jti"].as_str().unwrap().len() >= 16);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn assertions_say_what_is_configured_and_are_never_the_same_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("key.pem"), pem(&PKCS_RSA_SHA256)).unwrap();
+    let connection = directory.path().join("connection.yaml");
+    let text = format!(
+        "baseUrl: {}\nauthType: oauth2\ntokenUrl: {LOGIN}/token\nclientId: me\nprivateKey: key.pem\nsigningAlgorithm: PS256\n\
+         assertionAudience: https://login.example.net\nassertionSubject: ada\nassertionIssuer: us\nassertionLifetimeSeconds: 60\n\
+         assertionClaims: {{tenant: {{id: 7}}, jti: null}}\n",
+        crate::rig::API
+    );
+    std::fs::write(&connection, text).unwrap();
+    let config = longshore_engine::Config::loader()
+        .connection_file(&connection)
+        .mapping_text("mapping.yaml", &items("/items", "{}"))
+        .load()
+        .unwrap();
+    let issuer = Issuer::new(json!({}));
+    let engine = issuer.rig.engine_from(&config);
+    well(&engine).await;
+    issuer.revoke();
+    pass(Duration::from_secs(5)).await;
+    well(&engine).await;
+    let assertions: Vec<String> = issuer
+        .login
+        .requests()
+        .iter()
+        .map(|seen| form(seen)["client_assertion"].clone())
+        .collect();
+    let (header, claims) = jwt(&assertions[0]);
+    assert_eq!(header["alg"], "PS256");
+    assert_eq!(
+        (
+            &claims["iss"],
+            &claims["sub"],
+            &claims["aud"],
+            &claims["tenant"],
+            claims.get("jti")
+        ),
+        (
+            &json!("us"),
+            &json!("ada"),
+            &json!("https://login.example.net"),
+            &json!({"id": 7}),
+            None
+        )
+    );
+    assert_eq!(
+        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
+        60
+    );
+    assert_ne!(assertions[0], assertions[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_secret_signs_too() {
+    let body = form(&token_request("clientId: me\nclientSecret: 0123456789abcdef0123456789abcdef\nclientAuth: client_secret_jwt").await);
+    let (header, claims) = jwt(&body["client_assertion"]);
+    assert_eq!(
+        (&header["alg"], &claims["iss"]),
+        (&json!("HS256"), &json!("me"))
+    );
+    assert!(!body.contains_key("client_secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assertion_may_be_the_grant_itself() {
+    let text = one_line(&pem(&PKCS_ECDSA_P256_SHA256));
+    let settings = format!(
+        "grantType: jwt_bearer\nassertionIssuer: us\nassertionSubject: ada\nprivateKey: '{text}'\nscopes: a b"
+    );
+    let body = form(&token_request(&settings).await);
+    assert_eq!(
+        body["grant_type"],
+        "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    );
+    assert_eq!(body["scope"], "a b");
+    let (_, claims) = jwt(&body["assertion"]);
+    assert_eq!(
+        (&claims["iss"], &claims["sub"]),
+        (&json!("us"), &json!("ada"))
+    );
+    assert!(!body.contains_key("client_assertion"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_file_of_a_google_service_account_is_enough() {
+    let account = json!({
+        "type": "service_account",
+        "client_email": "sync@project.iam.gserviceaccount.com",
+        "private_key_id": "kid-7",
+        "private_key": pem(&PKCS_RSA_SHA256),
+        "token_uri": format!("{LOGIN}/token"),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("account.json");
+    std::fs::write(&path, account.to_string()).unwrap();
+    let issuer = Issuer::new(json!({"expires_in": 3600}));
+    let engine = issuer.engine(&format!(
+        "authType: oauth2\ngrantType: jwt_bearer\nprivateKey: {}\nscopes: [https://www.googleapis.com/auth/x]\nassertionSubject: ada@example.com",
+        path.display()
+    ));
+    well(&engine).await;
+    let (header, claims) = jwt(&form(&issuer.login.requests()[0])["assertion"]);
+    assert_eq!(header["kid"], "kid-7");
+    assert_eq!(
+        (
+            &claims["iss"],
+            &claims["sub"],
+            &claims["aud"],
+            &claims["scope"]
+        ),
+        (
+            &json!("sync@project.iam.gserviceaccount.com"),
+            &json!("ada@example.com"),
+            &json!("https://login.example.net/token"),
+            &json!("https://www.googleapis.com/auth/x"),
+        )
+    );
+}
+
+#[test]
+fn settings_that_do_not_fit_are_all_named_at_once() {
+    let refused = |settings: &str| {
+        let refused = config(
+            &format!("authType: oauth2\n{settings}"),
+            &items("/items", "{}"),
+        )
+        .unwrap_err();
+        refused.to_string()
+    };
+    let text = one_line(&pem(&PKCS_ECDSA_P256_SHA256));
+    for (settings, said) in [
+        (
+            "",
+            &[
+                "needs `tokenUrl`",
+                "needs `clientId`",
+                "needs `clientSecret`",
+            ][..],
+        ),
+        (
+            "tokenUrl: /t\ngrantType: authorization_code",
+            &["did you mean `refresh_token`?"],
+        ),
+        (
+            "tokenUrl: /t\ngrantType: refresh_token",
+            &["needs `refreshToken`"],
+        ),
+        (
+            "tokenUrl: /t\ngrantType: password\nclientId: a",
+            &["needs `username`", "needs `password`"],
+        ),
+        (
+            "tokenUrl: /t\ngrantType: jwt_bearer",
+            &["needs `privateKey`"],
+        ),
+        (
+            "tokenUrl: /t\nclientId: a\nclientAuth: private_key_jwt",
+            &["needs `privateKey`"],
+        ),
+        (
+            "tokenUrl: /t\nclientId: a\nclientSecret: b\nclientAuth: header",
+            &["did you mean `basic`?"],
+        ),
+        (
+            "tokenUrl: /t\nclientId: a\nclientSecret: b\ntokenPath: '.a |'",
+            &["tokenPath"],
+        ),
+        (
+            "tokenUrl: /t\nclientId: a\nclientSecret: b\ntokenHeader: Content-Length",
+            &["tokenHeader"],
+        ),
+        (
+            "tokenUrl: /t\nclientId: a\nclientSecret: b\ntokenHeaders: {Host: x}",
+            &["tokenHeaders.Host"],
+        ),
+        (
+            "tokenUrl: /t\nclientId: a\nprivateKey: missing.pem",
+            &["privateKey: names a file that cannot be read"],
+        ),
+        (
+            "tokenUrl: /t\nclientId: a\nprivateKey: '-----BEGIN PUBLIC KEY-----'",
+            &["is a public key"],
+        ),
+        (
+            &format!("tokenUrl: /t\nclientId: a\nprivateKey: '{text}'\nsigningAlgorithm: RS256"),
+            &["does not fit RS256; it signs with ES256"],
+        ),
+        (
+            &format!("tokenUrl: /t\nclientId: a\nprivateKey: '{text}'\nsigningAlgorithm: HS256"),
+            &["`HS256` is not known"],
+        ),
+        (
+            "tokenUrl: 'ftp://x/t'\nclientId: a\nclientSecret: b",
+            &["tokenUrl"],
+        ),
+        (
+            "tokenUrl: /t\nclientId: a\nclientSecret: ''",
+            &["clientSecret"],
+        ),
+    ] {
+        let refused = refused(settings);
+        for said in said {
+            assert!(refused.contains(said), "{settings}:\n{refused}");
+        }
+    }
+}
