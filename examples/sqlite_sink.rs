@@ -9,12 +9,13 @@
     reason = "an example that ends at the first thing that is wrong"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use longshore_engine::mapping::Entity;
 use longshore_engine::{
-    Engine, Error, ErrorKind, Evidence, Mark, Reconciled, Rejection, Resource, Sink, Written,
+    Engine, Error, ErrorKind, Evidence, Mark, Reconciled, Resource, Sink, Written,
 };
 use longshore_testkit::{Answer, Network, ScriptedApi};
 use rusqlite::{Connection, params};
@@ -63,11 +64,7 @@ impl Sink for SqliteSink {
         let transaction = database.transaction().map_err(failed)?;
         for entity in &entities {
             let Some(identifier) = entity.identifier.as_str() else {
-                written.rejected.push(Rejection {
-                    blueprint: entity.blueprint.clone(),
-                    identifier: String::new(),
-                    message: "a search query as identifier is for Port alone".to_owned(),
-                });
+                written.refuse(entity, "a search query as identifier is for Port alone");
                 continue;
             };
             let title = entity.title.as_ref().and_then(|title| title.as_str());
@@ -101,14 +98,21 @@ impl Sink for SqliteSink {
                     .collect()
             })
             .map_err(failed)?;
+        let mut gone: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (blueprint, identifier) in rows {
-            let is_proven =
-                evidence.withhold_all().is_none() && evidence.ledger().prove(&blueprint).is_ok();
-            if is_proven && !evidence.seen().contains(&blueprint, &identifier) {
-                let sql = "DELETE FROM entity WHERE blueprint = ?1 AND identifier = ?2";
-                reconciled.deleted += database
-                    .execute(sql, [blueprint, identifier])
-                    .map_err(failed)? as u64;
+            if !evidence.seen().contains(&blueprint, &identifier) {
+                gone.entry(blueprint).or_default().push(identifier);
+            }
+        }
+        for (blueprint, identifiers) in gone {
+            if let Err(why) = evidence.permits(&blueprint) {
+                reconciled.withhold(&blueprint, why, identifiers.len() as u64);
+                continue;
+            }
+            let sql = "DELETE FROM entity WHERE blueprint = ?1 AND identifier = ?2";
+            for identifier in identifiers {
+                let removed = database.execute(sql, [&blueprint, &identifier]);
+                reconciled.deleted += removed.map_err(failed)? as u64;
             }
         }
         Ok(reconciled)
@@ -117,7 +121,9 @@ impl Sink for SqliteSink {
 
 /// A database that is away is away for the whole batch; trying again later may help.
 fn failed(error: rusqlite::Error) -> Error {
-    Error::new(ErrorKind::Sink, "the database does not take it").with_source(error)
+    Error::new(ErrorKind::Sink, "the database does not take it")
+        .with_source(error)
+        .retryable(true)
 }
 
 #[tokio::main(flavor = "current_thread")]

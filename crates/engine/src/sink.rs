@@ -17,9 +17,83 @@ use crate::error::Error;
 ///
 /// # Contract
 /// - `begin` is called once, before anything is read. Its error ends the sync.
-/// - `write` is called any number of times, never twice at once. Entities that are refused one by one belong in [`Written::rejected`]; a
-///   [`Written::failure`], or an `Err`, means that some of the batch, or none, is known to be stored: nothing is removed at the end then.
-/// - `reconcile` is called once, after every `write` has been answered. It removes only what [`Evidence`] permits.
+/// - `write` is called any number of times, never twice at once, with entities in the order in which their resource gave them, one resource
+///   after the other. Entities that are refused one by one belong in [`Written::rejected`]; a [`Written::failure`], or an `Err`, means that
+///   some of the batch, or none, is known to be stored: nothing is removed at the end then. An error that says of itself that it is
+///   [`retryable`](Error::retryable) means that the sink is away: after a few in a row no more is read for it.
+/// - The same entity may come more than once in a sync, and comes again with the next: `write` replaces what is there.
+/// - `reconcile` is called once, after every `write` has been answered, unless the sync was cancelled. It removes only what [`Evidence`]
+///   permits.
+/// - A future that is dropped at an await, because the sync was cancelled and its time is over, leaves the sink fit for the next sync.
+///
+/// A sink that only collects has nothing to do in `begin` and `reconcile`. [`NdjsonSink`](crate::NdjsonSink) and the example `sqlite_sink`
+/// are larger ones.
+///
+/// # Example
+///
+/// Entities in memory, in step with the API:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::sync::Mutex;
+///
+/// use longshore_engine::mapping::Entity;
+/// use longshore_engine::{Engine, Error, Evidence, Mark, Reconciled, Resource, Sink, Written};
+/// use longshore_testkit::{Network, ScriptedApi, numbered};
+///
+/// #[derive(Default)]
+/// struct InMemory(Mutex<BTreeMap<(String, String), Entity>>);
+///
+/// #[async_trait::async_trait]
+/// impl Sink for InMemory {
+///     async fn begin(&self) -> Result<Mark, Error> {
+///         Ok(Mark::default())
+///     }
+///
+///     async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error> {
+///         let mut written = Written::default();
+///         let mut kept = self.0.lock().unwrap();
+///         for entity in entities {
+///             // An identifier that is a search query is for Port alone.
+///             match entity.identifier.as_str() {
+///                 None => written.refuse(&entity, "it has no identifier of its own"),
+///                 Some(identifier) => {
+///                     let key = (entity.blueprint.clone(), identifier.to_owned());
+///                     kept.insert(key, entity);
+///                     written.upserted += 1;
+///                 }
+///             }
+///         }
+///         Ok(written)
+///     }
+///
+///     async fn reconcile(&self, evidence: Evidence) -> Result<Reconciled, Error> {
+///         let mut reconciled = Reconciled::default();
+///         self.0.lock().unwrap().retain(|(blueprint, identifier), _| {
+///             let gone = !evidence.seen().contains(blueprint, identifier);
+///             let goes = gone && evidence.permits(blueprint).is_ok();
+///             reconciled.deleted += u64::from(goes);
+///             !goes
+///         });
+///         Ok(reconciled)
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let api = ScriptedApi::new().json("/users", numbered(3));
+/// let engine = Engine::builder()
+///     .base_url("https://api.example.com")
+///     .transport(Network::new().at("https://api.example.com", api.clone()).transport())
+///     .resource(Resource::builder("/users").identifier(".id").blueprint("user").build()?)
+///     .build()?;
+/// let sink = InMemory::default();
+/// assert!(engine.sync(&sink).await.is_clean());
+/// let _ = api.json("/users", numbered(2));
+/// assert_eq!(engine.sync(&sink).await.deleted, 1);
+/// assert_eq!(sink.0.lock().unwrap().len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait Sink: Send + Sync {
     /// Checks that writing will be possible, and marks the beginning in the sink's own time.
@@ -69,6 +143,17 @@ pub struct Written {
     pub failure: Option<Error>,
 }
 
+impl Written {
+    /// Adds an entity that is refused, and why.
+    pub fn refuse(&mut self, entity: &Entity, why: impl Into<String>) {
+        self.rejected.push(Rejection {
+            blueprint: entity.blueprint.clone(),
+            identifier: entity.identifier.as_str().unwrap_or_default().to_owned(),
+            message: why.into(),
+        });
+    }
+}
+
 /// One entity that the sink refused.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rejection {
@@ -93,7 +178,7 @@ pub struct Reconciled {
 
 impl Reconciled {
     /// Adds deletes that were held back, if there are any.
-    pub(crate) fn withhold(&mut self, blueprint: &str, reason: String, count: u64) {
+    pub fn withhold(&mut self, blueprint: &str, reason: String, count: u64) {
         if count > 0 {
             self.withheld.push(WithheldDelete {
                 blueprint: blueprint.to_owned(),
@@ -156,6 +241,33 @@ impl Evidence {
             None => true,
             Some(asked_for) => asked_for.contains(blueprint) || self.seen.has_blueprint(blueprint),
         }
+    }
+
+    /// Whether what was not seen of this blueprint is gone and may be removed: everything that feeds it was read to a proven end, nothing is in
+    /// the way, and it has at least one entity. How many of a blueprint may go at once is the sink's to say.
+    ///
+    /// # Errors
+    /// Why not: one line, for [`Reconciled::withhold`].
+    pub fn permits(&self, blueprint: &str) -> Result<(), String> {
+        if let Some(why) = self.withhold_all() {
+            return Err(why.to_owned());
+        }
+        if !self.concerns(blueprint) {
+            return Err("this sync was not asked to read it".to_owned());
+        }
+        self.ledger
+            .prove(blueprint)
+            .map_err(|withheld| withheld.to_string())?;
+        if !self.seen.has_blueprint(blueprint) {
+            return Err("no entity of this blueprint was read this time".to_owned());
+        }
+        if self.seen.has_unknown(blueprint) {
+            return Err(
+                "an entity that is identified by a search query was refused, and it may be any of them"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     /// Why what the sink has got is not all of what was asked for, if so: one line.
