@@ -136,6 +136,156 @@ async fn shards_write_everything_once_and_only_the_reconcile_deletes() {
     assert_eq!(rig.port.violations(), Vec::<String>::new());
 }
 
+/// Three levels, of which the last has two parameters more: `org` and `repo` from lists, the states known beforehand.
+const LEVELS: &str = r#"
+resources:
+  - kind: /orgs/{org}/repos/{repo}/issues
+    selector:
+      query_params: {state: "{state}"}
+      path_parameters:
+        org: {endpoint: /orgs, field: .id}
+        repo: {endpoint: "/orgs/{org}/repos", field: .id}
+        state: {values: [open, closed]}
+    port: {entity: {mappings: {identifier: .id, blueprint: '"issue"'}}}
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn children_of_several_parameters_are_read_by_one_shard_each_and_by_none_twice() {
+    let api = ScriptedApi::new()
+        .json("/orgs", numbered(4))
+        .on("/orgs/{org}/repos", |call| {
+            let org = call.parameter("org");
+            let repos = (0..5).map(|repo| json!({"id": format!("{org}-{repo}")}));
+            Answer::json(repos.collect::<Vec<_>>())
+        })
+        .on("/orgs/{org}/repos/{repo}/issues", |call| {
+            let state = call.query("state").unwrap();
+            Answer::json(json!([{"id": format!("{}-{state}", call.parameter("repo"))}]))
+        });
+    let rig = Rig::with_port(api, PortDouble::new().stale_entity("issue", "gone"));
+    let (config, folder) = (config("", LEVELS).unwrap(), TempDir::new().unwrap());
+    let reports = run_all(&rig, &config, folder.path()).await;
+    assert!(reports.iter().all(is_complete), "{reports:?}");
+    let asked: Vec<String> = rig
+        .api
+        .requests()
+        .iter()
+        .filter(|seen| seen.path().ends_with("/issues"))
+        .map(|seen| seen.url.to_string())
+        .collect();
+    let distinct: BTreeSet<&String> = asked.iter().collect();
+    assert_eq!(
+        (asked.len(), distinct.len()),
+        (4 * 5 * 2, 4 * 5 * 2),
+        "{asked:?}"
+    );
+    let shares: Vec<u64> = reports
+        .iter()
+        .map(|report| report.resources[0].entities)
+        .collect();
+    assert!(shares.iter().all(|share| *share > 0), "{shares:?}");
+    reconcile(&rig, &config, folder.path()).await;
+    assert_eq!(
+        rig.port.deleted(),
+        [("issue".to_owned(), "gone".to_owned())]
+    );
+    assert_eq!(rig.port.identifiers("issue").len(), 40);
+}
+
+/// Each process cuts windows at its own time, so that one that was cut elsewhere is in no other's list.
+#[tokio::test(start_paused = true)]
+async fn windows_of_time_are_not_torn_between_shards_that_begin_at_different_times() {
+    const WINDOWS: &str = r#"
+resources:
+  - kind: /projects/{project}/events
+    selector:
+      query_params: {from: "{window}", to: "{window.to}"}
+      path_parameters:
+        project: {values: [a, b, c, d, e, f]}
+        window: {from: now-10h, to: now, step: 1h}
+    port: {entity: {mappings: {identifier: '.id', blueprint: '"event"'}}}
+"#;
+    // An event for each minute of the ten hours; a window has those that lie in it.
+    let api = ScriptedApi::new().on("/projects/{project}/events", |call| {
+        let project = call.parameter("project").to_owned();
+        let minute = |name: &str| -> u64 {
+            let text = call.query(name).unwrap();
+            let time = seconds_of(&text);
+            time / 60
+        };
+        let (from, to) = (minute("from"), minute("to"));
+        let events = (from..to).map(|minute| json!({"id": format!("{project}-{minute}")}));
+        Answer::json(events.collect::<Vec<_>>())
+    });
+    let rig = Rig::new(api);
+    let (config, folder) = (config("", WINDOWS).unwrap(), TempDir::new().unwrap());
+    let mut held = BTreeSet::new();
+    for index in 0..COUNT {
+        let before = rig.api.requests().len();
+        run_shard(
+            &rig,
+            &config,
+            Shard::new(index, COUNT).unwrap(),
+            folder.path(),
+        )
+        .await;
+        for seen in &rig.api.requests()[before..] {
+            held.insert((seen.path().to_owned(), index));
+        }
+        // The next one begins later.
+        tokio::time::sleep(std::time::Duration::from_secs(7 * 60)).await;
+    }
+    // Every project is one shard's, with all of its windows.
+    assert_eq!(held.len(), 6, "{held:?}");
+    let windows = rig.api.requests().len();
+    assert!((60..=66).contains(&windows), "{windows}");
+    reconcile(&rig, &config, folder.path()).await;
+    assert_eq!(rig.port.deleted(), []);
+}
+
+/// A value that is new when a later shard reads the list of parents moves every batch behind it.
+#[tokio::test(start_paused = true)]
+async fn batches_are_not_torn_between_shards_that_find_other_values() {
+    const BATCHES: &str = r#"
+resources:
+  - kind: /scores
+    selector:
+      query_params: {ids: "{id}"}
+      path_parameters:
+        id: {endpoint: /users, field: .id, batch: 2}
+    port: {entity: {mappings: {identifier: .id, blueprint: '"score"'}}}
+"#;
+    let api = ScriptedApi::new()
+        .json("/users", numbered(20))
+        .on("/scores", |call| {
+            let ids = call.query("ids").unwrap();
+            Answer::json(
+                ids.split(',')
+                    .map(|id| json!({ "id": id }))
+                    .collect::<Vec<_>>(),
+            )
+        });
+    let rig = Rig::new(api.clone());
+    let (config, folder) = (config("", BATCHES).unwrap(), TempDir::new().unwrap());
+    // A whole sync first: all of it is there and ours.
+    rig.sync_from(&config).await;
+    rig.port.advance(std::time::Duration::from_secs(3600));
+    for index in 0..COUNT {
+        run_shard(
+            &rig,
+            &config,
+            Shard::new(index, COUNT).unwrap(),
+            folder.path(),
+        )
+        .await;
+        let mut users = vec![json!({"id": format!("new-{index}")})];
+        users.extend(numbered(20));
+        let _ = api.clone().json("/users", users);
+    }
+    reconcile(&rig, &config, folder.path()).await;
+    assert_eq!(rig.port.deleted(), []);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_incomplete_shard_keeps_what_its_kind_feeds_and_nothing_else() {
     let config = config("", MAPPING).unwrap();
@@ -358,6 +508,13 @@ fn the_identity_of_a_configuration_is_what_it_says_and_not_how_it_is_written() {
     assert_eq!(of("pageSize: 7", &as_json.unwrap()), written);
     assert_ne!(of("", &MAPPING.replace("/teams", "/squads")), written);
     assert_ne!(of("integration: {identifier: other}", MAPPING), written);
+}
+
+/// `2026-01-01T10:00:00Z` in seconds of that year.
+fn seconds_of(text: &str) -> u64 {
+    let number = |range: std::ops::Range<usize>| text[range].parse::<u64>().unwrap();
+    let days = number(5..7) * 31 + number(8..10);
+    ((days * 24 + number(11..13)) * 60 + number(14..16)) * 60 + number(17..19)
 }
 
 fn is_complete(report: &Report) -> bool {

@@ -232,7 +232,7 @@ impl Search {
             )));
         }
         match self.resource.parts().list.request.expand(&tuple.values) {
-            Ok(request) if self.session.reads_child(&request) => {
+            Ok(request) if self.session.reads_child(|| self.share(&tuple, &request)) => {
                 state.children += 1;
                 Some(Ok(Child { tuple, request }))
             }
@@ -242,6 +242,29 @@ impl Search {
                 Some(Err(self.problem(&tuple, problem.to_string())))
             }
         }
+    }
+
+    /// What says which shard reads a child: its path with what else it is asked with. Windows of time and batches are cut by every process for
+    /// itself, at its own time and as it finds the values, so that one process's cut is nobody else's: children that differ in nothing else are
+    /// read by the same shard.
+    fn share(&self, tuple: &Tuple, request: &ChildRequest) -> String {
+        let parts = self.resource.parts();
+        let is_cut =
+            |level: &&Level| level.batch.is_some() || matches!(level.source, Source::Windows(_));
+        let cut: Vec<&str> = parts
+            .levels
+            .iter()
+            .filter(is_cut)
+            .map(|level| &*level.name)
+            .collect();
+        if cut.is_empty() {
+            return request.identity();
+        }
+        let asked = parts.list.request.parameters();
+        let counts = |name: &str| asked.contains(&name) && !cut.contains(&name);
+        let values = tuple.values.pairs().into_iter();
+        let values: Vec<(String, String)> = values.filter(|(name, _)| counts(name)).collect();
+        format!("{} {values:?}", self.resource.kind())
     }
 
     /// One parent, or one value, that leads nowhere.

@@ -104,10 +104,9 @@ impl Session {
         self
     }
 
-    /// Whether the child of this request is read here, and not by another shard.
-    pub(crate) fn reads_child(&self, request: &ChildRequest) -> bool {
-        self.shard
-            .is_none_or(|shard| shard.holds(&request.identity()))
+    /// Whether a child is read here, and not by another shard. `share` is equal for what is to stay together.
+    pub(crate) fn reads_child(&self, share: impl FnOnce() -> String) -> bool {
+        self.shard.is_none_or(|shard| shard.holds(&share()))
     }
 
     /// Is set when a resource waits for what another one reads.

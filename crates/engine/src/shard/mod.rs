@@ -1,7 +1,7 @@
 //! Parts of a sync, for processes that work side by side: what each of them reads, and what it leaves behind for the one that deletes.
 //!
-//! Resources without path parameters are split by their kind, those with parameters by the path of each child; every shard reads the lists of
-//! parents. A shard writes entities and deletes nothing. It leaves a file behind with every entity that it produced and with how its reads
+//! Resources without path parameters are split by their kind, those with parameters by the request of each child; every shard reads the lists of
+//! parents. Children that differ only in a window of time or in a batch are read by the same shard: every process cuts those anew. A shard writes entities and deletes nothing. It leaves a file behind with every entity that it produced and with how its reads
 //! ended ([`ShardSink`]); [`Engine::reconcile`](crate::Engine::reconcile) takes the files of all shards ([`ShardResults`]) and has removed what
 //! none of them produced, where all of them came to a proven end.
 
