@@ -28,7 +28,7 @@ pub(crate) struct Pace {
 #[derive(Clone, Copy, Debug)]
 struct Window {
     limit: Option<u64>,
-    /// Requests that are left, those in flight taken off.
+    /// Requests that are left by the latest answer, those in flight taken off.
     left: u64,
     ends: Duration,
     /// When the next request may pass.
@@ -84,24 +84,18 @@ impl Pace {
         let now = self.clock.now();
         let ends = now + told.reset + PRECISION;
         let mut window = self.lock();
-        match &mut *window {
-            Some(known) if ends.abs_diff(known.ends) <= PRECISION * 2 => {
-                known.left = known.left.min(told.remaining);
-                known.ends = known.ends.max(ends);
-                known.limit = told.limit;
-            }
-            // Answers may overtake each other.
-            Some(known) if ends < known.ends => {}
-            _ => {
-                let others = self.in_flight.load(Ordering::Relaxed).saturating_sub(1);
-                *window = Some(Window {
-                    limit: told.limit,
-                    left: told.remaining.saturating_sub(others),
-                    ends,
-                    next: now,
-                });
-            }
+        // An answer from before the window may come late.
+        if window.is_some_and(|known| ends + PRECISION * 2 < known.ends) {
+            return;
         }
+        // Whether those that are in flight are counted already nobody knows.
+        let others = self.in_flight.load(Ordering::Relaxed).saturating_sub(1);
+        *window = Some(Window {
+            limit: told.limit,
+            left: told.remaining.saturating_sub(others),
+            ends: window.map_or(ends, |known| ends.max(known.ends)),
+            next: window.map_or(now, |known| known.next),
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Window>> {

@@ -45,6 +45,13 @@ async fn what_the_limit_has_room_for_is_not_held_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_that_is_not_used_up_by_our_requests_holds_nothing_up() {
+    // As the double tells by itself: 999 of 1000 left, whatever comes, and the end of the window always as far away.
+    let took = write(&PortDouble::new(), 2000).await;
+    assert!(took < Duration::from_secs(51), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_fifth_is_spread_over_the_rest_of_the_window() {
     let port = PortDouble::new().rate_limit(100, MINUTE);
     write(&port, 98).await;
