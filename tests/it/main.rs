@@ -32,6 +32,7 @@ mod rig;
 mod runner;
 mod runner_modes;
 mod runtime;
+mod scale;
 mod secrets;
 mod settings;
 mod several;

@@ -85,6 +85,20 @@ impl Program {
         command.spawn().unwrap()
     }
 
+    /// Runs it to its end, and looks at its process every few milliseconds.
+    pub(crate) async fn run_watched(self, mut look: impl FnMut(u32) + Send + 'static) -> Ended {
+        let output = off_thread(move || {
+            let mut child = self.command().spawn()?;
+            while child.try_wait()?.is_none() {
+                look(child.id());
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            child.wait_with_output()
+        })
+        .await;
+        Ended::of(output)
+    }
+
     /// Runs it with a stdout that is closed after this many lines.
     pub(crate) async fn run_for_lines(self, lines: usize) -> Ended {
         let output = off_thread(move || {

@@ -37,6 +37,25 @@ impl PortClient {
     /// Port cannot be reached, refuses, answers with something else, or with a list that has no end
     /// ([`ErrorKind::Answer`]). There is never half a list.
     pub async fn owned(&self, before: Option<SystemTime>) -> Result<Vec<Owned>, Error> {
+        let mut owned = Vec::new();
+        self.each_owned(before, |entity| owned.push(entity)).await?;
+        // A list that moves while it is read repeats entities, and what counts entities would count them twice.
+        owned.sort_unstable();
+        owned.dedup();
+        Ok(owned)
+    }
+
+    /// As [`PortClient::owned`], one after the other as they are listed, for lists that are too long to be kept. An entity that moves while the
+    /// list is read may come twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`PortClient::owned`]. What came before an error is half a list, and nothing follows from what is not in it.
+    pub async fn each_owned(
+        &self,
+        before: Option<SystemTime>,
+        mut each: impl FnMut(Owned) + Send,
+    ) -> Result<(), Error> {
         #[derive(Deserialize)]
         struct Answer {
             entities: Vec<Raw>,
@@ -58,7 +77,6 @@ impl PortClient {
         if let Some(before) = before {
             query["before"] = iso(before)?.into();
         }
-        let mut owned = Vec::new();
         let mut seen = HashSet::new();
         loop {
             let call = Call::post(
@@ -72,12 +90,14 @@ impl PortClient {
                     json::read::<Answer>(&response.success()?.body)
                 })
                 .await?;
-            owned.extend(page.entities.into_iter().map(|raw| Owned {
-                blueprint: raw.blueprint,
-                identifier: raw.identifier,
-            }));
+            for raw in page.entities {
+                each(Owned {
+                    blueprint: raw.blueprint,
+                    identifier: raw.identifier,
+                });
+            }
             if page.next.is_null() || page.next == "" {
-                break;
+                return Ok(());
             }
             if !seen.insert(page.next.to_string()) {
                 return Err(Error::new(
@@ -89,9 +109,5 @@ impl PortClient {
             }
             query["from"] = page.next;
         }
-        // A list that moves while it is read repeats entities, and what counts entities would count them twice.
-        owned.sort_unstable();
-        owned.dedup();
-        Ok(owned)
     }
 }

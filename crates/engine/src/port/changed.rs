@@ -93,8 +93,8 @@ impl Changed {
         };
         let book = match self.take().await.filter(is_fit) {
             Some(known) => Book::of(known, client, now).await,
-            None => client.owned(None).await.map(|owned| Book {
-                others: Others::AreCompared(owned.iter().map(key_of).collect()),
+            None => owned_keys(client, None).await.map(|owned| Book {
+                others: Others::AreCompared(owned),
                 ..Book::at(now)
             }),
         };
@@ -217,18 +217,14 @@ impl Book {
         client: &PortClient,
         now: SystemTime,
     ) -> Result<Book, longshore_port_client::Error> {
-        let listed = async |before| {
-            let owned = client.owned(before).await?;
-            Ok::<CompactSet, longshore_port_client::Error>(owned.iter().map(key_of).collect())
-        };
-        let fresh = listed(Some(known.fresh_before)).await?;
+        let fresh = owned_keys(client, Some(known.fresh_before)).await?;
         let steady = match known.rows.iter().all(|row| row.fresh) {
             true => CompactSet::default(),
-            false => listed(Some(known.steady_before)).await?,
+            false => owned_keys(client, Some(known.steady_before)).await?,
         };
         let mut gone = HashSet::new();
         if known.rows.iter().any(|row| !fresh.contains(row.key)) {
-            let all = listed(None).await?;
+            let all = owned_keys(client, None).await?;
             known.rows.retain(|row| {
                 let is_there = all.contains(row.key);
                 if !is_there {
@@ -354,8 +350,17 @@ impl Book {
     }
 }
 
-fn key_of(owned: &Owned) -> u64 {
-    same::key(&owned.blueprint, &owned.identifier)
+/// What Port lists as ours, in little room.
+pub(super) async fn owned_keys(
+    client: &PortClient,
+    before: Option<SystemTime>,
+) -> Result<CompactSet, longshore_port_client::Error> {
+    let mut keys = CompactSet::default();
+    let note = |owned: Owned| {
+        keys.insert(same::key(&owned.blueprint, &owned.identifier));
+    };
+    client.each_owned(before, note).await?;
+    Ok(keys)
 }
 
 #[cfg(test)]

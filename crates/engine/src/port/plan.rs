@@ -9,6 +9,7 @@ use longshore_mapping::Entity;
 use longshore_port_client::{Found, PortClient, identifier_problem};
 use serde::Serialize;
 
+use super::changed::owned_keys;
 use super::{PortSinkOptions, by_blueprint, port_error, reconcile, same};
 use crate::compact::CompactSet;
 use crate::error::Error;
@@ -167,12 +168,9 @@ impl PlanSink {
 impl Sink for PlanSink {
     async fn begin(&self) -> Result<Mark, Error> {
         let time = self.client.server_time().await.map_err(port_error)?;
-        let owned = self.client.owned(None).await.map_err(port_error)?;
-        let owned = owned
-            .iter()
-            .map(|owned| same::key(&owned.blueprint, &owned.identifier));
+        let owned = owned_keys(&self.client, None).await.map_err(port_error)?;
         *self.lock() = Book {
-            owned: owned.collect(),
+            owned,
             ..Book::default()
         };
         Ok(Mark(Some(time)))

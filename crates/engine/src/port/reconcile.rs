@@ -1,14 +1,16 @@
 //! What is gone, and may be deleted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use longshore_port_client::{
-    Delete, Feeds, Ledger, NotDeletedReason, PortClient, Proof, SEARCH_IDENTIFIERS, Search, Verdict,
+    Delete, Feeds, Ledger, NotDeletedReason, Owned, PortClient, Proof, SEARCH_IDENTIFIERS, Search,
+    Verdict,
 };
 use serde_json::json;
 
-use super::{AllowEmpty, PortSinkOptions, port_error};
+use super::{AllowEmpty, PortSinkOptions, port_error, same};
+use crate::compact::CompactSet;
 use crate::error::Error;
 use crate::sink::{Evidence, Mark, Reconciled, WithheldDelete};
 
@@ -37,33 +39,40 @@ pub(super) async fn find<'e>(
     let Mark(Some(began)) = evidence.mark() else {
         return Ok(stale);
     };
-    let owned = client.owned(None).await.map_err(port_error)?;
     let mut blueprints: BTreeMap<String, Blueprint> = BTreeMap::new();
-    for entity in owned {
+    let mut listed = CompactSet::default();
+    let note = |entity: Owned| {
+        if !listed.insert(same::key(&entity.blueprint, &entity.identifier)) {
+            return;
+        }
         let is_seen = evidence
             .seen()
             .contains(&entity.blueprint, &entity.identifier);
         let blueprint = blueprints.entry(entity.blueprint).or_default();
         blueprint.owned += 1;
         if !is_seen {
-            blueprint.unseen.push(entity.identifier);
+            blueprint.unseen.insert(entity.identifier, false);
         }
-    }
+    };
+    client.each_owned(None, note).await.map_err(port_error)?;
+    drop(listed);
     if blueprints.values().all(|of| of.unseen.is_empty()) {
         return Ok(stale);
     }
-    let untouched: HashSet<(String, String)> = client
-        .owned(Some(began - CLOCK_SLACK))
-        .await
-        .map_err(port_error)?
-        .into_iter()
-        .map(|entity| (entity.blueprint, entity.identifier))
-        .collect();
+    let untouched = |entity: Owned| {
+        let blueprint = blueprints.get_mut(&entity.blueprint);
+        if let Some(is_untouched) = blueprint.and_then(|of| of.unseen.get_mut(&entity.identifier)) {
+            *is_untouched = true;
+        }
+    };
+    let cut_off = began - CLOCK_SLACK;
+    let listed = client.each_owned(Some(cut_off), untouched).await;
+    listed.map_err(port_error)?;
     let mut candidates = Vec::new();
     for (blueprint, Blueprint { owned, unseen }) in blueprints {
         let mut identifiers: Vec<String> = unseen
             .into_iter()
-            .filter(|identifier| untouched.contains(&(blueprint.clone(), identifier.clone())))
+            .filter_map(|(identifier, is_untouched)| is_untouched.then_some(identifier))
             .collect();
         let share = Share {
             stale: identifiers.len(),
@@ -110,7 +119,8 @@ pub(super) async fn find<'e>(
 #[derive(Default)]
 struct Blueprint {
     owned: usize,
-    unseen: Vec<String>,
+    /// What was not produced, and whether it was last updated before the cut-off.
+    unseen: BTreeMap<String, bool>,
 }
 
 /// How many of a blueprint's owned entities look gone.
