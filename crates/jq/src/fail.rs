@@ -102,6 +102,31 @@ pub(crate) fn index(value: &Val, key: &Val) -> Error {
     )
 }
 
+/// `Cannot check whether array has a string key`
+pub(crate) fn has(value: &Val, key: &Val) -> Error {
+    raise(
+        format!(
+            "Cannot check whether {} has a {} key",
+            value.type_name(),
+            key.type_name()
+        ),
+        [
+            "cannot look for a key of type ",
+            key.type_name(),
+            " in ",
+            value.type_name(),
+        ],
+    )
+}
+
+/// `Cannot use number (1) as object key`
+pub(crate) fn key(key: &Val) -> Error {
+    raise(
+        format!("Cannot use {} as object key", quote(key)),
+        ["cannot use ", key.type_name(), " as object key", ""],
+    )
+}
+
 pub(crate) fn iterate(value: &Val) -> Error {
     raise(
         format!("Cannot iterate over {}", quote(value)),
@@ -124,9 +149,12 @@ fn pair_end(what: &'static str) -> &'static str {
         SUBTRACTED => " cannot be subtracted",
         MULTIPLIED => " cannot be multiplied",
         DIVIDED => " cannot be divided",
+        REMAINDER => " cannot be divided (remainder)",
         DIVIDED_BY_ZERO => " cannot be divided because the divisor is zero",
         REMAINDER_BY_ZERO => " cannot be divided (remainder) because the divisor is zero",
         CONTAINMENT => " cannot have their containment checked",
+        UNSORTED => " cannot be sorted, as they are not both arrays",
+        UNITERATED => " cannot be iterated over",
         _ => " do not go together here",
     }
 }
@@ -135,7 +163,10 @@ pub(crate) const ADDED: &str = "cannot be added";
 pub(crate) const SUBTRACTED: &str = "cannot be subtracted";
 pub(crate) const MULTIPLIED: &str = "cannot be multiplied";
 pub(crate) const DIVIDED: &str = "cannot be divided";
+pub(crate) const REMAINDER: &str = "cannot be divided (remainder)";
 pub(crate) const DIVIDED_BY_ZERO: &str = "cannot be divided because the divisor is zero";
 pub(crate) const REMAINDER_BY_ZERO: &str =
     "cannot be divided (remainder) because the divisor is zero";
 pub(crate) const CONTAINMENT: &str = "cannot have their containment checked";
+pub(crate) const UNSORTED: &str = "cannot be sorted, as they are not both arrays";
+pub(crate) const UNITERATED: &str = "cannot be iterated over";

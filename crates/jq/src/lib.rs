@@ -36,8 +36,7 @@
 //! - Integers are exact from [`i64::MIN`] to [`u64::MAX`] as long as nothing is calculated with them; jq compares them as
 //!   doubles after any arithmetic.
 //! - `fromjson` takes JSON only: `nan`, `Infinity` and more than 127 levels of nesting are errors.
-//! - Times are UTC, in `localtime` and `strflocaltime` as well: the environment has no `TZ`. Parsing a time of day without a
-//!   date leaves jq's day of the week undefined; here it is a Sunday.
+//! - Times are UTC, in `localtime` and `strflocaltime` as well: the environment has no `TZ`.
 //! - Regular expressions are fancy-regex's, close to Oniguruma's; `[[:alpha:]]` and the like are ASCII. A search that tries
 //!   too much is an error ([`EvalErrorKind::Limit`]). An empty match beside a character of several bytes is found once, by jq
 //!   once for each byte. The flag `l` (longest match) is taken and changes nothing.

@@ -158,7 +158,7 @@ fn an_error_tells_the_cause_and_none_of_the_data() {
         (
             ".list | has(\"a\")",
             EvalErrorKind::Data,
-            "array and string do not go together here",
+            "cannot look for a key of type string in array",
         ),
         (
             "path(.name | tostring)",
@@ -183,7 +183,7 @@ fn an_error_tells_the_cause_and_none_of_the_data() {
         (
             "{(.list[0]): 1, (.list): 2}",
             EvalErrorKind::Data,
-            "array cannot be an object key: only strings can",
+            "cannot use array as object key",
         ),
         (
             "halt",

@@ -53,7 +53,8 @@ pub(super) fn funs() -> Vec<Builtin> {
             })),
             None => Err(fail::typed(&input, "cannot be searched from")),
         }),
-        ("_range", v(3), Native::<Data>::new(range)).into(),
+        ("_range", v(2), Native::<Data>::new(range)).into(),
+        ("_range_by", v(3), Native::<Data>::new(range_by)).into(),
         ("walk", [Bind::Fun(())].into(), Native::<Data>::new(walk)).into(),
     ]
 }
@@ -92,8 +93,8 @@ fn has(value: &Val, key: &Val) -> ValR {
     Ok(Val::from(match (&value.0, &key.0) {
         (Repr::Obj(o), Repr::Str(key)) => o.entries().contains_key(key),
         (Repr::Arr(a), Repr::Num(n)) => n.as_f64() >= 0.0 && n.as_f64() < a.items().len() as f64,
-        (Repr::Null, Repr::Str(_) | Repr::Num(_)) => false,
-        _ => return Err(fail::pair(value, key, "cannot be checked for a key")),
+        (Repr::Null, _) => false,
+        _ => return Err(fail::has(value, key)),
     }))
 }
 
@@ -186,7 +187,7 @@ fn sorted(value: Val) -> ValR {
 
 /// Items with their keys, by keys.
 fn ordered<'v>(value: &'v Val, keys: &'v Val) -> Result<Vec<(&'v Val, &'v Val)>, fail::Error> {
-    let mut pairs = pairs(value, keys, "cannot be sorted, as it is not an array")?;
+    let mut pairs = pairs(value, keys, fail::UNSORTED)?;
     pairs.sort_by(|a, b| a.0.cmp(b.0));
     Ok(pairs)
 }
@@ -198,7 +199,7 @@ fn pairs<'v>(
 ) -> Result<Vec<(&'v Val, &'v Val)>, fail::Error> {
     match (value.as_array(), keys.as_array()) {
         (Some(items), Some(keys)) => Ok(keys.iter().zip(items).collect()),
-        _ => Err(fail::typed(value, what)),
+        _ => Err(fail::pair(value, keys, what)),
     }
 }
 
@@ -212,7 +213,7 @@ fn groups(pairs: &[(&Val, &Val)]) -> Val {
 }
 
 fn extreme(value: &Val, keys: &Val, better: fn(&Val, &Val) -> bool) -> ValR {
-    let mut pairs = pairs(value, keys, "cannot be iterated over")?.into_iter();
+    let mut pairs = pairs(value, keys, fail::UNITERATED)?.into_iter();
     let Some(mut best) = pairs.next() else {
         return Ok(Val::null());
     };
@@ -225,14 +226,14 @@ fn extreme(value: &Val, keys: &Val, better: fn(&Val, &Val) -> bool) -> ValR {
 }
 
 fn reverse(value: Val) -> ValR {
-    match &value.0 {
-        Repr::Arr(a) => Ok(array(a.items().iter().rev().cloned())),
-        Repr::Null => Ok(Val::array(Vec::new())),
-        // jq 1.8 counts the elements of anything, and fails when it takes the first one.
-        Repr::Str(s) if s.is_empty() => Ok(Val::array(Vec::new())),
-        Repr::Obj(o) if o.entries().is_empty() => Ok(Val::array(Vec::new())),
-        Repr::Num(n) if n.as_f64() == 0.0 => Ok(Val::array(Vec::new())),
-        _ => Err(fail::index(&value, &Val::from(0i64))),
+    if let Some(items) = value.as_array() {
+        return Ok(array(items.iter().rev().cloned()));
+    }
+    // jq 1.8 counts the elements of anything, and fails when it takes the last one.
+    let count = length(&value)?.as_f64().unwrap_or(0.0);
+    match count > 0.0 {
+        true => Err(fail::index(&value, &Val::from(count - 1.0))),
+        false => Ok(Val::array(Vec::new())),
     }
 }
 
@@ -320,10 +321,7 @@ fn from_entries(value: Val) -> ValR {
             }
         }
         let Repr::Str(key) = key.0 else {
-            return Err(fail::typed(
-                &key,
-                "cannot be an object key: only strings can",
-            ));
+            return Err(fail::key(&key));
         };
         let value = if entry.get("value").is_some() {
             at("value")?
@@ -361,16 +359,48 @@ fn occurrences(text: &str, wanted: &str) -> Val {
     Val::array(found)
 }
 
+/// `_range(from; upto)`: one by one, numbers only.
 fn range<'a>(mut cv: Cv<'a, Data>) -> jaq_core::ValXs<'a, Val> {
-    let (by, upto, from) = (cv.0.pop_var(), cv.0.pop_var(), cv.0.pop_var());
-    let (Some(from), Some(upto), Some(by)) = (from.as_f64(), upto.as_f64(), by.as_f64()) else {
-        return box_once(Err(Exn::from(fail::message(
+    let (upto, from) = (cv.0.pop_var(), cv.0.pop_var());
+    match (from.as_f64(), upto.as_f64()) {
+        (Some(from), Some(upto)) => Box::new(steps(from, upto, 1.0)),
+        _ => box_once(Err(Exn::from(fail::message(
             "Range bounds must be numeric",
-        ))));
-    };
+        )))),
+    }
+}
+
+/// `range(from; upto; by)`: for jq a loop that adds and compares, whatever the values are.
+fn range_by<'a>(mut cv: Cv<'a, Data>) -> jaq_core::ValXs<'a, Val> {
+    let (by, upto, from) = (cv.0.pop_var(), cv.0.pop_var(), cv.0.pop_var());
+    if let (Some(from), Some(upto), Some(by)) = (from.as_f64(), upto.as_f64(), by.as_f64())
+        && !by.is_nan()
+    {
+        return Box::new(steps(from, upto, by));
+    }
+    let zero = Val::from(0i64);
+    let (up, down) = (by > zero, by < zero);
+    let mut next = Some(Ok(from));
+    Box::new(std::iter::from_fn(move || {
+        let at: Val = match next.take()? {
+            Ok(at) => at,
+            Err(error) => return Some(Err(Exn::from(error))),
+        };
+        if !(up && at < upto || down && at > upto) {
+            return None;
+        }
+        if let Err(e) = step() {
+            return Some(Err(e));
+        }
+        next = Some(at.clone() + by.clone());
+        Some(Ok(at))
+    }))
+}
+
+fn steps<'a>(from: f64, upto: f64, by: f64) -> impl Iterator<Item = Result<Val, Exn<'a, Val>>> {
     let mut at = from;
     let mut ended = false;
-    Box::new(std::iter::from_fn(move || {
+    std::iter::from_fn(move || {
         if ended
             || !(if by > 0.0 {
                 at < upto
@@ -387,7 +417,7 @@ fn range<'a>(mut cv: Cv<'a, Data>) -> jaq_core::ValXs<'a, Val> {
         let this = at;
         at += by;
         Some(Ok(Val::from(this)))
-    }))
+    })
 }
 
 /// `walk(f)`: `f` on every value, the inner ones first.

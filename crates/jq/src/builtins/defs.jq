@@ -26,9 +26,9 @@ def recurse(f; condition): def loop: ., (f | select(condition) | loop); loop;
 def repeat(f): def loop: f, loop; loop;
 def while(condition; f): def loop: if condition then ., (f | loop) else empty end; loop;
 def until(condition; f): def loop: if condition then . else f | loop end; loop;
-def range($upto): _range(0; $upto; 1);
-def range($from; $upto): _range($from; $upto; 1);
-def range($from; $upto; $by): _range($from; $upto; $by);
+def range($upto): _range(0; $upto);
+def range($from; $upto): _range($from; $upto);
+def range($from; $upto; $by): _range_by($from; $upto; $by);
 def inputs: empty;
 def input: error("break");
 def debug: .;
@@ -41,10 +41,11 @@ def have_literal_numbers: true;
 def have_decnum: true;
 
 # Choosing among outputs
+def _countdown($n; counted; f): if $n | type == "number" then counted else f | $n - 1 end;
 def limit($n; f):
-  if $n > 0 then _limit($n; f) elif $n == 0 then empty else error("limit doesn't support negative count") end;
+  if $n > 0 then _countdown($n; _limit($n; f); f) elif $n == 0 then empty else error("limit doesn't support negative count") end;
 def skip($n; f):
-  if $n > 0 then _skip($n; f) elif $n == 0 then f else error("skip doesn't support negative count") end;
+  if $n > 0 then _countdown($n; _skip($n; f); f) elif $n == 0 then f else error("skip doesn't support negative count") end;
 def first: .[0];
 def last: .[-1];
 def nth($n): .[$n];
@@ -105,7 +106,7 @@ def index($wanted): indices($wanted) | .[0];
 def rindex($wanted): indices($wanted) | .[-1:][0];
 def flatten: flatten(1000000000);
 def combinations: if length == 0 then [] else .[0][] as $x | (.[1:] | combinations) as $rest | [$x] + $rest end;
-def combinations($n): . as $dot | [range($n) | $dot] | combinations;
+def combinations(n): . as $dot | [range(n) | $dot] | combinations;
 def INDEX(rows; f): reduce rows as $row ({}; .[$row | f | tostring] = $row);
 def INDEX(f): INDEX(.[]; f);
 def JOIN($index; f): [.[] | [., $index[f]]];
@@ -120,8 +121,8 @@ def logb: if . == 0 then -infinite elif isinfinite then infinite elif isnan then
 def significand: if . == 0 or isinfinite or isnan then . else scalbln(.; -ilogb) end;
 def drem($x; $y): remainder($x; $y);
 def nexttoward($x; $y): nextafter($x; $y);
-def scalb($x; $e): $x * pow(2; $e);
-def lgamma_r: [lgamma, (if tgamma < 0 then -1 else 1 end)];
+def scalb($x; $e): ($x | fabs) as $number | $x * pow(2; $e);
+def lgamma_r: [lgamma, (if . < 0 and floor != . and floor % 2 != 0 then -1 else 1 end)];
 
 # Text
 def ascii: [.] | implode;

@@ -6,7 +6,7 @@ use crate::val::Val;
 use jaq_core::native::Fun;
 
 /// Functions of C's mathematical library that jaq-std brings.
-const OF_JAQ: [&str; 52] = [
+const OF_JAQ: [&str; 51] = [
     "acos",
     "acosh",
     "asin",
@@ -43,7 +43,6 @@ const OF_JAQ: [&str; 52] = [
     "log1p",
     "log2",
     "modf",
-    "nearbyint",
     "nextafter",
     "pow",
     "remainder",
@@ -70,16 +69,15 @@ pub(super) fn funs() -> Vec<Builtin> {
         f!("floor", |input| rounded(&input, f64::floor)),
         f!("ceil", |input| rounded(&input, f64::ceil)),
         f!("round", |input| rounded(&input, f64::round)),
+        f!("nearbyint", |input| rounded(&input, f64::round_ties_even)),
         f!("nan", |_input| Ok(Val::from(f64::NAN))),
         f!("infinite", |_input| Ok(Val::from(f64::INFINITY))),
-        f!("isnan", |input| number(&input).map(|n| n.is_nan().into())),
-        f!("isinfinite", |input| number(&input)
-            .map(|n| n.is_infinite().into())),
+        f!("isnan", |input| is(&input, f64::is_nan)),
+        f!("isinfinite", |input| is(&input, f64::is_infinite)),
         f!("isfinite", |input| Ok(Val::from(
             input.as_f64().is_some_and(|n| !n.is_infinite())
         ))),
-        f!("isnormal", |input| number(&input)
-            .map(|n| n.is_normal().into())),
+        f!("isnormal", |input| is(&input, f64::is_normal)),
     ]
 }
 
@@ -87,6 +85,11 @@ fn number(value: &Val) -> Result<f64, fail::Error> {
     value
         .as_f64()
         .ok_or_else(|| fail::typed(value, "number required"))
+}
+
+/// False for what is no number.
+fn is(value: &Val, kind: fn(f64) -> bool) -> ValR {
+    Ok(Val::from(value.as_f64().is_some_and(kind)))
 }
 
 fn rounded(value: &Val, round: fn(f64) -> f64) -> ValR {

@@ -98,10 +98,9 @@ fn implode(value: &Val) -> ValR {
                 "can't be imploded, unicode codepoint needs to be numeric",
             ));
         };
-        let code = if code >= 0.0 {
-            char::from_u32(code as u32)
-        } else {
-            None
+        let code = match code.trunc() {
+            negative if negative < 0.0 => None,
+            code => char::from_u32(code as u32),
         };
         text.push(code.unwrap_or(char::REPLACEMENT_CHARACTER));
     }

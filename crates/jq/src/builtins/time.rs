@@ -180,17 +180,24 @@ fn gmtime(value: &Val) -> ValR {
     // As in jq: the parts are those of the moment cut towards zero, the fraction is that above the floor.
     let parts = Parts::of(moment as i64);
     let second = parts.second as f64 + (moment - moment.floor());
-    Ok(broken_down(parts, Val::from(second)))
+    let mut array = broken_down(parts);
+    array[5] = Val::from(second);
+    Ok(Val::array(array.into()))
 }
 
-fn broken_down(parts: Parts, second: Val) -> Val {
-    let mut array: Vec<Val> = [parts.year, parts.month, parts.day, parts.hour, parts.minute]
-        .map(Val::from)
-        .into();
-    array.push(second);
-    array.push(Val::from(parts.weekday()));
-    array.push(Val::from(parts.day_of_year()));
-    Val::array(array)
+fn broken_down(t: Parts) -> [Val; 8] {
+    let (weekday, day_of_year) = (t.weekday(), t.day_of_year());
+    [
+        t.year,
+        t.month,
+        t.day,
+        t.hour,
+        t.minute,
+        t.second,
+        weekday,
+        day_of_year,
+    ]
+    .map(Val::from)
 }
 
 /// The parts in an array. Missing ones are 0, the year 1900.
@@ -205,7 +212,9 @@ fn parts(value: &Val, otherwise: &'static str) -> Result<Parts, fail::Error> {
             .as_f64()
             .filter(|n| n.abs() < 1e12)
             .ok_or_else(|| fail::message(otherwise))?;
-        *number = item.floor() as i64;
+        // The default is where C counts from; what is behind it is cut towards that.
+        let start = *number as f64;
+        *number += (item - start).trunc() as i64;
     }
     let [year, month, day, hour, minute, second] = numbers;
     Ok(Parts {
@@ -258,6 +267,12 @@ fn write_time(format: &str, t: Parts, zone: &str, out: &mut String, inside: u8) 
             flag = Some(f);
             conversion = chars.next();
         }
+        // And a width; more than 255 is nobody's.
+        let mut wider = 0;
+        while let Some(digit) = conversion.and_then(|c| c.to_digit(10)) {
+            wider = (wider * 10 + digit as usize).min(255);
+            conversion = chars.next();
+        }
         if let Some('E' | 'O') = conversion {
             conversion = chars.next();
         }
@@ -266,10 +281,10 @@ fn write_time(format: &str, t: Parts, zone: &str, out: &mut String, inside: u8) 
             out.push_str(rest);
             return;
         };
-        let padded = |width: usize, fill: char, n: i64| match (flag, fill) {
-            (Some('-'), _) => n.to_string(),
-            (Some('_'), _) | (None | Some('^'), ' ') => format!("{n:>width$}"),
-            _ => format!("{n:0>width$}"),
+        let padded = |width: usize, fill: char, n: i64| match (flag, fill, width.max(wider)) {
+            (Some('-'), ..) => n.to_string(),
+            (Some('_'), _, width) | (None | Some('^'), ' ', width) => format!("{n:>width$}"),
+            (.., width) => format!("{n:0>width$}"),
         };
         let hour12 = if t.hour % 12 == 0 { 12 } else { t.hour % 12 };
         let month = MONTHS[t.month.rem_euclid(12) as usize];
@@ -291,7 +306,7 @@ fn write_time(format: &str, t: Parts, zone: &str, out: &mut String, inside: u8) 
         }
         let text = match conversion {
             'Y' => t.year.to_string(),
-            'C' => padded(2, '0', t.year.div_euclid(100)),
+            'C' => t.year.div_euclid(100).to_string(),
             'y' => padded(2, '0', t.year.rem_euclid(100)),
             'm' => padded(2, '0', t.month + 1),
             'd' => padded(2, '0', t.day),
@@ -363,22 +378,37 @@ fn strptime(value: &Val, format: &Val) -> ValR {
         century: None,
         afternoon: None,
         day_of_year: None,
+        weekday: None,
+        dated: false,
     };
-    if read.format(format).is_none() {
-        let message = format!("date {value} does not match format \"{format}\"");
+    let matches =
+        read.format(format).is_some() && (read.rest.is_empty() || read.rest.starts_with(is_space));
+    if !matches {
+        let message = format!("date \"{text}\" does not match format \"{format}\"");
         return Err(fail::told(message, "the date does not match the format"));
     }
-    let rest = read.rest;
+    let (rest, weekday, dated) = (read.rest, read.weekday, read.dated);
     let t = read.finish();
-    let Val(crate::val::Repr::Arr(array)) = broken_down(t, Val::from(t.second)) else {
-        return Ok(Val::null());
-    };
-    let mut array = array.items().to_vec();
+    let mut array = broken_down(t);
+    if !dated {
+        // C leaves what jq put there: these are no days.
+        array[6] = Val::from(8i64);
+        array[7] = Val::from(367i64);
+    }
+    if let Some(weekday) = weekday {
+        array[6] = Val::from(weekday);
+    }
+    let mut array = Vec::from(array);
     if !rest.is_empty() {
-        // jq hands on what it did not read.
+        // jq hands on what it did not read, if there is a space before it.
         array.push(Val::from(rest));
     }
     Ok(Val::array(array))
+}
+
+/// C's `isspace`.
+fn is_space(c: char) -> bool {
+    c.is_ascii_whitespace() || c == '\x0b'
 }
 
 /// C's `strptime`, reading one conversion after the other.
@@ -388,13 +418,17 @@ struct Read<'t> {
     century: Option<i64>,
     afternoon: Option<bool>,
     day_of_year: Option<i64>,
+    /// As it is written, right or wrong.
+    weekday: Option<i64>,
+    /// Whether any part of the date was read.
+    dated: bool,
 }
 
 impl Read<'_> {
     fn format(&mut self, format: &str) -> Option<()> {
         let mut chars = format.chars();
         while let Some(c) = chars.next() {
-            if c.is_ascii_whitespace() {
+            if is_space(c) {
                 self.space();
                 continue;
             }
@@ -412,6 +446,10 @@ impl Read<'_> {
     }
 
     fn conversion(&mut self, conversion: char) -> Option<()> {
+        self.dated |= matches!(
+            conversion,
+            'Y' | 'C' | 'y' | 'm' | 'd' | 'e' | 'j' | 'b' | 'B' | 'h' | 's' | 'U' | 'W'
+        );
         match conversion {
             'Y' => self.t.year = self.signed(4)?,
             'C' => self.century = Some(self.number(2, 0, 99)?),
@@ -447,16 +485,10 @@ impl Read<'_> {
                 });
                 self.rest = rest;
             }
-            'a' | 'A' => {
-                self.name(&DAYS)?;
-            }
+            'a' | 'A' => self.weekday = Some(self.name(&DAYS)? as i64),
             'b' | 'B' | 'h' => self.t.month = self.name(&MONTHS)? as i64,
-            'u' => {
-                self.number(1, 1, 7)?;
-            }
-            'w' => {
-                self.number(1, 0, 6)?;
-            }
+            'u' => self.weekday = Some(self.number(1, 1, 7)? % 7),
+            'w' => self.weekday = Some(self.number(1, 0, 6)?),
             'U' | 'W' | 'V' => {
                 self.number(2, 0, 53)?;
             }
@@ -467,14 +499,8 @@ impl Read<'_> {
             // An offset or a zone is read, and does not move the time: jq's `mktime` takes everything as UTC.
             'z' => self.offset()?,
             'Z' => {
-                let end = self
-                    .rest
-                    .find(|c: char| !c.is_ascii_alphabetic())
-                    .unwrap_or(self.rest.len());
-                if end == 0 {
-                    return None;
-                }
-                self.rest = &self.rest[end..];
+                self.space();
+                self.rest = self.rest.trim_start_matches(|c| !is_space(c));
             }
             'c' => self.format("%a %b %e %H:%M:%S %Y")?,
             'D' | 'x' => self.format("%m/%d/%y")?,
@@ -490,9 +516,7 @@ impl Read<'_> {
     }
 
     fn space(&mut self) {
-        self.rest = self
-            .rest
-            .trim_start_matches(|c: char| c.is_ascii_whitespace());
+        self.rest = self.rest.trim_start_matches(is_space);
     }
 
     fn digits(&mut self, most: usize) -> Option<i64> {

@@ -220,8 +220,7 @@ impl Expr {
                     };
                     let (key, value) = (key.into_val(), value.into_val());
                     let Repr::Str(key) = key.0 else {
-                        let what = "cannot be an object key: only strings can";
-                        return Err(fail::typed(&key, what).into());
+                        return Err(fail::key(&key).into());
                     };
                     limits::charge(2 * size_of::<Val>())
                         .and_then(|()| limits::fit_inside(&value, 1))

@@ -221,7 +221,8 @@ impl Programs<'_> {
                     "error",
                     "IN",
                     "INDEX",
-                    "first",
+                    "limit(2; .[]?) | select",
+                    "skip(1; .[]?) | select",
                 ]);
                 format!("({f}({}))", self.program(d))
             }

@@ -257,21 +257,36 @@ pub(crate) fn operator<'s>(l: Tm<'s>, op: BinaryOp<&'s str>, r: Tm<'s>) -> Tm<'s
     }
 }
 
-/// Whether jaq's own update gives what jq gives by collecting paths first: each place is met once, and changing one does
-/// not move another.
+/// Whether jaq's own update gives what jq gives by collecting paths first: each place is met once, changing one does not move
+/// another, and nothing is made on the way to a place that there is not.
 fn plain_target(term: &Tm<'_>) -> bool {
+    plain_from(term, &mut false)
+}
+
+/// `keyed`: whether a key came before, and a record may be without it.
+fn plain_from(term: &Tm<'_>, keyed: &mut bool) -> bool {
     match term {
         Term::Id => true,
         Term::Path(head, path) => {
-            plain_target(head)
-                && path.0.iter().all(|(part, _)| match part {
-                    Part::Index(key) => !several(key),
-                    Part::Range(from, upto) => !from.iter().chain(upto).any(several),
+            plain_from(head, keyed)
+                && path.0.iter().all(|(part, opt)| match part {
+                    Part::Index(key) => {
+                        *keyed = true;
+                        !several(key)
+                    }
+                    // Without `?` it fails where there is nothing.
+                    Part::Range(None, None) => {
+                        !(std::mem::take(keyed) && matches!(opt, Opt::Optional))
+                    }
+                    Part::Range(..) => false,
                 })
         }
-        Term::BinOp(l, BinaryOp::Pipe(None), r) => plain_target(l) && plain_target(r),
-        Term::Call("select", args) => args.len() == 1 && !several(&args[0]),
-        Term::Call("first" | "last", args) => args.is_empty(),
+        Term::BinOp(l, BinaryOp::Pipe(None), r) => plain_from(l, keyed) && plain_from(r, keyed),
+        Term::Call("select", args) => args.len() == 1 && !*keyed && !several(&args[0]),
+        Term::Call("first" | "last", args) => {
+            *keyed = true;
+            args.is_empty()
+        }
         _ => false,
     }
 }

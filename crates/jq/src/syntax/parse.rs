@@ -457,10 +457,11 @@ impl<'s> Parser<'s> {
                 }
                 _ => break,
             };
-            let mut opt = Opt::Essential;
-            while self.eat("?")? {
-                opt = Opt::Optional;
-            }
+            // A second one is a `try` around all of it.
+            let opt = match self.eat("?")? {
+                true => Opt::Optional,
+                false => Opt::Essential,
+            };
             parts.push((part, opt));
             if parts.len() as u32 > MAX_TERM_DEPTH {
                 return Err(self.here("the path has too many parts"));

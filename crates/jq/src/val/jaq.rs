@@ -60,10 +60,7 @@ impl jaq_core::ValT for Val {
         let mut entries = Entries::new();
         for (key, value) in members {
             let Repr::Str(key) = key.0 else {
-                return Err(fail::typed(
-                    &key,
-                    "cannot be an object key: only strings can",
-                ));
+                return Err(fail::key(&key));
             };
             limits::charge(2 * size_of::<Val>())
                 .and_then(|()| limits::fit_inside(&value, 1))

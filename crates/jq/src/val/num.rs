@@ -92,6 +92,8 @@ impl Num {
             Num::Literal(l) => {
                 let text = match l.1.strip_prefix('-') {
                     Some(positive) => positive.into(),
+                    // jq's decimal numbers have no negative zero.
+                    None if l.0 == 0.0 => return self.clone(),
                     None => format!("-{}", l.1).into(),
                 };
                 Num::Literal(Arc::new((-l.0, text)))

@@ -368,13 +368,14 @@ impl Rem for Val {
                 let rest = (a.unsigned_abs() % b.unsigned_abs()) as i64;
                 Ok(Val::num(if a < 0 { -rest } else { rest }))
             }
-            _ => Err(fail::pair(&self, &other, fail::DIVIDED)),
+            _ => Err(fail::pair(&self, &other, fail::REMAINDER)),
         }
     }
 }
 
+/// By way of a double, as everything that is calculated with.
 fn truncated(n: &Num) -> i64 {
-    n.as_i64().unwrap_or_else(|| n.as_f64() as i64)
+    n.as_f64() as i64
 }
 
 impl Neg for Val {
