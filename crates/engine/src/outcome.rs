@@ -23,8 +23,13 @@ pub struct Outcome {
     pub children: ChildCounts,
     /// For each field whose expression failed or gave no output: how often. The field was null then.
     pub misconfigured: BTreeMap<String, u64>,
-    /// For each misconfigured field the first reason.
+    /// For each misconfigured field the first reason, with the record that showed it.
     pub misconfigured_samples: BTreeMap<String, String>,
+    /// For each field that was null in some entity: in how many, misconfigured ones included.
+    pub nulls: BTreeMap<String, u64>,
+    /// What to change, in one line, for fields that were null in every entity and for a selector that left everything out, where the
+    /// cause is plain.
+    pub hints: BTreeMap<String, String>,
     /// Fields that were null in every record: often a misspelled path.
     pub always_null: Vec<String>,
     /// What deserves a look although nothing failed.
@@ -93,6 +98,8 @@ impl Outcome {
             children: ChildCounts::default(),
             misconfigured: BTreeMap::new(),
             misconfigured_samples: BTreeMap::new(),
+            nulls: BTreeMap::new(),
+            hints: BTreeMap::new(),
             always_null: Vec::new(),
             warnings: Vec::new(),
             causes: vec![cause],

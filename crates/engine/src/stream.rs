@@ -599,6 +599,12 @@ impl Tally {
                 .iter()
                 .map(|(field, sample)| (field.clone(), sample.to_string()))
                 .collect(),
+            nulls: self.mapped.nulls.clone(),
+            hints: self
+                .mapped
+                .hints()
+                .map(|(field, hint)| (field.to_owned(), hint.to_owned()))
+                .collect(),
             always_null: self.mapped.always_null().map(str::to_owned).collect(),
             warnings: self.warnings.iter().cloned().collect(),
             causes,

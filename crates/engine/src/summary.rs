@@ -113,7 +113,10 @@ impl ResourceReport {
             "causes",
         );
         if self.records > 0 && self.entities == 0 && self.skipped == self.records {
-            lines.push("  selector.query left out every record; check it".to_owned());
+            lines.push(match self.hints.get("selector.query") {
+                Some(hint) => format!("  selector.query left out every record: {hint}"),
+                None => "  selector.query left out every record; check it".to_owned(),
+            });
         }
         for (field, count) in &self.misconfigured {
             lines.push(format!(
@@ -123,13 +126,23 @@ impl ResourceReport {
                     .get(field)
                     .map_or("check its expression", String::as_str)
             ));
+            if let Some(hint) = self.hints.get(field) {
+                lines.push(format!("    {hint}"));
+            }
         }
-        let always_null: Vec<&str> = self
+        let unnamed = self
             .always_null
             .iter()
-            .filter(|field| !self.misconfigured.contains_key(*field))
-            .map(String::as_str)
-            .collect();
+            .filter(|field| !self.misconfigured.contains_key(*field));
+        let (explained, unexplained): (Vec<&String>, Vec<&String>) =
+            unnamed.partition(|field| self.hints.contains_key(*field));
+        for field in explained {
+            lines.push(format!(
+                "  {field} was null in every record: {}",
+                self.hints[field]
+            ));
+        }
+        let always_null: Vec<&str> = unexplained.into_iter().map(String::as_str).collect();
         match always_null.as_slice() {
             [] => {}
             [field] => lines.push(format!(
@@ -212,6 +225,8 @@ mod tests {
             failed: 0,
             misconfigured: BTreeMap::new(),
             misconfigured_samples: BTreeMap::new(),
+            nulls: BTreeMap::new(),
+            hints: BTreeMap::new(),
             always_null: Vec::new(),
             warnings: Vec::new(),
             further_causes: Vec::new(),
@@ -263,6 +278,28 @@ mod tests {
              properties.age gave nothing for 1 of 8 entities: check its expression\n  \
              properties.a, title were null in every record; check their paths\n  \
              note: look here"
+        );
+    }
+
+    #[test]
+    fn where_the_cause_is_plain_the_field_says_what_to_change() {
+        let mut users = resource("/users", 1, 3, 3);
+        users.misconfigured = BTreeMap::from([("title".to_owned(), 3)]);
+        users.always_null = ["properties.a", "properties.b", "title"]
+            .map(str::to_owned)
+            .into();
+        users.hints = BTreeMap::from([
+            ("title".to_owned(), "look at this".to_owned()),
+            ("properties.b".to_owned(), "write that".to_owned()),
+        ]);
+        let text = users.to_string();
+        assert!(
+            text.ends_with(
+                "\n  title gave nothing for 3 of 3 entities: check its expression\n    look at this\n  \
+                 properties.b was null in every record: write that\n  \
+                 properties.a was null in every record; check its path"
+            ),
+            "{text}"
         );
     }
 

@@ -80,6 +80,12 @@ pub struct ResourceReport {
     /// For each misconfigured field the first reason.
     #[serde(skip)]
     pub misconfigured_samples: BTreeMap<String, String>,
+    /// Fields that were null in some entity, with in how many.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub nulls: BTreeMap<String, u64>,
+    /// What to change in fields that were null in every entity, and in a selector that left everything out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hints: BTreeMap<String, String>,
     /// Fields that were null in every record.
     #[serde(skip)]
     pub always_null: Vec<String>,
@@ -113,6 +119,8 @@ impl ResourceReport {
             failed: outcome.failed,
             misconfigured: outcome.misconfigured.clone(),
             misconfigured_samples: outcome.misconfigured_samples.clone(),
+            nulls: outcome.nulls.clone(),
+            hints: outcome.hints.clone(),
             always_null: outcome.always_null.clone(),
             warnings: outcome.warnings.clone(),
             further_causes: outcome

@@ -127,10 +127,13 @@ impl JqMapper {
                 "array" => refused(
                     "gave an array, but identifiers are single; pick or join its items, or make one entity of each by itemsToParse".to_owned(),
                 ),
-                "null" => refused(
-                    "gave null; correct the path, or leave such records out by selector.query"
-                        .to_owned(),
-                ),
+                "null" => {
+                    let absent = self.identifier.absent(record);
+                    refused(match hint::of_absent(record, &absent) {
+                        Some(hint) => format!("gave null: {hint}"),
+                        None => "gave null; correct the path, or leave such records out by selector.query".to_owned(),
+                    })
+                }
                 other => refused(format!(
                     "gave {}; an identifier is text or a number",
                     described(other)
@@ -206,6 +209,9 @@ impl Mapper for JqMapper {
             None => record.clone(),
             Some(items) => items.of(record).ok()?.next()?,
         };
+        if field == "selector.query" {
+            return hint::of_absent(&record, &self.selector.as_ref()?.absent(&record));
+        }
         let source = &self.fields().find(|known| known.place == field)?.source;
         hint::of_absent(&record, &source.absent(&record))
     }

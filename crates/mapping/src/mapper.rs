@@ -97,6 +97,9 @@ impl<M: Mapper + ?Sized> Mapper for Box<M> {
 /// How many hits of a limit make a field a [`runaway`](Mapped::runaway).
 pub const RUNAWAY_LIMIT: u64 = 3;
 
+/// Records of a page in which a hint is looked for.
+const LOOKED_AT: usize = 3;
+
 /// What became of the records of a page, or of many pages after [`merge`](Mapped::merge).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -151,23 +154,32 @@ impl Mapped {
     /// Asks the mapper, once for each field that has been null so far, what is wrong with it.
     fn look_for_hints(&mut self, mapper: &dyn Mapper, records: &[Val]) {
         let unexplained: Vec<String> = self
-            .always_null()
+            .suspects()
             .filter(|field| !self.hints.contains_key(*field))
             .map(str::to_owned)
             .collect();
         for field in unexplained {
+            // It is the same for nearly all records of a list, and looking through each would cost more than mapping it.
             let hint = records
                 .iter()
+                .take(LOOKED_AT)
                 .find_map(|record| mapper.hint(&field, record));
             self.hints.insert(field, hint);
         }
     }
 
-    /// What to change, by field, where a field is null in every entity so far and the cause is plain: `there is no .email; did you mean
-    /// .["e-mail"]?`. Only [`map_page`](Self::map_page) looks for it.
+    /// What to change, by field, where a field is null in every entity so far, or the selector has left everything out, and the cause
+    /// is plain: ``there is no `.email`; did you mean `.["e-mail"]`?``. Only [`map_page`](Self::map_page) looks for it.
     pub fn hints(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.always_null()
+        self.suspects()
             .filter_map(|field| Some((field, self.hints.get(field)?.as_deref()?)))
+    }
+
+    /// What most likely does not mean what it says.
+    fn suspects(&self) -> impl Iterator<Item = &str> {
+        let selects_nothing = self.mapped == 0 && self.skipped > 0 && self.failures.is_empty();
+        self.always_null()
+            .chain(selects_nothing.then_some("selector.query"))
     }
 
     /// Adds an entity.

@@ -765,3 +765,144 @@ mod limits {
         assert_eq!(mapped.always_null().count(), 0);
     }
 }
+
+mod diagnosis {
+    use super::*;
+
+    fn comments() -> [Value; 2] {
+        [
+            json!({"__ticket_id": "7", "id": 1, "author": {"login": "ada"}, "createdAt": "2024-03-05"}),
+            json!({"__ticket_id": "7", "id": 2, "author": {"login": "bob"}, "createdAt": "2024-03-06"}),
+        ]
+    }
+
+    #[test]
+    fn fields_that_are_always_null_say_what_was_meant() {
+        let builder = user()
+            .property("created", ".created_at")
+            .property("none", ".nothing_like_it")
+            .relation("ticket", ".ticket_id")
+            .relation("author", ".login | ascii_downcase");
+        let mapped = map(builder, comments());
+        let hints: Vec<_> = mapped.hints().collect();
+        assert_eq!(
+            hints,
+            [
+                (
+                    "properties.created",
+                    "there is no `.created_at`; did you mean `.createdAt`?"
+                ),
+                (
+                    "relations.author",
+                    "there is no `.login`; did you mean `.author.login`?"
+                ),
+                (
+                    "relations.ticket",
+                    "the record has no `ticket_id` but the parameter `__ticket_id` of its path: write `.__ticket_id`"
+                ),
+            ]
+        );
+        assert_eq!(mapped.nulls["properties.none"], 2);
+    }
+
+    #[test]
+    fn a_hint_goes_as_soon_as_one_record_has_the_field() {
+        let builder = || user().property("created", ".created_at");
+        let mut mapped = map(builder(), comments());
+        assert_eq!(mapped.hints().count(), 1);
+        mapped.merge(map(builder(), [json!({"id": 3, "created_at": "2024"})]));
+        assert_eq!(mapped.hints().count(), 0);
+    }
+
+    #[test]
+    fn a_selector_that_leaves_everything_out_says_what_was_meant() {
+        let builder = user().selector(".authr.login == \"ada\"");
+        let mapped = map(builder, comments());
+        assert_eq!(
+            mapped.hints().collect::<Vec<_>>(),
+            [(
+                "selector.query",
+                "there is no `.authr`; did you mean `.author`?"
+            )]
+        );
+        let one = user().selector(".author.login == \"ada\"");
+        assert_eq!(map(one, comments()).hints().count(), 0);
+    }
+
+    #[test]
+    fn a_null_identifier_says_what_was_meant() {
+        let [comment, _] = comments();
+        let builder = user().identifier(".Id");
+        assert_eq!(
+            failure(builder, comment).1,
+            "gave null: there is no `.Id`; did you mean `.id`?"
+        );
+    }
+
+    #[test]
+    fn a_sample_names_the_record_by_place_and_key() {
+        let builder = user().property("n", ".n + 1");
+        let mapped = map(
+            builder,
+            [json!({"id": 1, "n": 1}), json!({"id": 2, "n": "x"})],
+        );
+        assert_eq!(
+            mapped.samples["properties.n"].to_string(),
+            "fails: string and number cannot be added (record 2, id \"2\")"
+        );
+        assert_eq!(mapped.misconfigured["properties.n"], 1);
+    }
+
+    #[test]
+    fn an_explanation_shows_each_expression_with_its_value_error_or_hint() {
+        let mapper = user()
+            .selector(".id > 0")
+            .property("login", ".author.login")
+            .property("sum", ".id + .author.login")
+            .property("created", ".created_at")
+            .build()
+            .unwrap();
+        let [comment, _] = comments();
+        assert_eq!(
+            mapper.explained(&Val::from(comment)).to_string(),
+            "selector.query      .id > 0              → true\n\
+             identifier          .id                  → 1\n\
+             properties.login    .author.login        → \"ada\"\n\
+             properties.sum      .id + .author.login  → fails: number and string cannot be added\n\
+             properties.created  .created_at          → null\n                    \
+             there is no `.created_at`; did you mean `.createdAt`?\n\
+             entity \"1\" of user"
+        );
+        let left_out = mapper.explained(&Val::from(json!({"id": 0}))).to_string();
+        assert!(left_out.ends_with("\nleft out"), "{left_out}");
+        let failed = mapper.explained(&Val::from(json!({"id": [1]}))).to_string();
+        assert!(
+            failed.contains("\nfailed: record: ") || failed.contains("\nfailed: identifier: "),
+            "{failed}"
+        );
+    }
+
+    #[test]
+    fn an_explanation_goes_through_the_items_of_a_record() {
+        let mapper = user()
+            .items_to_parse(".list")
+            .identifier(".item")
+            .build()
+            .unwrap();
+        let text = mapper
+            .explained(&Val::from(json!({"list": ["a", null]})))
+            .to_string();
+        assert!(
+            text.starts_with("itemsToParse  .list  → [\"a\",null]\n"),
+            "{text}"
+        );
+        assert!(text.contains("item 1: entity \"a\" of user"), "{text}");
+        assert!(text.contains("item 2: failed: "), "{text}");
+        let text = mapper.explained(&Val::from(json!({"list": 5}))).to_string();
+        assert!(text.contains("failed: itemsToParse: "), "{text}");
+        let text = mapper
+            .explained(&Val::from(json!({"list": []})))
+            .to_string();
+        assert!(text.ends_with("no items, so no entity"), "{text}");
+    }
+}
