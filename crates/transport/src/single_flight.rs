@@ -26,7 +26,11 @@ pub struct Issued<C> {
 /// However many ask at once, there is one login at a time, and everybody who asked meanwhile gets
 /// its result. Whoever carries out the login may be dropped: the next in line takes over, and
 /// with the last one the login ends. A credential is replaced 60 s before it expires, or a tenth of
-/// its lifetime if that is less, by the clock that never goes back.
+/// its lifetime if that is less, by the clock that never goes back. When that fails, the credential is
+/// used on while it is valid, and the next login is tried half-way to its end.
+///
+/// A rejected credential whose renewal fails fails everything that is under way with it, whenever
+/// its rejection arrives: one login for all of them. What starts afterwards tries again.
 ///
 /// Each call brings the login along; all calls of one flight should bring the same one. An error is
 /// given to everybody who waited for the login that failed, so it is cheap to clone.
@@ -45,12 +49,22 @@ struct State<C, E> {
     logins: u64,
     /// The error of the last login that ended, if it failed.
     failure: Option<E>,
+    /// The last generation that was rejected without there being another, and why.
+    refused: Option<(Generation, E)>,
 }
 
 struct Held<C> {
     credential: C,
     /// On the monotonic clock.
-    renew_at: Option<Duration>,
+    renewal: Option<Renewals>,
+}
+
+/// When a credential is replaced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Renewals {
+    due: Duration,
+    /// It is not used any more.
+    end: Duration,
 }
 
 impl<C: Clone, E: Clone> SingleFlight<C, E> {
@@ -63,6 +77,7 @@ impl<C: Clone, E: Clone> SingleFlight<C, E> {
                 generation: 0,
                 logins: 0,
                 failure: None,
+                refused: None,
             }),
             login: Mutex::new(()),
         }
@@ -108,6 +123,9 @@ impl<C: Clone, E: Clone> SingleFlight<C, E> {
     {
         let logins_before = {
             let state = self.state();
+            if let Some(error) = state.refusal(rejected) {
+                return Err(error);
+            }
             if let Some(current) = state.usable(rejected, self.clock.now()) {
                 return Ok(current);
             }
@@ -119,6 +137,12 @@ impl<C: Clone, E: Clone> SingleFlight<C, E> {
             // A login that ended while this one stood in line answers for it: a failure is not
             // repeated by each in turn, and a credential that expires at once is still used once.
             if state.logins != logins_before {
+                if let Some(error) = state.refusal(rejected) {
+                    return Err(error);
+                }
+                if let Some(current) = state.usable(rejected, self.clock.now()) {
+                    return Ok(current);
+                }
                 if let Some(failure) = &state.failure {
                     return Err(failure.clone());
                 }
@@ -130,7 +154,8 @@ impl<C: Clone, E: Clone> SingleFlight<C, E> {
         // Counted from before the login: the server's clock started somewhere in between.
         let start = self.clock.now();
         let result = login().await;
-        self.state().finish(start, result)
+        let now = self.clock.now();
+        self.state().finish(rejected, start, now, result)
     }
 
     fn state(&self) -> MutexGuard<'_, State<C, E>> {
@@ -140,8 +165,14 @@ impl<C: Clone, E: Clone> SingleFlight<C, E> {
 }
 
 impl<C: Clone, E: Clone> State<C, E> {
+    /// Why the credential of this generation has no successor.
+    fn refusal(&self, rejected: Option<Generation>) -> Option<E> {
+        let (last, error) = self.refused.as_ref()?;
+        (rejected? <= *last).then(|| error.clone())
+    }
+
     fn usable(&self, rejected: Option<Generation>, now: Duration) -> Option<(Generation, C)> {
-        let is_due = |held: &Held<C>| held.renew_at.is_some_and(|renew_at| now >= renew_at);
+        let is_due = |held: &Held<C>| held.renewal.is_some_and(|renewal| now >= renewal.due);
         // Who was rejected wants another credential, whatever its age.
         if rejected.is_none() && self.held.as_ref().is_some_and(is_due) {
             return None;
@@ -159,32 +190,60 @@ impl<C: Clone, E: Clone> State<C, E> {
 
     fn finish(
         &mut self,
+        rejected: Option<Generation>,
         start: Duration,
+        now: Duration,
         result: Result<Issued<C>, E>,
     ) -> Result<(Generation, C), E> {
         self.logins += 1;
         match result {
             Ok(issued) => {
                 self.failure = None;
+                self.refused = None;
                 self.generation += 1;
                 self.held = Some(Held {
                     credential: issued.credential.clone(),
-                    renew_at: renew_at(start, issued.lifetime),
+                    renewal: Renewals::of(start, issued.lifetime),
                 });
                 Ok((Generation(self.generation), issued.credential))
             }
             Err(error) => {
                 self.failure = Some(error.clone());
+                if rejected.is_some() {
+                    // Who has this generation shares the failure, now or later. The others get the next.
+                    self.refused = Some((Generation(self.generation), error.clone()));
+                    self.generation += 1;
+                } else if self.used_on(now) {
+                    return self.issued(None).ok_or(error);
+                }
                 Err(error)
             }
         }
     }
+
+    /// Whether the credential, which was to be replaced, is still valid. The next login is tried half-way to its end.
+    fn used_on(&mut self, now: Duration) -> bool {
+        let renewal = self.held.as_mut().and_then(|held| held.renewal.as_mut());
+        match renewal.filter(|renewal| now < renewal.end) {
+            Some(renewal) => {
+                renewal.due = now + (renewal.end - now) / 2;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
-fn renew_at(start: Duration, lifetime: Option<Duration>) -> Option<Duration> {
-    let lifetime = lifetime.filter(|lifetime| !lifetime.is_zero())?;
-    let margin = LONGEST_MARGIN.min(lifetime / MARGIN_DIVISOR);
-    start.checked_add(lifetime - margin)
+impl Renewals {
+    fn of(start: Duration, lifetime: Option<Duration>) -> Option<Renewals> {
+        let lifetime = lifetime.filter(|lifetime| !lifetime.is_zero())?;
+        let margin = LONGEST_MARGIN.min(lifetime / MARGIN_DIVISOR);
+        let end = start.checked_add(lifetime)?;
+        Some(Renewals {
+            due: end - margin,
+            end,
+        })
+    }
 }
 
 impl<C, E> fmt::Debug for SingleFlight<C, E> {
@@ -212,18 +271,16 @@ mod tests {
     fn a_credential_is_renewed_a_minute_or_a_tenth_of_its_lifetime_before_it_expires() {
         let secs = Duration::from_secs;
         for (lifetime, at) in [(10_800, 10_740), (600, 540), (300, 270), (10, 9)] {
+            let renewal = Renewals::of(secs(5), Some(secs(lifetime))).unwrap();
             assert_eq!(
-                renew_at(secs(5), Some(secs(lifetime))),
-                Some(secs(5 + at)),
-                "{lifetime}"
+                (renewal.due, renewal.end),
+                (secs(5 + at), secs(5 + lifetime))
             );
         }
-        assert_eq!(
-            renew_at(secs(0), Some(secs(1))),
-            Some(Duration::from_millis(900))
-        );
+        let renewal = Renewals::of(secs(0), Some(secs(1))).unwrap();
+        assert_eq!(renewal.due, Duration::from_millis(900));
         for none in [None, Some(Duration::ZERO), Some(Duration::MAX)] {
-            assert_eq!(renew_at(secs(5_000), none), None);
+            assert_eq!(Renewals::of(secs(5_000), none), None);
         }
     }
 }
