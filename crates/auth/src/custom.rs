@@ -5,8 +5,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use longshore_jq::{Filter, Val};
+use longshore_jq::Filter;
 use longshore_transport::{Client, Generation, Issued, Renewal, Request, SafeUrl, header};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
@@ -281,15 +282,21 @@ impl CredentialSource for Steps {
             last = Some(answer);
         }
         let last = last.ok_or_else(|| Error::new(ErrorKind::Config, "a login without requests"))?;
+        let mut sent = Vec::new();
         Ok(Issued {
-            credential: self.credential(&answers)?,
-            lifetime: self.lifetime(&answers, &last)?,
+            credential: self.credential(&answers, &mut sent)?,
+            lifetime: self.lifetime(&answers, &last, &sent)?,
         })
     }
 }
 
 impl Steps {
-    fn credential(&self, answers: &Answers) -> Result<Credential, Error> {
+    /// The credential, and the texts in its headers and its query.
+    fn credential(
+        &self,
+        answers: &Answers,
+        sent: &mut Vec<SecretString>,
+    ) -> Result<Credential, Error> {
         let unsendable = |error: Error| {
             let message = format!("what the login answered cannot be sent: {error}");
             Error::new(ErrorKind::Login, message)
@@ -298,9 +305,11 @@ impl Steps {
         for (name, template) in &self.login.headers {
             let value = template.fill(answers, Fill::Plain)?;
             credential = credential.header(name, &value).map_err(unsendable)?;
+            sent.push(value.into());
         }
         for (name, template) in &self.login.query {
             let value = template.fill(answers, Fill::Plain)?;
+            sent.push(value.as_str().into());
             credential = credential.query(name, value).map_err(unsendable)?;
         }
         if let Some(body) = &self.login.body
@@ -311,15 +320,20 @@ impl Steps {
         Ok(credential)
     }
 
-    /// The shortest of what is configured and what the answer says.
-    fn lifetime(&self, answers: &Answers, last: &TokenAnswer) -> Result<Option<Duration>, Error> {
+    /// The shortest of what is configured and what the answer says, or a JWT in what is sent.
+    fn lifetime(
+        &self,
+        answers: &Answers,
+        last: &TokenAnswer,
+        sent: &[SecretString],
+    ) -> Result<Option<Duration>, Error> {
         let said = match &self.login.expiry_path {
             Some(path) => expiry::lifetime(&answers.found(path)?, last.made),
             None => expiry::well_known(&last.body, last.made).or_else(|| {
-                TOKENS
-                    .iter()
-                    .filter_map(|name| last.body.get(name).and_then(Val::as_str))
-                    .find_map(|token| expiry::of_jwt(token, last.made))
+                let words = sent.iter().flat_map(|text| text.expose_secret().split(' '));
+                words
+                    .filter_map(|word| expiry::of_jwt(word, last.made))
+                    .min()
             }),
         };
         Ok(match (self.login.lifetime, said) {
@@ -328,16 +342,6 @@ impl Steps {
         })
     }
 }
-
-/// Members of an answer that may be a JWT, which says itself when it expires.
-const TOKENS: [&str; 6] = [
-    "access_token",
-    "accessToken",
-    "id_token",
-    "idToken",
-    "token",
-    "jwt",
-];
 
 impl fmt::Debug for CustomRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,12 +14,27 @@ const EPOCH_MILLISECONDS: f64 = 1e12;
 const LONGEST: f64 = 366.0 * 24.0 * 3600.0;
 
 /// Members of an answer that hold a lifetime or a moment.
-const KNOWN: [&str; 5] = [
+const KNOWN: [&str; 7] = [
     "expires_in",
     "expiresIn",
     "expires_at",
     "expiresAt",
     "expires_on",
+    "expiresOn",
+    "expire_in",
+];
+/// Members that hold a moment. As a lifetime nobody knows their unit: seconds, minutes, days.
+const MOMENTS: [&str; 10] = [
+    "expires",
+    "expiration",
+    "expiry",
+    "exp",
+    "expire_at",
+    "expireAt",
+    "expiration_time",
+    "expirationTime",
+    "valid_until",
+    "validUntil",
 ];
 
 /// When an answer was made: what moments are reckoned against.
@@ -31,21 +46,41 @@ pub(crate) struct Made {
     pub(crate) wall: SystemTime,
 }
 
-/// The lifetime that the well-known members of `answer` say. `None`: nothing, zero, the past.
+/// The lifetime that the well-known members of `answer` say, or those of an object in it (`data`, `session`). `None`: nothing, zero, the past.
 pub(crate) fn well_known(answer: &Val, made: Made) -> Option<Duration> {
-    KNOWN
+    let below = answer
+        .keys()
+        .into_iter()
+        .filter_map(|name| answer.get(name));
+    std::iter::once(answer)
+        .chain(below)
+        .find_map(|object| of_object(object, made))
+}
+
+fn of_object(object: &Val, made: Made) -> Option<Duration> {
+    let known = KNOWN
         .iter()
-        .filter_map(|name| answer.get(name))
-        .find_map(|value| lifetime(value, made))
+        .filter_map(|name| object.get(name))
+        .find_map(|value| lifetime(value, made));
+    known.or_else(|| {
+        MOMENTS
+            .iter()
+            .filter_map(|name| object.get(name))
+            .filter(|value| number(value).is_none_or(|number| number >= EPOCH_SECONDS))
+            .find_map(|value| lifetime(value, made))
+    })
+}
+
+fn number(value: &Val) -> Option<f64> {
+    value
+        .as_f64()
+        .or_else(|| value.as_str()?.trim().parse::<f64>().ok())
 }
 
 /// A lifetime as it may be written: seconds from now, seconds or milliseconds since 1970, or a date (RFC 3339, or as in HTTP).
 /// Numbers may be text. `None`: zero, the past, anything else.
 pub(crate) fn lifetime(value: &Val, made: Made) -> Option<Duration> {
-    let number = value
-        .as_f64()
-        .or_else(|| value.as_str()?.trim().parse::<f64>().ok());
-    match number {
+    match number(value) {
         Some(number) if number >= EPOCH_MILLISECONDS => {
             seconds_after(number / 1000.0, made.now(None))
         }
@@ -163,6 +198,15 @@ mod tests {
         let answer = json!({"expires_in": 0, "expires_at": NOW + 90}).into();
         assert_eq!(well_known(&answer, made()), Some(Duration::from_secs(90)));
         assert_eq!(well_known(&json!({"expires": 5}).into(), made()), None);
+        for answer in [
+            json!({"expires": NOW + 90}),
+            json!({"expiry": "2023-11-14T22:14:50Z"}),
+            json!({"data": {"token": "t", "expires_in": 90}}),
+            json!({"session": {"validUntil": (NOW + 90) * 1000}, "user": {"exp": 3}}),
+        ] {
+            let lifetime = well_known(&answer.clone().into(), made());
+            assert_eq!(lifetime, Some(Duration::from_secs(90)), "{answer}");
+        }
         assert_eq!(well_known(&json!("text").into(), made()), None);
     }
 

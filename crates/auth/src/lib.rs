@@ -75,6 +75,7 @@ mod credentials;
 mod custom;
 mod error;
 mod expiry;
+mod jwk;
 mod oauth2;
 mod origin_bound;
 mod renewing;

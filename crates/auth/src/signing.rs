@@ -4,9 +4,10 @@ use std::sync::Arc;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-    RSA_PSS_SHA512, RsaSignatureEncoding,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+    ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
+    RsaSignatureEncoding,
 };
 use aws_lc_rs::{error::KeyRejected, hmac};
 use base64::Engine as _;
@@ -40,12 +41,14 @@ pub enum Algorithm {
     ES256,
     /// ECDSA on P-384.
     ES384,
+    /// ECDSA on P-521.
+    ES512,
     /// Ed25519.
     EdDSA,
 }
 
 impl Algorithm {
-    const ALL: [Algorithm; 10] = [
+    const ALL: [Algorithm; 11] = [
         Algorithm::HS256,
         Algorithm::RS256,
         Algorithm::RS384,
@@ -55,6 +58,7 @@ impl Algorithm {
         Algorithm::PS512,
         Algorithm::ES256,
         Algorithm::ES384,
+        Algorithm::ES512,
         Algorithm::EdDSA,
     ];
 
@@ -77,6 +81,7 @@ impl Algorithm {
             Algorithm::PS512 => "PS512",
             Algorithm::ES256 => "ES256",
             Algorithm::ES384 => "ES384",
+            Algorithm::ES512 => "ES512",
             Algorithm::EdDSA => "EdDSA",
         }
     }
@@ -92,11 +97,12 @@ pub struct SigningKey {
     algorithm: Algorithm,
 }
 
-enum Key {
+pub(crate) enum Key {
     Secret(Box<hmac::Key>),
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
+    P521(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
@@ -104,7 +110,7 @@ impl SigningKey {
     /// A private key in PEM: PKCS #8 (`PRIVATE KEY`), PKCS #1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). Line ends may be
     /// written as `\n`, as they are in many variables.
     ///
-    /// Without an algorithm the key's own is taken: RS256 for RSA, ES256 for P-256, ES384 for P-384, EdDSA for Ed25519.
+    /// Without an algorithm the key's own is taken: RS256 for RSA, ES256 for P-256, ES384 for P-384, ES512 for P-521, EdDSA for Ed25519.
     ///
     /// # Errors
     ///
@@ -145,9 +151,13 @@ impl SigningKey {
         };
         let Some(key) = key else {
             return config(
-                "the private key cannot be used: RSA keys of at least 2048 bits, EC keys on P-256 and P-384, and Ed25519 keys can",
+                "the private key cannot be used: RSA keys of at least 2048 bits, EC keys on P-256, P-384 and P-521, and Ed25519 keys can",
             );
         };
+        SigningKey::of(key, algorithm)
+    }
+
+    pub(crate) fn of(key: Key, algorithm: Option<Algorithm>) -> Result<SigningKey, Error> {
         let algorithm = algorithm.unwrap_or_else(|| key.algorithms()[0]);
         if !key.algorithms().contains(&algorithm) {
             let fitting: Vec<&str> = key.algorithms().iter().map(|one| one.name()).collect();
@@ -164,8 +174,8 @@ impl SigningKey {
     }
 
     /// A secret that both sides know, for HS256.
-    pub fn from_secret(secret: &SecretString) -> SigningKey {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+    pub fn from_secret(secret: &[u8]) -> SigningKey {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
         SigningKey {
             key: Arc::new(Key::Secret(Box::new(key))),
             algorithm: Algorithm::HS256,
@@ -212,7 +222,9 @@ impl SigningKey {
                 key.sign(padding, &random, message, &mut signature)?;
                 Ok(signature)
             }
-            Key::P256(key) | Key::P384(key) => Ok(key.sign(&random, message)?.as_ref().to_vec()),
+            Key::P256(key) | Key::P384(key) | Key::P521(key) => {
+                Ok(key.sign(&random, message)?.as_ref().to_vec())
+            }
             Key::Ed25519(key) => Ok(key.sign(message).as_ref().to_vec()),
         }
     }
@@ -233,6 +245,7 @@ impl Key {
             ],
             Key::P256(_) => &[Algorithm::ES256],
             Key::P384(_) => &[Algorithm::ES384],
+            Key::P521(_) => &[Algorithm::ES512],
             Key::Ed25519(_) => &[Algorithm::EdDSA],
         }
     }
@@ -245,9 +258,11 @@ fn rsa(key: Result<RsaKeyPair, KeyRejected>) -> Option<Key> {
 fn elliptic(der: &[u8]) -> Option<Key> {
     let p256 = || EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der);
     let p384 = || EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, der);
+    let p521 = || EcdsaKeyPair::from_private_key_der(&ECDSA_P521_SHA512_FIXED_SIGNING, der);
     p256()
         .map(Key::P256)
         .or_else(|_| p384().map(Key::P384))
+        .or_else(|_| p521().map(Key::P521))
         .ok()
 }
 

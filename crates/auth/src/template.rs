@@ -10,7 +10,7 @@ use crate::{Error, ErrorKind};
 
 /// How many keys of an answer an error names.
 const SHOWN_KEYS: usize = 20;
-/// Longer names of keys are data.
+/// Longer names of keys, and those with other characters than names have, are data.
 const LONGEST_KEY: usize = 40;
 
 /// Text that may hold `{{.path}}`, several times: jq over the answer of a login, beginning with a dot.
@@ -352,7 +352,10 @@ fn shown_keys(body: &Val) -> String {
         return format!("a value of type {}", body.type_name());
     }
     let plain = |name: &str| {
-        name.chars().count() <= LONGEST_KEY && !name.contains(|c: char| c.is_control() || c == '`')
+        name.chars().count() <= LONGEST_KEY
+            && name
+                .chars()
+                .all(|c| c.is_alphanumeric() || "_-@$:#".contains(c))
     };
     let mut names = Vec::new();
     let mut hidden = 0;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -37,6 +37,8 @@ enum Defect {
     FetchesForEachFirstRequest,
     SaysRenewedOnly,
     Hangs,
+    NobodyTakesOver,
+    RestsLonger,
 }
 
 /// A login that renews by generation, and can be wrong in one way.
@@ -45,6 +47,7 @@ struct Login {
     generation: Mutex<u64>,
     fetched: Arc<AtomicU64>,
     asked: AtomicU64,
+    renewing: AtomicBool,
 }
 
 impl Login {
@@ -54,6 +57,7 @@ impl Login {
             generation: Mutex::new(0),
             fetched: Arc::default(),
             asked: AtomicU64::new(0),
+            renewing: AtomicBool::new(false),
         }
     }
 
@@ -109,6 +113,12 @@ impl Authenticator for Login {
             Defect::FetchesForEachRenewal if rejected.0 == *self.generation.lock().await => {
                 self.fetch().await
             }
+            Defect::NobodyTakesOver if rejected.0 > 2 => {
+                // Whoever sets the flag is dropped before it is taken back.
+                while self.renewing.swap(true, Ordering::SeqCst) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
             _ => {}
         }
         let mut generation = self.generation.lock().await;
@@ -120,7 +130,16 @@ impl Authenticator for Login {
         } else if self.defect == Defect::IgnoresStale {
             return Ok(Renewal::Unchanged);
         }
+        drop(generation);
+        self.renewing.store(false, Ordering::SeqCst);
         Ok(Renewal::Renewed)
+    }
+
+    fn limited(&self, _: Generation, wait: Duration) -> Duration {
+        match self.defect {
+            Defect::RestsLonger => wait * 2,
+            _ => wait,
+        }
     }
 }
 
@@ -172,6 +191,8 @@ async fn each_defect_fails_by_the_name_of_its_rule() {
         (Defect::FetchesForEachRenewal, "single-flight"),
         (Defect::FetchesForEachFirstRequest, "single-flight"),
         (Defect::Hangs, "single-flight"),
+        (Defect::NobodyTakesOver, "abandoned"),
+        (Defect::RestsLonger, "limited"),
     ];
     for (defect, rule) in cases {
         let panic = check(defect)

@@ -8,7 +8,7 @@ use longshore_auth::{
     Algorithm, Assertion, ClientAuth, FileTokenStore, Grant, OAuth2, OAuth2Builder, SigningKey,
 };
 use longshore_jq::Filter;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -60,14 +60,9 @@ const CLIENT_AUTHS: Words = Words {
 
 const ALGORITHMS: Words = Words {
     known: &[
-        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
     ],
-    meant: &[
-        ("Ed25519", "EdDSA"),
-        ("RSA", "RS256"),
-        ("ECDSA", "ES256"),
-        ("ES512", "ES384"),
-    ],
+    meant: &[("Ed25519", "EdDSA"), ("RSA", "RS256"), ("ECDSA", "ES256")],
 };
 
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -188,7 +183,7 @@ pub(super) fn read(
             ClientAuthType::ClientSecretJwt => {
                 let secret = secret(written, findings)?;
                 let key = Key {
-                    key: SigningKey::from_secret(&secret),
+                    key: SigningKey::from_secret(secret.expose_secret().as_bytes()),
                     id: None,
                     certificate: None,
                     account: None,
@@ -331,13 +326,32 @@ fn private_key(written: &mut Written, findings: &mut Findings) -> Option<Key> {
     let Some(node) = written.take("privateKey") else {
         findings.problem(
             &written.place,
-            "oauth2 needs `privateKey` here, which is not set: a PEM file, counted from this one, or the PEM text itself",
+            "oauth2 needs `privateKey` here, which is not set: a PEM file, counted from this one, or the PEM text itself; a JSON Web Key or the JSON file of a Google service account does as well",
         );
         return None;
     };
     let text = reach::pem(&node, findings)?;
-    let (text, account) = match text.trim_start().starts_with('{') {
-        true => service_account(&text, &node, findings)?,
+    let is_json = text.trim_start().starts_with('{');
+    let json: Option<Value> = match is_json {
+        true => serde_json::from_str(&text).ok(),
+        false => None,
+    };
+    if json.as_ref().is_some_and(|json| json.get("kty").is_some()) {
+        return match SigningKey::from_jwk(text, algorithm) {
+            Ok((key, own_id)) => Some(Key {
+                key,
+                id: id.or(own_id),
+                certificate,
+                account: None,
+            }),
+            Err(error) => {
+                findings.problem(&node.place, error.to_string());
+                None
+            }
+        };
+    }
+    let (text, account) = match is_json {
+        true => service_account(json.as_ref(), &node, findings)?,
         false => (text, None),
     };
     match SigningKey::from_pem(text, algorithm) {
@@ -356,16 +370,15 @@ fn private_key(written: &mut Written, findings: &mut Findings) -> Option<Key> {
 
 /// `{"client_email": …, "private_key": …, "private_key_id": …, "token_uri": …}`.
 fn service_account(
-    text: &str,
+    value: Option<&Value>,
     node: &Node,
     findings: &mut Findings,
 ) -> Option<(String, Option<Account>)> {
-    let value: Option<Value> = serde_json::from_str(text).ok();
-    let member = |name: &str| Some(value.as_ref()?.get(name)?.as_str()?.to_owned());
+    let member = |name: &str| Some(value?.get(name)?.as_str()?.to_owned());
     let (Some(key), Some(email)) = (member("private_key"), member("client_email")) else {
         findings.problem(
             &node.place,
-            "is JSON, but no service account's: it has no `private_key` and `client_email`",
+            "is JSON, but neither a service account's (`private_key`, `client_email`) nor a JSON Web Key (`kty`)",
         );
         return None;
     };

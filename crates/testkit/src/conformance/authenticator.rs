@@ -23,7 +23,9 @@ use super::broken;
 /// - `stable`: without a renewal the generation stays;
 /// - `renews`: a rejected credential leads to a newer generation (for candidates that say so), or `Unchanged` means unchanged;
 /// - `stale-generation`: a generation that is no longer current renews nothing;
-/// - `single-flight`: fifty requests at once, and fifty renewals at once, fetch one credential (for candidates that count), and all end.
+/// - `single-flight`: fifty requests at once, and fifty renewals at once, fetch one credential (for candidates that count), and all end;
+/// - `abandoned`: a renewal that is dropped half-way (its stream was dropped, its request timed out) stands in nobody's way;
+/// - `limited`: the API is never told to rest longer than it said itself.
 ///
 /// Give it an authenticator that was not used before.
 ///
@@ -37,6 +39,7 @@ pub async fn authenticator(candidate: Candidate) {
     check.first_requests().await;
     check.one_request().await;
     check.renewal().await;
+    check.limit().await;
     check.debug(
         &format!("{:?} {:#?}", check.authenticator, check.authenticator),
         "its own",
@@ -228,6 +231,36 @@ impl Check {
                 &format!("fifty renewals at once fetched {fetched} credentials, not one"),
             );
         }
+        self.abandoned(third).await;
+    }
+
+    async fn abandoned(&self, current: Generation) {
+        let mut dropped = Box::pin(self.authenticator.renew(current));
+        let done = futures::poll!(dropped.as_mut()).is_ready();
+        drop(dropped);
+        let again = tokio::time::timeout(Duration::from_secs(60), self.renewed(current)).await;
+        if again.is_err() {
+            self.broken(
+                "abandoned",
+                "after a renewal that was dropped half-way the next does not end within a minute",
+            );
+        }
+        if !done && self.authenticated(&mut bare()).await == current {
+            self.broken(
+                "abandoned",
+                "after a renewal that was dropped half-way the next one leaves the rejected credential",
+            );
+        }
+    }
+
+    async fn limit(&self) {
+        let used = self.authenticated(&mut bare()).await;
+        let told = Duration::from_secs(7);
+        if self.authenticator.limited(used, told) > told {
+            self.broken("limited", "a limit of seven seconds becomes a longer one");
+        }
+        // Whoever goes on, with this credential or another one.
+        self.authenticated(&mut bare()).await;
     }
 
     fn keeps(&self, request: &Request) {
