@@ -35,8 +35,25 @@ const USERINFO: &str = "cnry-userinfo";
 const PORT_SECRET: &str = "cnry-port/secret+x=";
 const PORT_TOKEN: &str = "cnry-port/token+answer=";
 const ANSWER: &str = "cnry-answer/body+x=";
+const KEY_IN_QUERY: &str = "cnry-key/in+query=";
+const KEY_IN_COOKIE: &str = "cnry-key/in+cookie=";
+const KEY_IN_BODY: &str = "cnry-key/in+body=";
+const CLIENT_SECRET: &str = "cnry-client/secret+x=";
+const TOKEN_QUERY: &str = "cnry-token/query+x=";
+const TOKEN_PARAMETER: &str = "cnry-token/parameter+x=";
+const TOKEN_HEADER: &str = "cnry-token/header+x=";
+const USER_PASSWORD: &str = "cnry-owner/password+x=";
+const REFRESH_TOKEN: &str = "cnry-refresh/token+x=";
+const NEXT_REFRESH_TOKEN: &str = "cnry-refresh/token+next=";
+const ACCESS_TOKEN: &str = "cnry-access/token+answer=";
+const LOGIN_PASSWORD: &str = "cnry-login/password+x=";
+const LOGIN_FORM: &str = "cnry-login-form-x";
+const SESSION: &str = "cnry-session/answer+x=";
+const SESSION_COOKIE: &str = "cnry-session/cookie+x=";
+const AWS_SECRET: &str = "cnry-aws/secret+x=";
+const AWS_SESSION: &str = "cnry-aws/session+x=";
 
-const ALL: [&str; 15] = [
+const ALL: [&str; 32] = [
     QUERY_OF_BASE_URL,
     API_KEY,
     CUSTOM_HEADER,
@@ -52,7 +69,26 @@ const ALL: [&str; 15] = [
     PORT_SECRET,
     PORT_TOKEN,
     ANSWER,
+    KEY_IN_QUERY,
+    KEY_IN_COOKIE,
+    KEY_IN_BODY,
+    CLIENT_SECRET,
+    TOKEN_QUERY,
+    TOKEN_PARAMETER,
+    TOKEN_HEADER,
+    USER_PASSWORD,
+    REFRESH_TOKEN,
+    NEXT_REFRESH_TOKEN,
+    ACCESS_TOKEN,
+    LOGIN_PASSWORD,
+    LOGIN_FORM,
+    SESSION,
+    SESSION_COOKIE,
+    AWS_SECRET,
+    AWS_SESSION,
 ];
+
+const LOGIN: &str = "https://login.example.net";
 
 /// The ways in which a canary may be written.
 fn spellings(canary: &str) -> Vec<String> {
@@ -208,6 +244,91 @@ fn bearer() -> String {
     format!("authType: bearer_token\napiToken: '{TOKEN}'")
 }
 
+/// Everything that an `authType` may be made of, with what of it goes out.
+fn logins(login: &str) -> Vec<(String, Vec<&'static str>)> {
+    let query: String = url::form_urlencoded::byte_serialize(TOKEN_QUERY.as_bytes()).collect();
+    let oauth2 = format!("authType: oauth2\ntokenUrl: {login}/token?key={query}\nclientId: me\n");
+    vec![
+        (api_key(), vec![API_KEY]),
+        (basic(), vec![]),
+        (bearer(), vec![TOKEN]),
+        (
+            format!(
+                "authType: api_key\napiKeys:\n- {{name: k, key: '{KEY_IN_COOKIE}', in: cookie}}\n- {{name: k.l, key: '{KEY_IN_BODY}', in: body}}\n- {{name: k, key: '{KEY_IN_QUERY}', in: query, prefix: 'p '}}"
+            ),
+            vec![KEY_IN_COOKIE, KEY_IN_BODY, KEY_IN_QUERY],
+        ),
+        (
+            format!(
+                "{oauth2}clientSecret: '{CLIENT_SECRET}'\nclientAuth: post\ntokenParams: {{x: '{TOKEN_PARAMETER}'}}\ntokenHeaders: {{x: '{TOKEN_HEADER}'}}"
+            ),
+            vec![
+                CLIENT_SECRET,
+                TOKEN_PARAMETER,
+                TOKEN_HEADER,
+                TOKEN_QUERY,
+                ACCESS_TOKEN,
+            ],
+        ),
+        (
+            format!("{oauth2}clientSecret: '{CLIENT_SECRET}'"),
+            vec![ACCESS_TOKEN],
+        ),
+        (
+            format!("{oauth2}clientSecret: '{CLIENT_SECRET}'\nclientAuth: client_secret_jwt"),
+            vec![ACCESS_TOKEN],
+        ),
+        (
+            format!("{oauth2}grantType: refresh_token\nrefreshToken: '{REFRESH_TOKEN}'"),
+            vec![REFRESH_TOKEN, ACCESS_TOKEN],
+        ),
+        (
+            format!(
+                "{oauth2}grantType: password\nusername: ada\npassword: '{USER_PASSWORD}'\ntokenHeader: X-Token"
+            ),
+            vec![USER_PASSWORD, ACCESS_TOKEN],
+        ),
+        (
+            format!(
+                "authType: custom\ncustomAuthRequest:\n- {{endpoint: '{login}/login', queryParams: {{q: '{TOKEN_QUERY}'}}, headers: {{x: '{TOKEN_HEADER}'}}, body: {{deep: ['{LOGIN_PASSWORD}']}}}}\n- {{endpoint: '{login}/login', bodyForm: 'a={LOGIN_FORM}&b={{{{.session}}}}', headers: {{Cookie: 'sid={{{{.__cookies.sid}}}}'}}}}\n\
+                 customAuthRequestTemplate: {{headers: {{Authorization: 'S {{{{.session}}}}'}}, queryParams: {{s: '{{{{.session}}}}'}}, body: {{s: '{{{{.session}}}}'}}}}"
+            ),
+            vec![
+                TOKEN_QUERY,
+                TOKEN_HEADER,
+                LOGIN_PASSWORD,
+                LOGIN_FORM,
+                SESSION,
+                SESSION_COOKIE,
+            ],
+        ),
+        (
+            format!(
+                "authType: aws_sigv4\naccessKeyId: id\nsecretAccessKey: '{AWS_SECRET}'\nsessionToken: '{AWS_SESSION}'\nregion: r\nservice: s"
+            ),
+            vec![AWS_SESSION],
+        ),
+        (
+            format!(
+                "authType: rotate\ncredentials: {{a: {{authType: bearer_token, apiToken: '{TOKEN}'}}}}\nrotate: [a, {{authType: api_key, apiKey: '{API_KEY}'}}]"
+            ),
+            vec![TOKEN],
+        ),
+    ]
+}
+
+/// Where tokens come from.
+fn login() -> ScriptedApi {
+    ScriptedApi::new()
+        .json(
+            "/token",
+            json!({"access_token": ACCESS_TOKEN, "refresh_token": NEXT_REFRESH_TOKEN, "expires_in": 3600}),
+        )
+        .on("/login", |_| {
+            Answer::json(json!({"session": SESSION})).header("set-cookie", &format!("sid={SESSION_COOKIE}; Path=/"))
+        })
+}
+
 /// Reads and syncs everything, and notes whatever there is to be seen of it.
 async fn say_everything(said: &Said, config: &Config, network: &Network) {
     let noted = said.clone();
@@ -262,6 +383,7 @@ fn api() -> ScriptedApi {
 fn network(api: &ScriptedApi, port: PortDouble) -> Network {
     Network::new()
         .at("https://api.example.com", api.clone())
+        .at(LOGIN, login())
         .at(PORT, port)
 }
 
@@ -317,7 +439,7 @@ fn faults() -> Vec<(&'static str, Answer)> {
 
 #[tokio::test(start_paused = true)]
 async fn no_secret_is_said_while_all_goes_well() {
-    for auth in [api_key(), basic(), bearer()] {
+    for (auth, sent_of_it) in logins(LOGIN) {
         let said = Said::default();
         let logs = said.logs();
         let api = api();
@@ -345,7 +467,7 @@ async fn no_secret_is_said_while_all_goes_well() {
                         "{} {} {}",
                         seen.url.query().unwrap_or_default(),
                         String::from_utf8_lossy(&headers.concat()),
-                        seen.json()
+                        String::from_utf8_lossy(seen.body.as_deref().unwrap_or_default())
                     )
                 })
                 .collect::<Vec<_>>()
@@ -363,6 +485,66 @@ async fn no_secret_is_said_while_all_goes_well() {
         for canary in [QUERY_OF_BASE_URL, QUERY, PARENT_QUERY] {
             let encoded: String = url::form_urlencoded::byte_serialize(canary.as_bytes()).collect();
             assert!(sent.contains(&encoded), "{canary} is not in what was sent");
+        }
+        for canary in sent_of_it {
+            let any = spellings(canary)
+                .iter()
+                .any(|spelling| sent.contains(spelling));
+            assert!(any, "{canary} is not in what was sent with {auth}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_secret_is_said_when_a_login_fails_and_echoes_them() {
+    for (what, fault) in faults().into_iter().chain([
+        (
+            "an error code",
+            Answer::status(400)
+                .with_json(json!({"error": "invalid_grant", "error_description": ALL})),
+        ),
+        (
+            "a code that is an echo",
+            Answer::status(401).with_json(json!({"error": ANSWER})),
+        ),
+        (
+            "a token of another type",
+            Answer::json(json!({"access_token": ANSWER, "token_type": "mac", "session": [ANSWER]})),
+        ),
+        (
+            "a token that cannot be sent",
+            Answer::json(
+                json!({"access_token": format!("{ANSWER}\n"), "session": format!("{ANSWER}\n")}),
+            ),
+        ),
+        (
+            "names that are data",
+            Answer::json(json!({ANSWER: {ANSWER: ANSWER}})),
+        ),
+        ("a list", Answer::json(json!([ANSWER]))),
+        ("a text", Answer::text(ANSWER)),
+    ]) {
+        for (auth, _) in logins(LOGIN) {
+            if !auth.contains(LOGIN) {
+                continue;
+            }
+            let said = Said::default();
+            let logs = said.logs();
+            let api = api();
+            let login =
+                login()
+                    .faults("/token", 1.., fault.clone())
+                    .faults("/login", 1.., fault.clone());
+            let network = network(&api, PortDouble::new()).at(LOGIN, login);
+            let config = configuration("https://api.example.com", &auth);
+            say_everything(&said, &config, &network).await;
+            drop(logs);
+            let about = format!("{what} with {auth}");
+            said.assert_silent(&about);
+            assert!(
+                said.text().contains("incomplete"),
+                "{about}: the fault was noticed"
+            );
         }
     }
 }
@@ -493,7 +675,8 @@ async fn no_secret_is_said_when_port_fails_and_echoes_them() {
 /// Over a real connection, so that the HTTP client and its libraries log as well.
 #[tokio::test]
 async fn no_secret_is_said_by_the_http_client_either() {
-    for auth in [api_key(), basic(), bearer()] {
+    let logging_in = login().serve().await;
+    for (auth, _) in logins(logging_in.url.as_str().trim_end_matches('/')) {
         let said = Said::default();
         let logs = said.logs();
         let api = api().faults("/items/2/parts", 1.., Answer::status(400));
@@ -524,6 +707,37 @@ fn no_secret_is_said_when_settings_are_refused() {
         format!("baseUrl: https://a.example\nauthType: api_key\napiKey: \"{API_KEY}\\r\\nX: y\""),
         format!("baseUrl: https://a.example\nauthType: bearer\napiToken: '{TOKEN}'"),
         format!("baseUrl: https://a.example\napiTokens: '{TOKEN}'"),
+        format!(
+            "baseUrl: https://a.example\nauthType: api_key\napiKeyIn: cookie\napiKeyName: k\napiKey: '{KEY_IN_COOKIE} x'"
+        ),
+        format!("baseUrl: https://a.example\nauthType: api_key\napiKeys: ['{KEY_IN_BODY}']"),
+        format!(
+            "baseUrl: https://a.example\nauthType: oauth2\ntokenUrl: 'ftp://x/?{TOKEN_QUERY}'\nclientId: ''\nclientSecret: '{CLIENT_SECRET}'\nclientAuth: '{CLIENT_SECRET}'"
+        ),
+        format!(
+            "baseUrl: https://a.example\nauthType: oauth2\ntokenUrl: /t\nclientId: a\nprivateKey: '{CLIENT_SECRET}'"
+        ),
+        format!(
+            "baseUrl: https://a.example\nauthType: oauth2\ntokenUrl: /t\nclientId: a\nprivateKey: '-----BEGIN PRIVATE KEY-----\\n{CLIENT_SECRET}\\n-----END PRIVATE KEY-----'"
+        ),
+        format!(
+            "baseUrl: https://a.example\nauthType: oauth2\ntokenUrl: /t\nclientId: a\nprivateKey: '{{\"kty\": \"RSA\", \"d\": \"{CLIENT_SECRET}\"}}'"
+        ),
+        format!(
+            "baseUrl: https://a.example\nauthType: oauth2\ntokenUrl: /t\nclientId: a\nclientSecret: \"{CLIENT_SECRET}\\n\"\ntokenHeaders: {{x: \"{TOKEN_HEADER}\\n\"}}"
+        ),
+        format!(
+            "baseUrl: https://a.example\nauthType: custom\ncustomAuthRequest: {{endpoint: /l, body: {{p: '{LOGIN_PASSWORD}'}}, bodyForm: '{LOGIN_FORM}', headers: {{x: \"{TOKEN_HEADER}\\n\"}}}}\ncustomAuthRequestTemplate: {{headers: {{a: '{{{{{SESSION}}}}}'}}}}"
+        ),
+        format!(
+            "baseUrl: https://a.example\nauthType: custom\ncustomAuthRequest: '{{\"body\": \"{LOGIN_PASSWORD}\"'\ncustomAuthRequestTemplate: {{headers: {{a: '{{{{.x | {SESSION}}}}}'}}}}"
+        ),
+        format!(
+            "baseUrl: https://a.example\nauthType: aws_sigv4\naccessKeyId: a\nsecretAccessKey: '{AWS_SECRET} x'\nregion: r\nservice: s"
+        ),
+        format!(
+            "baseUrl: https://a.example\nauthType: rotate\nrotate: ['{TOKEN}', {{authType: bearer_token, apiToken: '{TOKEN} x'}}]"
+        ),
         format!("baseUrl: https://a.example\napiToken: {{secret: '{TOKEN}'}}"),
         format!("baseUrl: https://a.example\ncustomHeaders: '{{\"X\": \"{CUSTOM_HEADER}\"'"),
         format!("baseUrl: https://a.example\ncustomHeaders: {{'X Y': '{CUSTOM_HEADER}'}}"),

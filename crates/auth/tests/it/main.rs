@@ -4,5 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod fixed;
+mod interleavings;
 mod renewing;
 mod through_client;
+mod vectors;
