@@ -245,9 +245,9 @@ resources:
 }
 
 #[tokio::test(start_paused = true)]
-async fn json_is_asked_for_where_nothing_else_is_said() {
+async fn json_is_asked_for_where_nothing_else_is_said_and_in_other_types_too() {
     let seen = asked("", &items("/items", "{}")).await;
-    assert_eq!(seen.header("accept"), Some("application/json"));
+    assert_eq!(seen.header("accept"), Some("application/json, */*;q=0.5"));
     assert_eq!((seen.method.as_str(), seen.body.is_none()), ("GET", true));
     assert_eq!(seen.header("content-type"), None);
 }

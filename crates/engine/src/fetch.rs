@@ -20,6 +20,9 @@ use crate::login::Logins;
 use crate::resource::ListRequest;
 use crate::rules::{CompiledRules, Rules};
 
+/// JSON, in whatever type an API puts it: many know theirs only, `application/vnd.api+json` say, and refuse everybody who does not take it.
+const ACCEPTED: &str = "application/json, */*;q=0.5";
+
 /// Everything that the reads of one API share.
 pub(crate) struct Api {
     pub(crate) client: Client,
@@ -197,7 +200,7 @@ impl Api {
         request
             .headers
             .entry(ACCEPT)
-            .or_insert(HeaderValue::from_static("application/json"));
+            .or_insert(HeaderValue::from_static(ACCEPTED));
         if let Some(body) = page.body {
             request
                 .headers
