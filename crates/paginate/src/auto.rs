@@ -513,10 +513,25 @@ struct Evidence {
 impl Evidence {
     fn of(survey: &Survey<'_>, page: &Page<'_>) -> Evidence {
         let records = page.records() as u64;
-        let flag = survey.flag();
         let [total, pages] = survey.totals();
         let (links, no_link) = survey.links();
         let (tokens, no_token) = survey.tokens();
+        let by_position = || {
+            if link_target(page.headers(), "next").is_some() {
+                return Some("the header `Link` with rel=\"next\"".to_owned());
+            }
+            let stands_at_the_end_too = |field: &&Field<'_>| records > 0 || field.says_next();
+            let token = tokens.iter().find(stands_at_the_end_too);
+            let place = links.first().or(token.map(|field| &field.path));
+            place.map(|path| format!("`{path}`"))
+        };
+        // `truncated: false` beside a link to the next page says something about the records.
+        let means_the_list = |flag: &signs::Flag, path: &Option<String>| {
+            let vague = path.as_ref().is_some_and(|path| survey.flag_is_vague(path));
+            flag.more || !vague || by_position().is_none()
+        };
+        let flag = survey.flag();
+        let flag = flag.filter(|(flag, path)| means_the_list(flag, path));
         let flag_path = flag.as_ref().and_then(|(_, path)| path.clone());
         let total_path = total
             .as_ref()
@@ -535,15 +550,6 @@ impl Evidence {
             .as_ref()
             .filter(|(flag, _)| !flag.more)
             .map(|(flag, _)| flag.name.clone());
-        let by_position = || {
-            if link_target(page.headers(), "next").is_some() {
-                return Some("the header `Link` with rel=\"next\"".to_owned());
-            }
-            let stands_at_the_end_too = |field: &&Field<'_>| records > 0 || field.says_next();
-            let token = tokens.iter().find(stands_at_the_end_too);
-            let place = links.first().or(token.map(|field| &field.path));
-            place.map(|path| format!("`{path}`"))
-        };
         // Positions also stand on last pages, where a flag tells that they are.
         let more = by_total
             .or(by_flag)

@@ -120,6 +120,16 @@ const LAST: [&str; 18] = [
     "finalpage",
 ];
 
+/// Flags that may speak of what is in the records, or of a job, just as well.
+const VAGUE_FLAGS: [&str; 6] = [
+    "istruncated",
+    "truncated",
+    "incomplete",
+    "complete",
+    "iscomplete",
+    "finished",
+];
+
 const TOTALS: [&str; 24] = [
     "total",
     "totalcount",
@@ -406,6 +416,12 @@ impl<'p> Survey<'p> {
             let name = format!("`{}`", field.path);
             (Flag { name, more }, Some(field.path.clone()))
         })
+    }
+
+    /// Whether a flag's path may speak of something else than the end of the list.
+    pub(crate) fn flag_is_vague(&self, path: &str) -> bool {
+        let field = self.fields.iter().find(|field| field.path == path);
+        field.is_some_and(|field| VAGUE_FLAGS.contains(&field.name.as_str()))
     }
 
     /// The name of a setting for a flag's path: whether truthy is more or the end.

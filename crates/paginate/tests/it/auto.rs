@@ -763,6 +763,14 @@ fn shapes() -> Vec<Shape> {
                 "/items",
             )
         }),
+        shape("Datasette", GET, &["_next"], |ask| {
+            let skip = ask.after("_next");
+            let next = ask.cursor(skip);
+            let mut body = json!({"rows": ask.records(skip), "truncated": false, "filtered_table_rows_count": ask.of, "next": next});
+            let url = next.map(|next| format!("https://api.example.com/v1/items?_next={next}"));
+            put(&mut body, "next_url", url);
+            Reply::of(body, "/rows")
+        }),
         shape("Zoho", GET, &["page", "per_page"], |ask| {
             let (page, records, more) = ask.page("page", 1);
             Reply::of(
