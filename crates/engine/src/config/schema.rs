@@ -1058,6 +1058,7 @@ mod tests {
         for path in [
             "examples/quickstart/connection.yaml",
             "tests/real/github/config.yml",
+            "tests/real/oauth/config.yml",
             "tests/real/port/config.yml",
             "tests/real/registry/config.yml",
         ] {
@@ -1066,6 +1067,7 @@ mod tests {
         for path in [
             "examples/quickstart/mapping.yaml",
             "tests/real/github/mapping.yml",
+            "tests/real/oauth/mapping.yml",
             "tests/real/port/mapping.yml",
             "tests/real/registry/mapping.yml",
             "tests/real/registry/untagged-accepted.yml",
