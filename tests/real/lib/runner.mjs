@@ -5,11 +5,12 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 
 /**
- * `settings` are connection settings as the environment spells them (`BASE_URL`, `PASSWORD`), on top of the file.
+ * `settings` are connection settings as the environment spells them (`BASE_URL`, `PASSWORD`), on top of the file, if there is one.
  * The answer has `code`, `entities` (stdout, one object for each line) and `stderr`.
  */
 export async function dryRun({ config, mapping, settings = {}, args = [] }) {
-  const { code, stdout, stderr } = await ocean(["--config", config, "--mapping", mapping, "--dry-run", ...args], settings);
+  const files = [...(config ? ["--config", config] : []), "--mapping", mapping];
+  const { code, stdout, stderr } = await ocean([...files, "--dry-run", ...args], settings);
   const entities = stdout
     .split("\n")
     .filter((line) => line !== "")
