@@ -1,7 +1,8 @@
-// Starts a server as a process and waits until it says where it listens.
+// Starts a server, as a process that says where it listens or in this one, on a free port of the loopback address.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:http";
 
 /**
  * `listening` finds the address in what the server prints; its first group is the address.
@@ -34,6 +35,23 @@ export async function start(program, args, listening) {
     async stop() {
       child.kill("SIGKILL");
       await ended;
+    },
+  };
+}
+
+/** An app, or whatever else handles requests, in this process. The answer has `url`, `server` and `stop()`. */
+export async function listen(...handler) {
+  const server = createServer(...handler);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    server,
+    async stop() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
     },
   };
 }

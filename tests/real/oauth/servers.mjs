@@ -2,10 +2,10 @@
 // is a JWT.
 
 import { generateKeyPairSync } from "node:crypto";
-import { createServer } from "node:http";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import jsonServer from "json-server";
 import Provider from "oidc-provider";
+import { listen } from "../lib/server.mjs";
 
 /** The API as a resource server: whoever asks for a token with `resource` gets a JWT for it. */
 export const audience = "urn:example:orders";
@@ -28,8 +28,8 @@ export const pem = ({ privateKey }) => privateKey.export({ type: "pkcs8", format
  * logged in), `introspect(token)`, `revoke(token)`, `stop()`.
  */
 export async function startLogin() {
-  const server = createServer();
-  const url = await listen(server);
+  // It has to know where it is before it begins.
+  const { url, server, stop } = await listen();
   const signing = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ format: "jwk" });
   const machine = { grant_types: ["client_credentials"], redirect_uris: [], response_types: [], scope };
   const person = {
@@ -117,7 +117,7 @@ export async function startLogin() {
       const found = (await provider.ClientCredentials.find(token)) ?? (await provider.AccessToken.find(token));
       await found.destroy();
     },
-    stop: () => close(server),
+    stop,
   };
 }
 
@@ -157,22 +157,12 @@ export async function startOrders(login) {
       .catch(next);
   });
   app.use(jsonServer.router({ orders: Array.from({ length: 13 }, (_, index) => ({ id: index + 1, total: index * 1.5 })) }));
-  const server = createServer(app);
-  const url = await listen(server);
+  const { url, stop } = await listen(app);
   return {
     url,
     asked,
     /** Does something once, before the first request but one is looked at. */
     inTheMiddle: (action) => (before = action),
-    stop: () => close(server),
+    stop,
   };
-}
-
-async function listen(server) {
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  return `http://127.0.0.1:${server.address().port}`;
-}
-
-function close(server) {
-  return new Promise((closed) => server.close(closed).closeAllConnections());
 }

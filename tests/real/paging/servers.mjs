@@ -1,7 +1,6 @@
 // Lists in the ways of frameworks that many APIs are built with: those of Python in a process of their own, json-server and SCIM in this
 // one.
 
-import { createServer } from "node:http";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import jsonServer from "json-server";
 import SCIMMY from "scimmy";
 import SCIMMYRouters from "scimmy-routers";
-import { start } from "../lib/server.mjs";
+import { listen, start } from "../lib/server.mjs";
 
 export const count = 157;
 const crates = Array.from({ length: count }, (_, index) => ({ id: index + 1, name: `crate ${index + 1}` }));
@@ -40,13 +39,4 @@ function withScim() {
   const app = jsonServer.create();
   app.use("/scim", new SCIMMYRouters({ type: "bearer", handler: () => "nobody" }));
   return app;
-}
-
-async function listen(app) {
-  const server = createServer(app);
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  return {
-    url: `http://127.0.0.1:${server.address().port}`,
-    stop: () => new Promise((closed) => server.close(closed).closeAllConnections()),
-  };
 }

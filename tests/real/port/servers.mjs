@@ -1,11 +1,10 @@
 // Port beside Prism, and the API that is read: a json-server in this process.
 
-import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import jsonServer from "json-server";
-import { start } from "../lib/server.mjs";
+import { listen, start } from "../lib/server.mjs";
 
 /** Port's published description, which lies beside the project and is no part of it. */
 export const description = fileURLToPath(new URL("../../../../shared/reference/port-openapi.json", import.meta.url));
@@ -41,9 +40,7 @@ export async function startApi(data) {
   const app = jsonServer.create();
   app.use(jsonServer.defaults({ logger: false, noCors: true }));
   app.use(jsonServer.router(data));
-  const server = createServer(app);
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  const url = `http://127.0.0.1:${server.address().port}`;
+  const { url, stop } = await listen(app);
   const send = async (method, path, body) => {
     const headers = { "Content-Type": "application/json" };
     const answer = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
@@ -55,6 +52,6 @@ export async function startApi(data) {
     add: (path, body) => send("POST", path, body),
     change: (path, body) => send("PATCH", path, body),
     remove: (path) => send("DELETE", path),
-    stop: () => new Promise((closed) => server.close(closed).closeAllConnections()),
+    stop,
   };
 }
