@@ -207,7 +207,7 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Se
 
 /// The program beside this test. `cargo test` has built it; `cargo test --test it` has not, so it is built here when it is
 /// missing or older than what it is made of.
-fn executable() -> &'static Path {
+pub(crate) fn executable() -> &'static Path {
     static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
     EXECUTABLE.get_or_init(|| {
         let this = std::env::current_exe().unwrap();
