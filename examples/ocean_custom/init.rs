@@ -39,9 +39,9 @@ pub(crate) async fn run(arguments: &Init) -> Result<bool, Stop> {
     let invalid = |error: &(dyn std::error::Error + 'static)| {
         Stop::Refused(format!("{}\nnothing was created", chain(error)))
     };
-    // Asking for it is more than the setting that is about starts.
+    // Asking for it is more than the setting that is about starts. What comes from elsewhere is not read: it may be about to be written.
     let mut asked = config.clone();
-    asked.port.initialize_port_resources = true;
+    asked.port.initialize_port_resources = !arguments.infer && arguments.blueprints.is_none();
     let mut plan = FirstStart::of(&asked).map_err(|error| invalid(&error))?;
     if let Some(file) = &arguments.blueprints {
         plan = plan

@@ -17,6 +17,15 @@ pub(crate) fn print(report: &Report) -> Result<(), Stop> {
 
 /// The summary, and last what the exit code says.
 pub(crate) fn summarize(report: &Report, progress: &Progress, all_well: &str) {
+    summarize_as("exit code 1", report, progress, all_well);
+}
+
+/// The summary of one sync of several, after which the process goes on.
+pub(crate) fn summarize_one(report: &Report, progress: &Progress, all_well: &str) {
+    summarize_as("not all well", report, progress, all_well);
+}
+
+fn summarize_as(unwell: &str, report: &Report, progress: &Progress, all_well: &str) {
     progress.clear();
     let text = report.to_string();
     if !text.is_empty() {
@@ -44,6 +53,6 @@ pub(crate) fn summarize(report: &Report, progress: &Progress, all_well: &str) {
         .collect();
     match troubles.as_slice() {
         [] => say(all_well),
-        troubles => say(format_args!("exit code 1: {}", troubles.join(", "))),
+        troubles => say(format_args!("{unwell}: {}", troubles.join(", "))),
     }
 }

@@ -13,7 +13,7 @@ use longshore_engine::{
 };
 
 use crate::progress::{Progress, say};
-use crate::report::{print, summarize};
+use crate::report::{print, summarize, summarize_one};
 use crate::setup::{Traffic, build, chain, check_kinds, port_client, refused, with_mapping};
 use crate::signals::give_the_word;
 use crate::{Arguments, Stop};
@@ -68,7 +68,7 @@ pub(crate) async fn run(
         .cancel(cancel)
         .kinds(kinds)
         .shard(shard.as_ref().map(|(settings, _)| settings.shard))
-        .on_news(move |news| tell(&news, &hears));
+        .on_news(move |news| tell(&news, &hears, polls));
     if polls {
         let _server = listen_at(listen, telemetry, progress).await?;
         return match runtime.poll().await {
@@ -215,10 +215,11 @@ fn shard_of(
 }
 
 /// What a person hears.
-fn tell(news: &News<'_>, progress: &Progress) {
+fn tell(news: &News<'_>, progress: &Progress, polls: bool) {
     match news {
         News::Begun(trigger) => tracing::info!("a sync begins, by {trigger}"),
         News::Ended(report) => {
+            let summarize = if polls { summarize_one } else { summarize };
             summarize(report, progress, "all of it read completely");
             // Whoever closed stdout has no use for the report; the exit code still tells.
             let _ = print(report);

@@ -351,6 +351,8 @@ async fn init_infers_blueprints_prints_them_and_creates_them_once() {
     let (api_server, port_server) = (tickets().serve().await, port.serve().await);
     let init = async |more: &[&str]| {
         Program::new()
+            // As a shell leaves it that is to write the blueprints into it.
+            .with_file(".port/resources/blueprints.json", "")
             .arguments(&["init", "--infer"])
             .arguments(more)
             .connection(&format!("baseUrl: {}", api_server.url))
