@@ -875,6 +875,97 @@ async fn a_value_that_is_refused_at_one_level_is_that_parents_error() {
     assert!(rig.api.paths().iter().all(|path| !path.contains("..")));
 }
 
+const SEVERAL: &str = r#"
+resources:
+  - kind: /orgs
+    port: {entity: {mappings: {identifier: .login, blueprint: '"org"'}}}
+  - kind: /orgs/{org}/repos/{repo}/issues/{n}/comments
+    selector: {path_parameters: {org: {endpoint: /orgs, field: .login}, repo: {endpoint: '/orgs/{org}/repos', field: .name},
+      n: {endpoint: '/orgs/{org}/repos/{repo}/issues', field: .number}}}
+    port: {entity: {mappings: {identifier: .id, blueprint: '"comment"'}}}
+  - kind: /{region}/orgs/{org}/bills/{day}
+    selector: {path_parameters: {org: {endpoint: /orgs, field: .login}, region: {values: [a, b, c, d, e], batch: 2}, day: {from: 2024-01-01, to: 2024-01-08, step: 1d}}}
+    port: {entity: {mappings: {identifier: .id, blueprint: '"bill"'}}}
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn how_much_will_be_asked_is_known_before_it_is_asked() {
+    let rig = Rig::new(forge(3, 2, 2));
+    let engine = rig.engine("", SEVERAL);
+    let estimate = engine.estimate(&[]);
+    assert_eq!(rig.api.requests().len(), 0);
+    assert_eq!(
+        estimate.to_string(),
+        "/orgs\n    /orgs: 1 list\n\
+         /orgs/{org}/repos/{repo}/issues/{n}/comments\n    /orgs: 1 list (read for /orgs)\n    \
+         /orgs/{org}/repos: 1 list for each {org}\n    \
+         /orgs/{org}/repos/{repo}/issues: 1 list for each {org}, {repo}\n    \
+         /orgs/{org}/repos/{repo}/issues/{n}/comments: 1 list for each {org}, {repo}, {n}\n\
+         /{region}/orgs/{org}/bills/{day}\n    /orgs: 1 list (read for /orgs)\n    \
+         /{region}/orgs/{org}/bills/{day}: 21 lists for each {org}\n\
+         at least 1 request, and those that are not known yet, and one for each further page"
+    );
+    assert_eq!(estimate.requests(), (1, false));
+
+    let counted = engine.count_children(&[]).await;
+    assert_eq!(
+        rig.api.requests().len(),
+        1 + 3 + 6,
+        "the lists of parents, each once: {:?}",
+        rig.api.paths()
+    );
+    assert_eq!(counted.requests(), (1 + 3 + 6 + 12 + 63, true), "{counted}");
+    let of_one = engine.count_children(&["/orgs".to_owned()]).await;
+    assert_eq!(of_one.requests(), (1, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_of_children_says_what_it_could_not_count() {
+    let rig = Rig::new(forge(3, 2, 2).faults("/orgs/2/repos", 1.., Answer::status(400)));
+    let engine = rig.engine("", &items(COMMENTS, LEVELS));
+    let counted = engine.count_children(&[]).await;
+    let problems = &counted.resources[0].problems;
+    assert!(
+        problems.len() == 1 && problems[0].contains("org=2"),
+        "{problems:?}"
+    );
+    assert_eq!(counted.requests(), (1 + 3 + 4 + 8, false), "{counted}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_that_stand_in_their_parents_count_for_nothing() {
+    let parents = json!([{"id": 1, "comments": [{"id": "a"}]}, {"id": 2, "comments": null}]);
+    let rig = Rig::new(ScriptedApi::new().json("/tickets", parents));
+    let selector = "{embedded: .comments, path_parameters: {id: {endpoint: /tickets, field: .id}}}";
+    let engine = rig.engine("", &items("/tickets/{id}/comments", selector));
+    assert_eq!(engine.estimate(&[]).requests(), (1, false));
+    assert_eq!(engine.count_children(&[]).await.requests(), (2, true));
+}
+
+#[test]
+fn every_example_of_the_chapter_on_nested_endpoints_is_a_resource() {
+    let readme = include_str!("../../README.md");
+    let (_, chapter) = readme.split_once("\n## Nested endpoints\n").unwrap();
+    let (chapter, _) = chapter.split_once("\n## ").unwrap();
+    let examples: Vec<&str> = chapter
+        .split("```yaml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert_eq!(examples.len(), 8);
+    for example in examples {
+        let lines: String = example
+            .lines()
+            .map(|line| format!("    {line}\n"))
+            .collect();
+        let mapping = format!(
+            "resources:\n  -\n{lines}    port: {{entity: {{mappings: {{identifier: .id, blueprint: '\"x\"'}}}}}}\n"
+        );
+        let config = config("", &mapping);
+        assert!(config.is_ok(), "{example}: {}", config.unwrap_err());
+    }
+}
+
 fn problems(kind: &str, selector: &str) -> String {
     config("", &items(kind, selector)).unwrap_err().to_string()
 }

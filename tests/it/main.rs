@@ -17,6 +17,7 @@ mod fair;
 mod files;
 mod first_start;
 mod levels;
+mod many_parents;
 mod matrix;
 mod nested;
 mod pace;

@@ -19,6 +19,16 @@ pub(crate) struct Child {
     pub(crate) request: ChildRequest,
 }
 
+impl Child {
+    /// Whether it takes a request: not where all of it stands in a parent's record.
+    pub(crate) fn is_asked_for(&self, resource: &Resource) -> bool {
+        let embedded = resource.parts().embedded;
+        embedded
+            .and_then(|embedded| self.tuple.embed(embedded))
+            .is_none_or(|embed| embed.next.is_some())
+    }
+}
+
 /// The values of the parameters so far, and the lists that stand in the records that they come from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tuple {
@@ -58,6 +68,8 @@ pub(crate) struct State {
 #[derive(Debug, Default)]
 struct AtLevel {
     distinct: Distinct,
+    /// Lists that were asked for here.
+    lists: u64,
     records: u64,
     values: u64,
 }
@@ -104,6 +116,16 @@ impl Search {
             }
         });
         limited.boxed()
+    }
+
+    /// How many lists of parents were asked for, of each level that comes from lists.
+    pub(crate) fn lists(&self) -> Vec<u64> {
+        let state = self.lock();
+        let levels = self.resource.parts().levels.iter().zip(&state.levels);
+        levels
+            .filter(|(level, _)| matches!(level.source, Source::List(_)))
+            .map(|(_, at)| at.lists)
+            .collect()
     }
 
     /// What is to be said when all children are known.
@@ -475,6 +497,7 @@ impl Reader {
         let kind = search.resource.kind();
         let cap = cap_of(&search.resource, &parents.list);
         let (read, own) = search.session.read(kind, parents, &request, cap);
+        search.lock().levels[self.level].lists += u64::from(own);
         (self.given_embedded, self.is_one_object) = (self.given, false);
         self.at = Some(At {
             tuple,

@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
+use crate::estimate::{self, Estimate};
 use crate::event::{Observer, Observers};
 use crate::fetch::Api;
 use crate::login::{ListAuth, Logins};
@@ -101,6 +102,39 @@ impl Engine {
     /// As [`sync`](Engine::sync), run in another way: some kinds only, or with a word that stops it.
     pub async fn sync_with(&self, options: &SyncOptions, sink: &dyn Sink) -> Report {
         sync::run(&self.api, &self.resources, options, sink).await
+    }
+
+    /// How many lists a sync of these kinds asks for, of all kinds without any, as far as that is known without a request.
+    ///
+    /// ```
+    /// # use longshore_engine::{Engine, FixedValues, ParameterSource, Resource};
+    /// let reports = Resource::builder("/{region}/teams/{team}/reports")
+    ///     .parameter("region", FixedValues::new(["eu", "us"]))
+    ///     .parameter("team", ParameterSource::new("/teams", ".id"))
+    ///     .identifier(".id")
+    ///     .blueprint("report")
+    ///     .build()
+    ///     .unwrap();
+    /// let engine = Engine::builder().base_url("https://api.example.com").resource(reports).build().unwrap();
+    /// let reports = &engine.estimate(&[]).resources[0];
+    /// assert_eq!(reports.lists[0].to_string(), "/teams: 1 list");
+    /// assert_eq!(reports.lists[1].to_string(), "/{region}/teams/{team}/reports: 2 lists for each {team}");
+    /// ```
+    pub fn estimate(&self, kinds: &[String]) -> Estimate {
+        estimate::estimate(&self.of_kinds(kinds), self.api.client.clock().wall())
+    }
+
+    /// As [`estimate`](Engine::estimate), with the numbers of children: reads the lists of parents, and nothing else, to count them.
+    pub async fn count_children(&self, kinds: &[String]) -> Estimate {
+        estimate::counted(&self.api, &self.of_kinds(kinds)).await
+    }
+
+    fn of_kinds(&self, kinds: &[String]) -> Vec<&Resource> {
+        let wanted = |kind: &str| kinds.is_empty() || kinds.iter().any(|it| it == kind);
+        let resources = self.resources.iter();
+        resources
+            .filter(|resource| wanted(resource.kind()))
+            .collect()
     }
 
     /// Has `sink` remove what none of the shards of a sync produced, where all of them came to a proven end.

@@ -97,10 +97,16 @@ impl Session {
     /// Reads this part of everything.
     pub(crate) fn shard(mut self, shard: Option<Shard>) -> Self {
         self.shard = shard;
-        if shard.is_some() {
+        match shard {
             // A part of the children is no whole list of parents.
-            lock(&self.shared.publishers).clear();
+            Some(_) => self.without_publishers(),
+            None => self,
         }
+    }
+
+    /// Nobody but those who need parents reads anything.
+    pub(crate) fn without_publishers(self) -> Self {
+        lock(&self.shared.publishers).clear();
         self
     }
 

@@ -1,0 +1,228 @@
+//! How many lists a sync asks for, before it asks for them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures::StreamExt;
+use longshore_nested::RequestTemplate;
+use serde::Serialize;
+
+use crate::children::Search;
+use crate::fetch::Api;
+use crate::parameters::{Level, ReadIdentity, Source};
+use crate::resource::Resource;
+use crate::session::Session;
+
+/// How many lists are asked for by resources. Each list takes a request for each of its pages, so that this many requests are the least.
+///
+/// Its JSON form has for each resource `kind` and `lists`, and of each of these `endpoint`, `count`, `for_each`, `is_least`, `read_by` and
+/// `embedded`.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Estimate {
+    /// In the order of the resources.
+    pub resources: Vec<ResourceEstimate>,
+}
+
+/// The lists of one resource.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ResourceEstimate {
+    /// The resource's kind.
+    pub kind: String,
+    /// The lists of its parents, each after those that it builds on, and last its own.
+    pub lists: Vec<ListEstimate>,
+    /// What went wrong while parents were counted.
+    pub problems: Vec<String>,
+}
+
+/// The lists of one path.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ListEstimate {
+    /// The path as it is written.
+    pub endpoint: String,
+    /// How many lists; where `for_each` names parameters, for each set of their values.
+    pub count: u64,
+    /// Parameters that come from a list of the API: how many values they have is not known before it is read.
+    pub for_each: Vec<String>,
+    /// There may be more: parents failed, or windows of time are halved where they hit their cap.
+    pub is_least: bool,
+    /// Another resource reads these lists anyway: this one.
+    pub read_by: Option<String>,
+    /// Only where they do not stand in a parent's record already.
+    pub embedded: bool,
+}
+
+impl Estimate {
+    /// The fewest requests that reading takes, as far as it is known; and whether that is all but for further pages.
+    pub fn requests(&self) -> (u64, bool) {
+        let lists = self.resources.iter().flat_map(|resource| &resource.lists);
+        let own = lists.filter(|list| list.read_by.is_none());
+        own.fold((0, true), |(requests, is_known), list| {
+            let counted = list.for_each.is_empty() && !list.embedded;
+            let requests = match counted {
+                true => requests.saturating_add(list.count),
+                false => requests,
+            };
+            (requests, is_known && counted && !list.is_least)
+        })
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for resource in &self.resources {
+            writeln!(f, "{}", resource.kind)?;
+            for list in &resource.lists {
+                writeln!(f, "    {list}")?;
+            }
+            for problem in &resource.problems {
+                writeln!(f, "    {problem}")?;
+            }
+        }
+        let more = match self.requests().1 {
+            true => "and one for each further page",
+            false => "and those that are not known yet, and one for each further page",
+        };
+        let count = self.requests().0;
+        let requests = if count == 1 { "request" } else { "requests" };
+        write!(f, "at least {count} {requests}, {more}")
+    }
+}
+
+impl fmt::Display for ListEstimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let least = if self.is_least { "at least " } else { "" };
+        let lists = if self.count == 1 { "list" } else { "lists" };
+        write!(f, "{}: {least}{} {lists}", self.endpoint, self.count)?;
+        if !self.for_each.is_empty() {
+            let names: Vec<String> = self.for_each.iter().map(|it| format!("{{{it}}}")).collect();
+            write!(f, " for each {}", names.join(", "))?;
+        }
+        if self.embedded {
+            f.write_str(", where it is not embedded")?;
+        }
+        match &self.read_by {
+            Some(kind) => write!(f, " (read for {kind})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Without a request.
+pub(crate) fn estimate(resources: &[&Resource], now: SystemTime) -> Estimate {
+    let mut known = Known::of(resources);
+    let each = resources.iter().map(|resource| {
+        let parts = resource.parts();
+        let mut lists = Vec::new();
+        for level in &parts.levels {
+            if let Source::List(parents) = &level.source {
+                let mut list = count(&parents.list.request, &parts.levels, now);
+                list.embedded = parents.embedded.is_some();
+                list.read_by = known.reader(&parents.lineage, resource.kind());
+                lists.push(list);
+            }
+        }
+        let mut own = count(&parts.list.request, &parts.levels, now);
+        own.embedded = parts.embedded.is_some();
+        lists.push(own);
+        ResourceEstimate {
+            kind: resource.kind().to_owned(),
+            lists,
+            problems: Vec::new(),
+        }
+    });
+    Estimate {
+        resources: each.collect(),
+    }
+}
+
+/// With the requests that it takes to read the lists of parents, one resource after the other.
+pub(crate) async fn counted(api: &Arc<Api>, resources: &[&Resource]) -> Estimate {
+    let mut estimate = estimate(resources, api.client.clock().wall());
+    let session = Session::new(api.clone(), resources.iter().copied()).without_publishers();
+    for (resource, estimated) in resources.iter().zip(&mut estimate.resources) {
+        if resource.parts().levels.is_empty() {
+            continue;
+        }
+        let search = Search::new(session.clone(), (*resource).clone());
+        let mut children = search.children();
+        let mut own = 0;
+        while let Some(child) = children.next().await {
+            match child {
+                Ok(child) => own += u64::from(child.is_asked_for(resource)),
+                Err(trouble) => estimated.problems.push(trouble.error.to_string()),
+            }
+        }
+        drop(children);
+        let counts = search.lists().into_iter().chain([own]);
+        for (list, count) in estimated.lists.iter_mut().zip(counts) {
+            *list = ListEstimate {
+                count,
+                for_each: Vec::new(),
+                is_least: list.is_least || !estimated.problems.is_empty(),
+                embedded: false,
+                ..list.clone()
+            };
+        }
+    }
+    estimate
+}
+
+/// Who reads which lists.
+struct Known(Vec<(ReadIdentity, String)>);
+
+impl Known {
+    /// What resources read as their own.
+    fn of(resources: &[&Resource]) -> Self {
+        let own = resources
+            .iter()
+            .filter(|resource| resource.parts().embedded.is_none());
+        let own =
+            own.map(|resource| (resource.parts().lineage.clone(), resource.kind().to_owned()));
+        Known(own.collect())
+    }
+
+    /// Who else reads the lists of a lineage; from now on it is whoever asked first.
+    fn reader(&mut self, lineage: &ReadIdentity, kind: &str) -> Option<String> {
+        let known = self.0.iter().find(|(known, _)| known == lineage);
+        let reader = known.map(|(_, kind)| kind.clone());
+        if reader.is_none() {
+            self.0.push((lineage.clone(), kind.to_owned()));
+        }
+        reader
+    }
+}
+
+/// One list for each set of the values that it is asked for with.
+fn count(request: &RequestTemplate, levels: &[Level], now: SystemTime) -> ListEstimate {
+    let names = request.parameters();
+    let mut list = ListEstimate {
+        endpoint: request.path().as_str().to_owned(),
+        count: 1,
+        for_each: Vec::new(),
+        is_least: false,
+        read_by: None,
+        embedded: false,
+    };
+    for level in levels.iter().filter(|level| names.contains(&&*level.name)) {
+        let known = match &level.source {
+            Source::List(_) => None,
+            Source::Fixed(items) => {
+                let batch = level.batch.as_ref().map_or(1, |batch| batch.size);
+                Some(items.len().div_ceil(batch) as u64)
+            }
+            Source::Windows(windows) => {
+                list.is_least |= windows.result_cap().is_some();
+                windows.iter(now).ok().map(|windows| windows.count() as u64)
+            }
+        };
+        match known {
+            Some(known) => list.count = list.count.saturating_mul(known),
+            None => list.for_each.push(level.name.to_string()),
+        }
+    }
+    list
+}
