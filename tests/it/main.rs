@@ -28,6 +28,7 @@ mod presets;
 mod program;
 mod records;
 mod relations;
+mod resume;
 mod resync;
 mod rig;
 mod runner;

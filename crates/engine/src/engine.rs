@@ -12,6 +12,7 @@ use longshore_transport::{
 };
 use url::Url;
 
+use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::estimate::{self, Estimate};
@@ -82,11 +83,69 @@ impl Engine {
 
     /// The entities of one resource, as they are read.
     ///
-    /// To be polled in a tokio runtime. Nothing is sent before the first poll, at most one page is read ahead, and dropping the stream ends all its work. An error of an
-    /// [`ErrorKind`] about one record does not end the stream; every other error is its last item, or, where the path holds a parameter, the
+    /// To be polled in a tokio runtime. Nothing is sent before the first poll, and dropping the stream ends all its work. While a page is mapped and
+    /// taken, the next one is on its way; where a total tells of further pages, up to `maxConcurrentRequests` are, and with `lookAhead` as many as
+    /// that says. No more than those are in memory. An error of an [`ErrorKind`] about one record does not end the stream; every other error is its last item, or, where the path holds a parameter, the
     /// last of one child, and the other children go on. A read that is not complete always gives at least one error.
     pub fn entities(&self, resource: &Resource) -> EntityStream {
         EntityStream::new(Session::new(self.api.clone(), [resource]), resource.clone())
+    }
+
+    /// The entities behind a [`Checkpoint`] of an earlier read of the same resource with the same settings: of all pages that were not given whole
+    /// then. Counts and outcome are those of both parts together.
+    ///
+    /// Each entity comes at least once in the two parts. Where positions are counted, the last page before is looked at again, so that rows that
+    /// moved in between make the read incomplete (`RowsShifted`).
+    ///
+    /// ```
+    /// # use futures::TryStreamExt;
+    /// use longshore_engine::Checkpoint;
+    /// # use longshore_engine::{Engine, Resource, paginate::PageNumber};
+    /// # use longshore_testkit::{Network, Pages, ScriptedApi, numbered};
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let api = ScriptedApi::new().pages("/users", Pages::page(numbered(25)));
+    /// # let engine = Engine::builder()
+    /// #     .base_url("https://api.example.com")
+    /// #     .paginator(PageNumber::new().page_size(10))
+    /// #     .transport(Network::new().at("https://api.example.com", api).transport())
+    /// #     .build()?;
+    /// # let users = Resource::builder("/users").identifier(".id").blueprint("user").build()?;
+    /// let mut entities = engine.entities(&users);
+    /// while entities.pages_given() < 1 {
+    ///     entities.try_next().await?;
+    /// }
+    /// let stored = serde_json::to_string(&entities.checkpoint())?;
+    /// drop(entities);
+    ///
+    /// let checkpoint: Checkpoint = serde_json::from_str(&stored)?;
+    /// let rest = engine.entities_from(&users, checkpoint)?;
+    /// assert_eq!(rest.try_collect::<Vec<_>>().await?.len(), 15);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// The resource has a parameter in its path, or is paged in another way than when the checkpoint was made. (That it asks for something else is
+    /// the first error of the stream.)
+    pub fn entities_from(
+        &self,
+        resource: &Resource,
+        checkpoint: Checkpoint,
+    ) -> Result<EntityStream, Error> {
+        let refuse =
+            |what: &str| Err(Error::new(ErrorKind::Config, what).of_resource(resource.kind()));
+        if !resource.parts().levels.is_empty() {
+            return refuse(
+                "a read with parameters in its path has no checkpoint: read it from the beginning",
+            );
+        }
+        if checkpoint.paging != self.api.paging(&resource.parts().list) {
+            return refuse(
+                "the checkpoint was made with other settings of paging, by which its position means something else: read from the beginning",
+            );
+        }
+        let session = Session::new(self.api.clone(), [resource]);
+        Ok(EntityStream::resumed(session, resource.clone(), checkpoint))
     }
 
     /// Reads all resources, writes their entities to `sink`, and, last of all, has the sink remove what is proven to be gone.

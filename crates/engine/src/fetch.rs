@@ -19,6 +19,7 @@ use crate::event::{Event, Observer};
 use crate::login::Logins;
 use crate::resource::ListRequest;
 use crate::rules::{CompiledRules, Rules};
+use crate::stable::StableHash;
 
 /// JSON, in whatever type an API puts it: many know theirs only, `application/vnd.api+json` say, and refuse everybody who does not take it.
 const ACCEPTED: &str = "application/json, */*;q=0.5";
@@ -135,6 +136,18 @@ impl Api {
                 Error::new(ErrorKind::Config, all.join("; "))
             }),
         }
+    }
+
+    /// How a list is paged, in a short text that differs where the settings do. Of paginators that are code it knows nothing.
+    pub(crate) fn paging(&self, list: &ListRequest) -> String {
+        let mut hash = StableHash::new();
+        hash.add_text(&list.pagination.clone().or(&self.pagination).line());
+        hash.add_text(&format!(
+            "{} {}",
+            list.paginator.is_some(),
+            self.paginator.is_some() && list.pagination.style.is_none()
+        ));
+        hash.hex()
     }
 
     /// What errors print for a path template: the path that is asked for, without its query.

@@ -38,6 +38,7 @@
 //! The other crates are re-exported as modules, so that one dependency is enough.
 
 mod cancel;
+mod checkpoint;
 mod children;
 mod compact;
 pub mod config;
@@ -78,6 +79,7 @@ pub use longshore_port_client as port_client;
 pub use longshore_transport as transport;
 
 pub use cancel::Cancel;
+pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use engine::{Engine, EngineBuilder, NextLinkOrigin};
 pub use error::{Error, ErrorKind};

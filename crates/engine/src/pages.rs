@@ -181,18 +181,25 @@ impl Pages {
     }
 
     /// Goes on where an earlier read of the same list stood.
-    #[allow(dead_code)]
-    pub(crate) fn from(mut self, checkpoint: Checkpoint) -> Self {
+    pub(crate) fn from(mut self, checkpoint: Checkpoint, begins_with_object: Option<bool>) -> Self {
         if let State::Fresh { from, .. } = &mut self.state {
             *from = Some(Box::new(checkpoint));
         }
+        self.begins_with_object = begins_with_object;
         self
     }
 
-    /// Where the read stands after the page that was given last.
-    #[allow(dead_code)]
+    /// Where the read stands after the page that was given last, where that was whole.
     pub(crate) fn bookmark(&self) -> Option<&Bookmark> {
-        self.bookmark.as_ref()
+        match self.end() {
+            Some(End::Short(_)) => None,
+            _ => self.bookmark.as_ref(),
+        }
+    }
+
+    /// Whether the body of the first page was taken as one record; `None` before it came.
+    pub(crate) fn begins_with_object(&self) -> Option<bool> {
+        self.begins_with_object
     }
 
     /// The next page; `None` at the end, which [`Pages::end`] then tells. An error is the end too.
