@@ -103,6 +103,37 @@ async fn cycles_and_self_references_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_later_under_the_same_identifier_is_written_after_what_waits() {
+    let mapping = r#"
+createMissingRelatedEntities: false
+resources:
+  - kind: /people
+    port: {entity: {mappings: {identifier: .id, title: .name, blueprint: '"user"', properties: {a: .a}, relations: {team: .team}}}}
+  - kind: /accounts
+    port: {entity: {mappings: {identifier: .id, title: .name, blueprint: '"user"', properties: {b: .b}}}}
+  - kind: /teams
+    port: {entity: {mappings: {identifier: .id, blueprint: '"team"'}}}
+"#;
+    let rig = Rig::with_port(
+        ScriptedApi::new()
+            .json(
+                "/people",
+                json!([{"id": 1, "name": "person", "a": 1, "team": "t"}]),
+            )
+            .json("/accounts", json!([{"id": 1, "name": "account", "b": 2}]))
+            .json("/teams", json!([{"id": "t"}])),
+        port(),
+    );
+    let report = rig.sync("", mapping).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!((report.upserted, report.duplicates), (3, 1));
+    let user = rig.port.entity("user", "1").unwrap();
+    assert_eq!(user["title"], "account");
+    assert_eq!(user["properties"], json!({"a": 1, "b": 2}));
+    assert_eq!(user["relations"]["team"], "t");
+}
+
+#[tokio::test(start_paused = true)]
 async fn there_are_three_passes_at_most() {
     // A Port that takes one entity of each call and refuses the others for now.
     let users: Vec<Value> = (0..9).map(|n| json!({"id": n, "boss": "chief"})).collect();

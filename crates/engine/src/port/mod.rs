@@ -18,7 +18,7 @@ use uuid::Uuid;
 use self::changed::Changed;
 pub use self::plan::{BlueprintPlan, HeldBack, Plan, PlanSink, Planned, PlannedChange};
 pub use self::state::{FileState, MemoryState, SyncState};
-use self::waiting::{PASSES, Refused};
+use self::waiting::{PASSES, Refused, Waiting};
 use crate::config::Mapping;
 use crate::error::{Error, ErrorKind};
 use crate::sink::{Evidence, Mark, Reconciled, Rejection, Sink, Written};
@@ -97,7 +97,7 @@ pub struct PortSink {
     /// `None` where everything is written.
     changed: Option<Changed>,
     /// What Port refused while something else was not there yet.
-    waiting: Mutex<Vec<Refused>>,
+    waiting: Mutex<Waiting>,
 }
 
 impl PortSink {
@@ -159,7 +159,9 @@ impl Sink for PortSink {
     async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error> {
         let mut written = Written::default();
         for (blueprint, entities) in by_blueprint(entities) {
-            let entities = self.changed(&blueprint, entities, &mut written).await;
+            let mut entities = self.changed(&blueprint, entities, &mut written).await;
+            let behind = self.waiting().behind(&mut entities);
+            self.keep_or_reject(behind, &mut written);
             if !entities.is_empty() {
                 let refused = self.send(&blueprint, entities, &mut written).await;
                 self.keep_or_reject(refused, &mut written);
@@ -170,7 +172,7 @@ impl Sink for PortSink {
 
     async fn settle(&self) -> Result<Written, Error> {
         let mut written = Written::default();
-        let mut waiting = std::mem::take(&mut *self.waiting());
+        let mut waiting = self.waiting().take();
         for _ in 0..PASSES {
             let before = written.upserted;
             let mut again = Vec::new();
@@ -293,16 +295,12 @@ impl PortSink {
     /// Keeps refused entities to be tried again, as far as there is room.
     fn keep_or_reject(&self, refused: Vec<Refused>, written: &mut Written) {
         let mut waiting = self.waiting();
-        let room = waiting::MOST
-            .saturating_sub(waiting.len())
-            .min(refused.len());
-        let mut refused = refused.into_iter();
-        waiting.extend(refused.by_ref().take(room));
-        written.waiting += room as u64;
-        written.reject(refused);
+        let (kept, others) = waiting.keep(refused);
+        written.waiting += kept;
+        written.reject(others);
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Refused>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

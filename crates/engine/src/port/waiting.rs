@@ -1,11 +1,12 @@
 //! Entities that Port refused while something else was not there yet, and the order in which they are tried again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use longshore_mapping::{Entity, Identifier};
 use longshore_port_client::Rejected;
 use serde_json::Value;
 
+use super::same;
 use crate::sink::related_identifiers;
 
 /// Entities that are kept to be tried again. Above this they are rejected at once; the next sync, which finds what they relate to, takes them.
@@ -18,6 +19,48 @@ pub(super) const PASSES: usize = 3;
 pub(super) struct Refused {
     pub(super) entity: Entity,
     pub(super) message: String,
+}
+
+/// What waits until everything else is written.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    entities: Vec<Refused>,
+    keys: HashSet<u64>,
+}
+
+impl Waiting {
+    /// Keeps refused entities, as far as there is room. Gives back the others, and says how many are kept.
+    pub(super) fn keep(&mut self, refused: Vec<Refused>) -> (u64, impl Iterator<Item = Refused>) {
+        let room = MOST.saturating_sub(self.entities.len()).min(refused.len());
+        let mut refused = refused.into_iter();
+        for kept in refused.by_ref().take(room) {
+            self.keys.extend(key_of(&kept.entity));
+            self.entities.push(kept);
+        }
+        (room as u64, refused)
+    }
+
+    /// Takes out the entities that have to wait because something of the same name does: what came last is to be written last.
+    pub(super) fn behind(&self, entities: &mut Vec<Entity>) -> Vec<Refused> {
+        if self.keys.is_empty() {
+            return Vec::new();
+        }
+        let waits =
+            |entity: &mut Entity| key_of(entity).is_some_and(|key| self.keys.contains(&key));
+        let behind = entities.extract_if(.., waits).map(|entity| Refused {
+            entity,
+            message: "what came before it under the same identifier was refused".to_owned(),
+        });
+        behind.collect()
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Refused> {
+        std::mem::take(self).entities
+    }
+}
+
+fn key_of(entity: &Entity) -> Option<u64> {
+    Some(same::key(&entity.blueprint, entity.identifier.as_str()?))
 }
 
 /// Whether Port may take this entity when others are there: it relates to something, or is itself looked up, and Port said no to it alone.
@@ -58,10 +101,24 @@ fn in_order(waiting: &[Refused]) -> Vec<Vec<usize>> {
     let mut before: Vec<usize> = vec![0; waiting.len()];
     let mut after: Vec<Vec<usize>> = vec![Vec::new(); waiting.len()];
     for (position, refused) in waiting.iter().enumerate() {
+        let is_itself = |target: usize| {
+            let (one, other) = (&waiting[target].entity, &refused.entity);
+            one.identifier == other.identifier && one.blueprint == other.blueprint
+        };
         let targets = related_identifiers(&refused.entity)
             .filter_map(|target| by_identifier.get(target))
-            .flatten();
-        for target in targets.filter(|target| **target != position) {
+            .flatten()
+            .filter(|target| !is_itself(**target));
+        // What came before under the same name is written before.
+        let earlier = refused
+            .entity
+            .identifier
+            .as_str()
+            .and_then(|identifier| by_identifier.get(identifier))
+            .into_iter()
+            .flatten()
+            .filter(|earlier| **earlier < position && is_itself(**earlier));
+        for target in targets.chain(earlier) {
             before[position] += 1;
             after[*target].push(position);
         }
@@ -129,6 +186,17 @@ mod tests {
             refused("twice", &["self", "self"]),
         ];
         assert_eq!(in_order(&waiting), [vec![2], vec![4], vec![0, 1, 3]]);
+    }
+
+    #[test]
+    fn what_comes_twice_is_written_in_the_order_in_which_it_came() {
+        let waiting = [
+            refused("a", &["team", "a"]),
+            refused("a", &[]),
+            refused("a", &["a"]),
+            refused("team", &[]),
+        ];
+        assert_eq!(in_order(&waiting), [vec![3], vec![0], vec![1], vec![2]]);
     }
 
     #[test]
