@@ -121,10 +121,12 @@ impl Program {
     #[cfg(unix)]
     pub(crate) async fn run_until(self, begun: std::sync::mpsc::Receiver<()>) -> Ended {
         let output = off_thread(move || {
-            let child = self.command().spawn()?;
-            begun
-                .recv_timeout(std::time::Duration::from_secs(60))
-                .map_err(io::Error::other)?;
+            let mut child = self.command().spawn()?;
+            if let Err(error) = begun.recv_timeout(std::time::Duration::from_secs(60)) {
+                // One that polls would go on for ever.
+                child.kill()?;
+                return Err(io::Error::other(error));
+            }
             let id = child.id().to_string();
             Command::new("kill").args(["-TERM", &id]).status()?;
             child.wait_with_output()

@@ -94,6 +94,68 @@ async fn polling_syncs_again_on_request_and_ends_well_when_it_is_terminated_betw
     assert_eq!(port.violations(), Vec::<String>::new());
 }
 
+/// A sync that fails, a mapping with a mistake and one that is mended, then a word to stop in the middle of a sync.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn polling_outlives_failures_and_ends_within_ten_seconds_without_deletes_in_the_middle_of_a_sync()
+ {
+    let mapping = |kind: &str, blueprint: &str| json!({"resources": [{"kind": kind, "port": {"entity": {"mappings": {"identifier": ".id", "blueprint": blueprint}}}}]});
+    let (begun, waiting) = std::sync::mpsc::channel();
+    let api = tickets()
+        .answer("/broken", Answer::status(403))
+        .on("/slow", move |_| {
+            let _ = begun.send(());
+            Answer::json(numbered(3)).after(Duration::from_secs(600))
+        });
+    let port = PortDouble::new().integration("my-api", mapping("/broken", "\"ticket\""));
+    let (api_server, port_server) = (api.serve().await, port.serve().await);
+    let program = Program::reading(&api_server)
+        .port(&port_server)
+        .variable(
+            "OCEAN__EVENT_LISTENER",
+            r#"{"type": "POLLING", "interval": 0.2}"#,
+        )
+        .variable("OCEAN__LISTEN", "none");
+    let running = tokio::spawn(program.run_until(waiting));
+    let states = |status: &'static str| {
+        let port = port.clone();
+        move || {
+            port.resync_states("my-api")
+                .iter()
+                .any(|state| state["status"] == status)
+        }
+    };
+    until(states("failed")).await;
+    port.set_mapping("my-api", mapping("/tickets", "ticket {"));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    port.set_mapping("my-api", mapping("/tickets", "\"other\""));
+    until(states("completed")).await;
+    assert_eq!(port.identifiers("other").len(), 12);
+    // What was written a moment ago is in nothing that this one reads before its end.
+    port.set_mapping("my-api", mapping("/slow", "\"other\""));
+    let told = std::time::Instant::now();
+    let ended = running.await.unwrap();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(
+        told.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        told.elapsed()
+    );
+    assert!(states("aborted")(), "{:?}", port.resync_states("my-api"));
+    assert_eq!(port.deleted(), []);
+    assert!(
+        ended.stderr.contains("not all well: 1 incomplete resource"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("mapping at Port: resources[0]"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(ended.lines().len(), 3, "{}", ended.stdout);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_cannot_be_listened_at_is_refused_where_it_was_asked_for() {
     let (api, port) = (tickets().serve().await, PortDouble::new());
