@@ -214,6 +214,17 @@ async fn a_login_is_renewed_before_the_interval_or_its_own_end_whichever_is_firs
             ", expiryPath: ttl",
             Some(270),
         ),
+        (
+            json!({"token": "t", "session": {"expiresIn": 300}}),
+            "",
+            Some(270),
+        ),
+        // A JWT that says it itself: iat 1,000, exp 1,300.
+        (
+            json!({"token": "e30.eyJpYXQiOjEwMDAsImV4cCI6MTMwMH0.c2ln"}),
+            "",
+            Some(270),
+        ),
     ] {
         assert_eq!(
             used_for(answer.clone(), settings).await,

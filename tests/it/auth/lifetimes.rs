@@ -90,6 +90,10 @@ async fn the_answer_says_how_long_in_any_of_the_usual_ways() {
             "expiryPath: .meta[0].until",
         ),
         (json!({"ttl_minutes": 5}), "expiryPath: .ttl_minutes * 60"),
+        (json!({"expires": NOW + 300}), ""),
+        (json!({"expiration": "2023-11-14T22:18:20Z"}), ""),
+        (json!({"validUntil": "Tue, 14 Nov 2023 22:18:20 GMT"}), ""),
+        (json!({"data": {"expires_in": 300}}), ""),
         // What is configured counts, not what is known.
         (json!({"ttl": 300, "expires_in": 3600}), "expiryPath: ttl"),
     ] {
@@ -105,6 +109,8 @@ async fn the_answer_says_how_long_in_any_of_the_usual_ways() {
         json!({"expires_in": 0}),
         json!({"expires_in": -1}),
         json!({"expires_in": "never"}),
+        // Of what? Nobody knows.
+        json!({"expires": 300}),
         json!({"expires_at": NOW - 1}),
         json!({"access_token": jwt(&json!({"sub": "x"}))}),
     ] {

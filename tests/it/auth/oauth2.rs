@@ -504,6 +504,41 @@ async fn assertions_say_what_is_configured_and_are_never_the_same_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_may_be_a_json_web_key_in_a_file_or_as_text() {
+    // RFC 8037 A.1, with a name.
+    let jwk = json!({
+        "kty": "OKP", "crv": "Ed25519", "kid": "k9",
+        "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("key.json");
+    std::fs::write(&file, jwk.to_string()).unwrap();
+    let public = json!({"kty": "OKP", "crv": "Ed25519", "x": jwk["x"]});
+    for (written, id) in [
+        (format!("privateKey: {}", file.display()), "k9"),
+        (format!("privateKey: '{jwk}'"), "k9"),
+        // An object in the file itself.
+        (format!("privateKey: {jwk}"), "k9"),
+        (format!("privateKey: '{jwk}'\nprivateKeyId: other"), "other"),
+    ] {
+        let body = form(&token_request(&format!("clientId: me\n{written}")).await);
+        let (header, _) = jwt(&body["client_assertion"]);
+        assert_eq!(
+            header,
+            json!({"alg": "EdDSA", "typ": "JWT", "kid": id}),
+            "{written}"
+        );
+    }
+    let refused = config(
+        &format!("authType: oauth2\ntokenUrl: /t\nclientId: me\nprivateKey: '{public}'"),
+        &items("/items", "{}"),
+    );
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("privateKey: is a public key"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shared_secret_signs_too() {
     let body = form(&token_request("clientId: me\nclientSecret: 0123456789abcdef0123456789abcdef\nclientAuth: client_secret_jwt").await);
     let (header, claims) = jwt(&body["client_assertion"]);

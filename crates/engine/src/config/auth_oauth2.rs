@@ -330,7 +330,10 @@ fn private_key(written: &mut Written, findings: &mut Findings) -> Option<Key> {
         );
         return None;
     };
-    let text = reach::pem(&node, findings)?;
+    let text = match node.shape {
+        Shape::Map(_) => node.to_json().to_string(),
+        _ => reach::pem(&node, findings)?,
+    };
     let is_json = text.trim_start().starts_with('{');
     let json: Option<Value> = match is_json {
         true => serde_json::from_str(&text).ok(),

@@ -402,8 +402,8 @@ struct Credential {
     refresh_token: Option<Text>,
     /// A file for refresh tokens that the server replaces, counted from this one.
     token_file: Option<String>,
-    /// The private key for assertions: a PEM file, PEM text, or the JSON file of a Google service account.
-    private_key: Option<String>,
+    /// The private key for assertions: PEM, a JSON Web Key, or the JSON of a Google service account; a file or the text.
+    private_key: Option<OrText<Names<Value>>>,
     /// Which of several keys it is (`kid`).
     private_key_id: Option<Text>,
     /// Its certificate, whose thumbprints go into assertions (`x5t`): a PEM file or PEM text.
