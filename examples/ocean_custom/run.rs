@@ -40,7 +40,8 @@ pub(crate) async fn run(
     let listen = config.run.listen;
     let shards = Shards::default();
     let make_sink = {
-        let (config, shard, shards) = (config.clone(), shard.clone(), shards.clone());
+        let (config, port, shard, shards) =
+            (config.clone(), port.clone(), shard.clone(), shards.clone());
         let state = state_of(
             &config,
             shard.as_ref().map(|(settings, _)| settings.shard),
@@ -63,7 +64,7 @@ pub(crate) async fn run(
     };
     let kinds = (!arguments.kind.is_empty()).then(|| arguments.kind.clone());
     let hears = progress.clone();
-    let mut runtime = Runtime::new(config.clone(), engine, port_client(&config)?, make_sink)
+    let mut runtime = Runtime::new(config.clone(), engine, port, make_sink)
         .telemetry(telemetry.clone())
         .cancel(cancel)
         .kinds(kinds)

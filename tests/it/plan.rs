@@ -204,6 +204,78 @@ async fn an_entity_that_comes_twice_is_planned_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_plan_says_that_dependents_go_along_where_the_mapping_says_so() {
+    for dependents in [true, false] {
+        let rig = Rig::with_port(api(), port());
+        let mapping = format!("deleteDependentEntities: {dependents}\n{MAPPING}");
+        let (_, planned) = plan(&rig, &mapping).await;
+        let text = "delete gone\n  … and what depends on them (deleteDependentEntities)";
+        assert_eq!(planned.to_string().contains(text), dependents, "{planned}");
+        let json = serde_json::to_value(&planned).unwrap();
+        let said = json["blueprints"]["user"].get("with_dependents");
+        assert_eq!(said, dependents.then_some(&json!(true)));
+        assert_eq!(json["blueprints"]["team"].get("with_dependents"), None);
+    }
+}
+
+/// Which entity a query means is known when it is written; that it is not gone is known before.
+#[tokio::test(start_paused = true)]
+async fn what_a_search_query_finds_is_not_planned_to_go() {
+    let mapping = r#"
+resources:
+  - kind: /ratings
+    port:
+      entity:
+        mappings:
+          identifier: {combinator: '"and"', rules: [{property: '"mail"', operator: '"="', value: .mail}]}
+          blueprint: '"user"'
+          properties: {rating: .rating}
+"#;
+    let ada = json!({"identifier": "ada", "properties": {"mail": "a@b"}});
+    let port = || {
+        PortDouble::new()
+            .stale_entity_with("user", ada.clone())
+            .stale_entity("user", "gone")
+    };
+    let of = |mail: &str| json!({"mail": mail, "rating": 5});
+    let rig = Rig::with_port(
+        ScriptedApi::new().json("/ratings", json!([of("a@b")])),
+        port(),
+    );
+    let (report, planned) = plan(&rig, mapping).await;
+    nothing_is_written(&rig);
+    assert!(report.is_clean(), "{report}");
+    let user = &planned.blueprints["user"];
+    assert_eq!((user.look_up, user.delete.count), (1, 1), "{planned}");
+    assert_eq!(user.delete.samples, ["gone"]);
+    assert!(
+        planned
+            .to_string()
+            .contains("1 to look up by a search query"),
+        "{planned}"
+    );
+    let done = rig.sync("", mapping).await;
+    assert_eq!((done.upserted, done.deleted), (1, 1), "{done}");
+
+    // A query that Port refuses may have meant any of them.
+    let refusal = Answer::status(422)
+        .with_json(json!({"ok": false, "error": "invalid_request", "message": "no"}));
+    let rig = Rig::with_port(
+        ScriptedApi::new().json("/ratings", json!([of("a@b"), of("who@knows")])),
+        port().fault(PortCall::Search, 2, refusal),
+    );
+    let (report, planned) = plan(&rig, mapping).await;
+    nothing_is_written(&rig);
+    assert_eq!(report.rejected, 1, "{report}");
+    let user = &planned.blueprints["user"];
+    assert_eq!((user.look_up, user.delete.count), (1, 0), "{planned}");
+    assert_eq!(user.held_back.as_ref().unwrap().count, 1, "{planned}");
+    let done = rig.sync("", mapping).await;
+    assert_eq!((done.rejected, done.deleted), (1, 0), "{done}");
+    assert_eq!(done.withheld[0].count, 1, "{done}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn port_that_is_away_is_an_error_and_no_plan_of_deletes() {
     for call in [PortCall::Owned, PortCall::Search] {
         let rig = Rig::with_port(api(), port().faults(call, 1.., Answer::status(503)));

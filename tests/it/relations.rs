@@ -200,6 +200,48 @@ resources:
     assert_eq!(report.deleted, 1);
 }
 
+const RATINGS: &str = r#"
+resources:
+  - kind: /ratings
+    port:
+      entity:
+        mappings:
+          identifier: {combinator: '"and"', rules: [{property: '"mail"', operator: '"="', value: .mail}]}
+          blueprint: '"user"'
+          properties: {rating: .rating}
+"#;
+
+/// A Port that takes an entity as it is and counts that as no update.
+#[tokio::test(start_paused = true)]
+async fn what_was_found_by_a_query_is_not_gone_whatever_port_says_of_its_last_update() {
+    let taken = |identifier: Value| {
+        let entities = json!([{"identifier": identifier, "index": 0, "created": false}]);
+        Answer::json(json!({"ok": true, "entities": entities, "errors": []}))
+    };
+    let query = json!({"combinator": "and", "rules": []});
+    for (named, gone) in [
+        (json!("ada"), vec!["gone"]),
+        // Nobody knows what was found, so it is as the last updates say.
+        (query.clone(), vec!["ada", "gone"]),
+        (json!(query.to_string()), vec!["ada", "gone"]),
+    ] {
+        let rig = Rig::with_port(
+            ScriptedApi::new().json("/ratings", json!([{"mail": "a@b", "rating": 5}])),
+            PortDouble::new()
+                .stale_entity("user", "ada")
+                .stale_entity("user", "gone")
+                .faults(PortCall::UpsertMany, 1.., taken(named)),
+        );
+        let mapping = format!("entityDeletionThreshold: 1\n{RATINGS}");
+        let report = rig.sync("", &mapping).await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!((report.upserted, report.duplicates), (1, 0), "{report}");
+        let mut deleted: Vec<String> = rig.port.deleted().into_iter().map(|(_, id)| id).collect();
+        deleted.sort();
+        assert_eq!(deleted, gone);
+    }
+}
+
 const BY_QUERY: &str = r#"
 resources:
   - kind: /users

@@ -86,9 +86,8 @@ fn runtime_into(
     file: Option<&str>,
     wrap: impl Fn(Arc<dyn Sink>) -> Arc<dyn Sink> + Send + Sync + 'static,
 ) -> (Runtime, Heard, Telemetry, Cancel) {
-    let text = format!(
-        "integration: {{identifier: test, config: {{baseUrl: '{API}'}}}}\n{connection}\nresourcesPath: /nowhere"
-    );
+    let text =
+        format!("integration: {{identifier: test, config: {{baseUrl: '{API}'}}}}\n{connection}");
     let mut loader = Config::loader().connection_text("connection.yaml", &text);
     if let Some(file) = file {
         loader = loader.mapping_text("mapping.yaml", file);

@@ -348,6 +348,37 @@ async fn what_changed_after_the_first_shard_began_stays() {
     assert!(rig.port.entity("ticket", "gone").is_none());
 }
 
+/// The shard knows what its queries stood for; the reconcile, which does not ask again, has it from the files.
+#[tokio::test(start_paused = true)]
+async fn what_a_shard_found_by_a_query_is_not_gone_for_the_reconcile() {
+    let mapping = r#"
+entityDeletionThreshold: 1
+resources:
+  - kind: /ratings
+    port:
+      entity:
+        mappings:
+          identifier: {combinator: '"and"', rules: [{property: '"mail"', operator: '"="', value: .mail}]}
+          blueprint: '"user"'
+          properties: {rating: .rating}
+"#;
+    let taken = Answer::json(json!({
+        "ok": true, "entities": [{"identifier": "ada", "index": 0, "created": false}], "errors": [],
+    }));
+    let rig = Rig::with_port(
+        ScriptedApi::new().json("/ratings", json!([{"mail": "a@b", "rating": 5}])),
+        PortDouble::new()
+            .stale_entity("user", "ada")
+            .stale_entity("user", "gone")
+            .faults(PortCall::UpsertMany, 1.., taken),
+    );
+    let (config, folder) = (config("", mapping).unwrap(), TempDir::new().unwrap());
+    run_all(&rig, &config, folder.path()).await;
+    let report = reconcile(&rig, &config, folder.path()).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(rig.port.deleted(), [("user".to_owned(), "gone".to_owned())]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn results_that_are_not_of_one_sync_are_refused_all_reasons_at_once() {
     let (rig, of_this, folder) = (rig(), config("", MAPPING).unwrap(), TempDir::new().unwrap());

@@ -139,6 +139,8 @@ pub struct Written {
     pub waiting: u64,
     /// Which were refused, and why.
     pub rejected: Vec<Rejection>,
+    /// Blueprint and identifier of entities that were given by a search query, as far as the sink knows now which they are: they are not gone.
+    pub looked_up: Vec<(String, String)>,
     /// Why the others have no answer of their own, if there are others.
     pub failure: Option<Error>,
 }
@@ -288,6 +290,8 @@ impl Evidence {
 pub struct Seen {
     hasher: RandomState,
     entities: CompactSet,
+    /// What was given by a search query.
+    looked_up: CompactSet,
     duplicates: u64,
     blueprints: HashSet<String>,
     related: CompactSet,
@@ -353,10 +357,16 @@ impl Seen {
         }
     }
 
+    /// Takes note of an entity that was given by a search query, when the sink knows which it is. It counts as no duplicate of itself.
+    pub(crate) fn note_looked_up(&mut self, blueprint: &str, identifier: &str) {
+        self.looked_up
+            .insert(self.hasher.hash_one((blueprint, identifier)));
+    }
+
     /// Whether this entity was produced.
     pub fn contains(&self, blueprint: &str, identifier: &str) -> bool {
-        self.entities
-            .contains(self.hasher.hash_one((blueprint, identifier)))
+        let key = self.hasher.hash_one((blueprint, identifier));
+        self.entities.contains(key) || self.looked_up.contains(key)
     }
 
     /// How many entities were produced under a blueprint and identifier that had come before in the same sync.

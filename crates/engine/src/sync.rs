@@ -1,7 +1,7 @@
 //! A sync: every resource read, its entities written, and what is proven to be gone removed.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_mapping::{Entity, Identifier};
 use longshore_port_client::{Feeds, Ledger, Verdict as Ending};
@@ -14,7 +14,7 @@ use crate::options::SyncOptions;
 use crate::outcome::Outcome;
 use crate::resource::Resource;
 use crate::session::Session;
-use crate::sink::{Evidence, Reconciled, Rejection, Sink, WithheldDelete, Written};
+use crate::sink::{Evidence, Reconciled, Rejection, Seen, Sink, WithheldDelete, Written};
 use crate::transfer::transfer;
 
 /// After this many batches in a row that the sink could not take for the time being it is given up.
@@ -243,9 +243,11 @@ pub(crate) async fn run(
             ledger.open(resource.kind(), feeds)
         })
         .collect();
+    let seen = Mutex::new(Seen::default());
     let mut writing = Writing {
         api,
         sink,
+        seen: &seen,
         report,
         away_in_a_row: 0,
         failures: Vec::new(),
@@ -258,7 +260,7 @@ pub(crate) async fn run(
         .filter(|resource| options.leaves_out(resource).is_none())
         .collect();
     let session = Session::new(api.clone(), wanted.iter().copied()).shard(options.shard);
-    let (outcomes, mut seen) = transfer(session, &wanted, cancel, &mut writing).await;
+    let outcomes = transfer(session, &wanted, cancel, &mut writing).await;
     let mut outcomes = outcomes.into_iter();
     for (resource, entry) in resources.iter().zip(entries) {
         if let Some(why) = options.leaves_out(resource) {
@@ -285,6 +287,7 @@ pub(crate) async fn run(
         }
     }
     writing.reject_waiting();
+    let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     writing.report.duplicates = seen.duplicates();
     let withhold_all = withhold_all(options, &writing);
     seen.unknown = writing.unknown;
@@ -348,6 +351,7 @@ fn withhold_all(options: &SyncOptions, writing: &Writing<'_>) -> Option<String> 
 pub(crate) struct Writing<'a> {
     api: &'a Api,
     sink: &'a dyn Sink,
+    pub(crate) seen: &'a Mutex<Seen>,
     report: Report,
     /// Batches in a row that the sink could not take for the time being.
     away_in_a_row: usize,
@@ -410,6 +414,12 @@ impl Writing<'_> {
             failure: Some(failure),
             ..Written::default()
         });
+        if !written.looked_up.is_empty() {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            for (blueprint, identifier) in &written.looked_up {
+                seen.note_looked_up(blueprint, identifier);
+            }
+        }
         let refused = written.rejected.len() as u64;
         let answered = written.upserted + written.unchanged + written.waiting + refused;
         self.unknown.extend(

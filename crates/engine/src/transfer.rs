@@ -26,15 +26,15 @@ const BATCH: usize = 200;
 /// A first resource that gives nothing for so long keeps the others waiting no longer.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// Reads the resources side by side and writes what they give in their order. Says how each read ended, and what was seen.
+/// Reads the resources side by side and writes what they give in their order. Says how each read ended.
 pub(crate) async fn transfer(
     session: Session,
     resources: &[&Resource],
     cancel: &Cancel,
     writing: &mut Writing<'_>,
-) -> (Vec<Outcome>, Seen) {
+) -> Vec<Outcome> {
     let spool = Spool::new(IN_MEMORY);
-    let seen = Mutex::new(Seen::default());
+    let seen = writing.seen;
     let start = Start(session.demand());
     if resources.len() == 1 {
         start.now();
@@ -45,7 +45,7 @@ pub(crate) async fn transfer(
         .collect();
     let readers = resources.iter().zip(&lanes).enumerate();
     let readers = readers.map(|(n, (resource, lane))| {
-        let (start, seen) = (&start, &seen);
+        let start = &start;
         let entities =
             EntityStream::following(session.clone(), (*resource).clone(), lane.progress.clone());
         let read = async move {
@@ -97,9 +97,7 @@ pub(crate) async fn transfer(
         };
         writing.note_failure(unwritten, &Error::new(ErrorKind::Sink, why));
     }
-    let outcomes = lanes.iter().map(|lane| lane.outcome(cancel)).collect();
-    let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
-    (outcomes, seen)
+    lanes.iter().map(|lane| lane.outcome(cancel)).collect()
 }
 
 /// One resource on its way.

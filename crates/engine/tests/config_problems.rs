@@ -70,6 +70,33 @@ fn with_selector(lines: &str) -> Vec<String> {
     ))
 }
 
+#[test]
+fn folders_that_are_written_and_not_there_are_problems() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a-file"), "").unwrap();
+    for (written, why) in [("nowhere", "is not there"), ("a-file", "is no folder")] {
+        let file = folder.path().join("c.yml");
+        let text =
+            format!("baseUrl: https://h\nresourcesPath: {written}\nsyncState: no/folder/state\n");
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(
+            problems(Config::loader().connection_file(&file)),
+            [
+                format!(
+                    "{}:2: resourcesPath: {} {why}; write the folder with blueprints.json and port-app-config.yml, \
+                     counted from the file that names it, or leave the setting out",
+                    file.display(),
+                    folder.path().join(written).display(),
+                ),
+                format!(
+                    "{}:3: syncState: is in a directory that does not exist; make it, or write another path",
+                    file.display()
+                ),
+            ]
+        );
+    }
+}
+
 /// A resource with these mappings, which begin on line 5 of `m.yml`.
 fn with_mappings(lines: &str) -> Vec<String> {
     of_mapping(&format!(

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::time::Duration;
 
 use longshore_engine::config::{AuthSettings, Connection, Listener};
@@ -747,6 +748,36 @@ fn certificates_are_files_beside_the_one_that_names_them_or_text() {
     ]);
     let client = config.connection.client_certificate.unwrap();
     assert_eq!(client.certificate, certificate.trim());
+}
+
+#[test]
+fn folders_and_files_of_a_run_count_from_the_file_that_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("resources")).unwrap();
+    let file = folder.path().join("c.yml");
+    std::fs::write(
+        &file,
+        "baseUrl: https://h\nresourcesPath: resources\nsyncState: state\nshard: {index: 0, count: 2, directory: seen}\n",
+    )
+    .unwrap();
+    let config = Config::loader().connection_file(&file).load().unwrap();
+    assert_eq!(config.port.resources_path, folder.path().join("resources"));
+    assert_eq!(config.run.sync_state, Some(folder.path().join("state")));
+    let shard = config.run.shard.unwrap();
+    assert_eq!(shard.directory, Some(folder.path().join("seen")));
+
+    // What is in the environment counts from where the process runs, and what is absolute from nowhere.
+    let absolute = folder.path().join("state");
+    let config = from_environment(&[
+        ("OCEAN__INTEGRATION__CONFIG__BASE_URL", "https://h"),
+        ("OCEAN__RESOURCES_PATH", "src"),
+        ("OCEAN__SYNC_STATE", absolute.to_str().unwrap()),
+    ]);
+    assert_eq!(config.port.resources_path, Path::new("src"));
+    assert_eq!(config.run.sync_state, Some(absolute));
+    // The default need not be there.
+    let config = from_file("baseUrl: https://h");
+    assert_eq!(config.port.resources_path, Path::new(".port/resources"));
 }
 
 #[test]

@@ -97,6 +97,6 @@ pub use kinds::{KindState, KindStatus};
 pub use ledger::{Feeds, Ledger, Proof, SourceId, Unproven, Verdict, Withheld, WithheldReason};
 pub use owned::{OWNED_PAGE, Owned};
 pub use search::{Found, SEARCH_IDENTIFIERS, Search};
-pub use upsert::{MAX_BODY_BYTES, Rejected, UPSERT_BATCH, Upsert, Upserted};
+pub use upsert::{LookedUp, MAX_BODY_BYTES, Rejected, UPSERT_BATCH, Upsert, Upserted};
 
 pub use longshore_mapping::{Entity, Identifier};

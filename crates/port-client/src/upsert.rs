@@ -56,6 +56,18 @@ pub struct Upserted {
     pub upserted: u64,
     /// The others, in the order in which they were given.
     pub rejected: Vec<Rejected>,
+    /// Of those that Port acknowledged and that were given by a search query: which entity it found, in the order in which they were given.
+    pub looked_up: Vec<LookedUp>,
+}
+
+/// An entity that was given by a search query and written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LookedUp {
+    /// Its position in the slice that was given.
+    pub index: usize,
+    /// The identifier of the entity that the query found.
+    pub identifier: String,
 }
 
 /// An entity that was not written.
@@ -115,6 +127,7 @@ impl PortClient {
             while let Some((done, error)) = answers.next().await {
                 total.upserted += done.upserted;
                 total.rejected.extend(done.rejected);
+                total.looked_up.extend(done.looked_up);
                 if let Some(error) = error {
                     stop.store(true, Ordering::Relaxed);
                     failure.get_or_insert(error);
@@ -127,6 +140,7 @@ impl PortClient {
         total
             .rejected
             .sort_unstable_by_key(|rejected| rejected.index);
+        total.looked_up.sort_unstable_by_key(|found| found.index);
         match failure {
             Some(error) => Err(error.after_upserting(total)),
             None => Ok(total),
@@ -175,8 +189,8 @@ impl PortClient {
 
     async fn upsert_batch(&self, route: &Route<'_>, batch: Batch) -> (Upserted, Option<Error>) {
         let mut done = Upserted {
-            upserted: 0,
             rejected: batch.rejected,
+            ..Upserted::default()
         };
         // Halves that are still to be sent, the first on top.
         let mut parts = vec![batch.items];
@@ -238,9 +252,11 @@ impl Upserted {
     /// Reads Port's answer by index. An entity that it does not mention counts as rejected: it may not be there.
     fn count(&mut self, sent: Vec<Item>, answer: BulkAnswer, how: &Upsert) {
         let mut acknowledged: Vec<bool> = vec![how.validation_only; sent.len()];
+        let mut names = vec![Value::Null; sent.len()];
         for entity in answer.entities.unwrap_or_default() {
             if let Some(slot) = acknowledged.get_mut(entity.index) {
                 *slot = true;
+                names[entity.index] = entity.identifier;
             }
         }
         let mut errors: HashMap<usize, Failed> = answer
@@ -256,6 +272,16 @@ impl Upserted {
                 Some(failed) => (failed.status_code, said(failed.message.or(failed.error))),
                 None if acknowledged[position] => {
                     self.upserted += 1;
+                    if let Value::String(identifier) = names[position].take()
+                        && item.is_query
+                        // The text of the query is no identifier.
+                        && identifier_problem(&identifier).is_none()
+                    {
+                        self.looked_up.push(LookedUp {
+                            index: item.index,
+                            identifier,
+                        });
+                    }
                     continue;
                 }
                 None => (
@@ -298,6 +324,9 @@ struct BulkAnswer {
 #[derive(Deserialize)]
 struct Written {
     index: usize,
+    /// Text, or whatever Port makes of a search query.
+    #[serde(default)]
+    identifier: Value,
 }
 
 #[derive(Deserialize)]
@@ -358,6 +387,7 @@ struct Batch {
 struct Item {
     index: usize,
     identifier: String,
+    is_query: bool,
     json: Vec<u8>,
 }
 
@@ -417,6 +447,7 @@ impl<'a> Batches<'a> {
         Ok(Item {
             index,
             identifier,
+            is_query: matches!(entity.identifier, Identifier::Search(_)),
             json,
         })
     }

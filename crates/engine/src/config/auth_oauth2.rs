@@ -1,6 +1,6 @@
 //! `authType: oauth2`: what a token endpoint is asked, and what its answer says.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -466,7 +466,7 @@ struct Extras {
     expiry_path: Option<Filter>,
     header: Option<String>,
     prefix: Option<String>,
-    token_file: Option<std::path::PathBuf>,
+    token_file: Option<PathBuf>,
 }
 
 impl Extras {
@@ -514,7 +514,7 @@ impl Extras {
         let token_file = match grant {
             Some(GrantType::RefreshToken) => written
                 .take("tokenFile")
-                .and_then(|node| token_file(&node, findings)),
+                .and_then(|node| values::file_to_write(&node, findings)),
             _ => None,
         };
         Extras {
@@ -527,25 +527,6 @@ impl Extras {
             token_file,
         }
     }
-}
-
-/// Counted from the file that names it, as certificates are.
-fn token_file(node: &Node, findings: &mut Findings) -> Option<std::path::PathBuf> {
-    let text = values::filled_text(node, findings)?;
-    let named_in = Path::new(&*node.place.file);
-    let directory = named_in.parent().unwrap_or(Path::new(""));
-    let path = directory.join(text);
-    let there = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    if there.is_some_and(|parent| !parent.is_dir()) {
-        findings.problem(
-            &node.place,
-            "is in a directory that does not exist; make it, or write another path",
-        );
-        return None;
-    }
-    Some(path)
 }
 
 /// Where something stands in an answer: a dotted path, or jq when it begins with a dot.

@@ -1,6 +1,7 @@
 //! What is said about a configuration: where, and what to change.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One remark about the configuration: a problem in a [`ConfigError`], or a warning of a configuration that loads.
@@ -78,6 +79,12 @@ impl Place {
             line: None,
             path: String::new(),
         }
+    }
+
+    /// A path that is written here: what is relative counts from the file that names it.
+    pub(super) fn path_to(&self, text: &str) -> PathBuf {
+        let folder = Path::new(&*self.file).parent();
+        folder.unwrap_or(Path::new("")).join(text)
     }
 
     /// The place of a key of the object that is here.

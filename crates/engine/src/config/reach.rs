@@ -241,8 +241,7 @@ pub(super) fn pem(node: &Node, findings: &mut Findings) -> Option<String> {
     if text.starts_with("-----BEGIN ") || text.starts_with('{') {
         return Some(text);
     }
-    let named_in = Path::new(&*node.place.file);
-    let path = named_in.parent().unwrap_or(Path::new("")).join(&text);
+    let path = node.place.path_to(&text);
     match std::fs::read_to_string(&path) {
         Ok(pem) => Some(pem),
         Err(error) => {

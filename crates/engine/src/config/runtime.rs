@@ -1,7 +1,7 @@
 //! What stands around the connection: Port, and when a sync runs.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -30,7 +30,7 @@ pub struct PortSettings {
     pub integration_identifier: Option<String>,
     /// `initializePortResources`: whether blueprints that are on file are created at Port when the integration is new; true unless set.
     pub initialize_port_resources: bool,
-    /// `resourcesPath`: the folder with the blueprints and the mapping of a new integration; `.port/resources` unless set.
+    /// `resourcesPath`: the folder with the blueprints and the mapping of a new integration; `.port/resources`, if it is there, unless set.
     pub resources_path: PathBuf,
     /// `sendRawDataExamples`: whether Port gets masked examples of raw records; true unless set.
     pub send_raw_data_examples: bool,
@@ -163,7 +163,7 @@ pub(super) fn read(
     let log_level = top.take(&["logLevel"], findings);
     let log_level = log_level.map(|node| values::filled_text(&node, findings));
     let sync_state = top.take(&["syncState"], findings);
-    let sync_state = sync_state.map(|node| values::filled_text(&node, findings));
+    let sync_state = sync_state.map(|node| values::file_to_write(&node, findings));
     let listen = top.take(&["listen"], findings);
     let listen = listen.map(|node| listen_at(&node, findings));
     let shard = shard(&mut around.shard, around.job_index.take(), findings);
@@ -173,7 +173,7 @@ pub(super) fn read(
         scheduled_resync_interval: values::all_or_nothing(interval)?.flatten(),
         listen: values::all_or_nothing(listen)?.unwrap_or(Listen::Unset),
         shard: shard?,
-        sync_state: values::all_or_nothing(sync_state)?.map(PathBuf::from),
+        sync_state: values::all_or_nothing(sync_state)?,
         client_timeout: values::all_or_nothing(client_timeout)?,
         log_level: values::all_or_nothing(log_level)?,
     };
@@ -234,7 +234,7 @@ fn shard(
     };
     let (index, count) = (number("index", 0), number("count", 1));
     let directory = match levels.take(&["directory"], findings) {
-        Some(node) => values::filled_text(&node, findings).map(|text| Some(PathBuf::from(text))),
+        Some(node) => values::path(&node, findings).map(Some),
         None => Some(None),
     };
     let (index, count, directory) = (index?, count?, directory?);
@@ -289,16 +289,8 @@ fn port(
         None => Url::parse("https://api.getport.io").ok(),
     };
     let resources_path = match around.top.take(&["resourcesPath"], findings) {
-        Some(node) => values::filled_text(&node, findings).map(|folder| {
-            if !Path::new(&folder).is_dir() {
-                findings.warning(
-                    &node.place,
-                    "there is no such folder, so nothing in it is created for a new integration",
-                );
-            }
-            Some(folder)
-        }),
-        None => Some(None),
+        Some(node) => resources_path(&node, findings),
+        None => Some(PathBuf::from(".port/resources")),
     };
     let mut switch = |name| match around.top.take(&[name], findings) {
         Some(node) => values::boolean(&node, findings),
@@ -315,10 +307,29 @@ fn port(
             .map_or_else(|| "custom".to_owned(), |name| name.to_lowercase()),
         integration_identifier: identifier?,
         initialize_port_resources: initialize_port_resources?,
-        resources_path: resources_path?
-            .map_or_else(|| PathBuf::from(".port/resources"), PathBuf::from),
+        resources_path: resources_path?,
         send_raw_data_examples: send_raw_data_examples?,
     })
+}
+
+/// Where nothing is written there need be no folder; one that is written is there, or it is not the one that is meant.
+fn resources_path(node: &Node, findings: &mut Findings) -> Option<PathBuf> {
+    let folder = values::path(node, findings)?;
+    if !folder.is_dir() {
+        let why = match folder.exists() {
+            true => "is no folder",
+            false => "is not there",
+        };
+        findings.problem(
+            &node.place,
+            format!(
+                "{} {why}; write the folder with blueprints.json and port-app-config.yml, counted from the file that names it, or leave the setting out",
+                folder.display()
+            ),
+        );
+        return None;
+    }
+    Some(folder)
 }
 
 /// Older values of the chart have the version in it, which every path below brings along.

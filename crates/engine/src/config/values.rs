@@ -2,6 +2,7 @@
 //!
 //! No message shows the text that was written: which setting holds a secret is not known here.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::notice::Findings;
@@ -26,6 +27,28 @@ pub(super) fn filled_text(node: &Node, findings: &mut Findings) -> Option<String
         return None;
     }
     Some(text.trim().to_owned())
+}
+
+/// The path of a file or folder, counted from the file that names it.
+pub(super) fn path(node: &Node, findings: &mut Findings) -> Option<PathBuf> {
+    let text = filled_text(node, findings)?;
+    Some(node.place.path_to(&text))
+}
+
+/// The path of a file that is going to be written: its folder has to be there.
+pub(super) fn file_to_write(node: &Node, findings: &mut Findings) -> Option<PathBuf> {
+    let path = path(node, findings)?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        findings.problem(
+            &node.place,
+            "is in a directory that does not exist; make it, or write another path",
+        );
+        return None;
+    }
+    Some(path)
 }
 
 /// true, false, yes, no, on, off, 1, 0, in any case.

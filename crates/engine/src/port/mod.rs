@@ -254,6 +254,12 @@ impl PortSink {
             }
         };
         written.upserted += answer.upserted;
+        written.looked_up.extend(
+            answer
+                .looked_up
+                .into_iter()
+                .map(|found| (blueprint.to_owned(), found.identifier)),
+        );
         let mut rejected = answer.rejected.into_iter().peekable();
         let mut refused = Vec::new();
         for (index, entity) in entities.into_iter().enumerate() {

@@ -5,9 +5,13 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use longshore_mapping::Entity;
-use longshore_port_client::{Found, PortClient, identifier_problem};
+use futures::StreamExt;
+use longshore_mapping::{Entity, Identifier};
+use longshore_port_client::{
+    CONCURRENT_BATCHES, ErrorKind as PortErrorKind, Found, PortClient, Search, identifier_problem,
+};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::changed::owned_keys;
 use super::{PortSinkOptions, by_blueprint, port_error, reconcile, same};
@@ -67,10 +71,14 @@ pub struct BlueprintPlan {
     pub change: Planned<PlannedChange>,
     /// Entities that Port has as they are.
     pub unchanged: u64,
-    /// Entities that are given by a search query: which they are Port finds out when they are written.
+    /// Entities that are given by a search query: which they are Port finds out when they are written. What a query finds now is not among
+    /// those to delete.
     pub look_up: u64,
-    /// What is gone.
+    /// What is gone. Some of it may stay because others depend on it, which Port finds out when it is told to delete it.
     pub delete: Planned<String>,
+    /// What depends on the entities to delete goes along (`deleteDependentEntities`), and is not among them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub with_dependents: bool,
     /// What looks gone and would stay, with the guard that holds it back.
     pub held_back: Option<HeldBack>,
 }
@@ -189,6 +197,8 @@ impl Sink for PlanSink {
                 });
                 false
             });
+            self.look_up(&blueprint, &mut entities, &mut written)
+                .await?;
             let mut identifiers: Vec<&str> = entities
                 .iter()
                 .filter_map(|entity| entity.identifier.as_str())
@@ -218,9 +228,10 @@ impl Sink for PlanSink {
         let stale = reconcile::find(&self.client, &self.options, &evidence, &joining).await?;
         let mut book = self.lock();
         for (proof, identifiers) in &stale.deletions {
-            let delete = &mut book.blueprint(proof.blueprint()).delete;
+            let plan = book.blueprint(proof.blueprint());
+            plan.with_dependents = self.options.delete_dependents && !identifiers.is_empty();
             for identifier in identifiers {
-                delete.add(identifier.clone());
+                plan.delete.add(identifier.clone());
             }
         }
         for (
@@ -242,6 +253,59 @@ impl Sink for PlanSink {
             withheld: stale.withheld.into_iter().map(|(why, _)| why).collect(),
             ..Reconciled::default()
         })
+    }
+}
+
+impl PlanSink {
+    /// Finds out which entities are meant by search queries, so that none of them is taken for gone. Leaves out what Port refuses to look up.
+    async fn look_up(
+        &self,
+        blueprint: &str,
+        entities: &mut Vec<Entity>,
+        written: &mut Written,
+    ) -> Result<(), Error> {
+        let queries = entities
+            .iter()
+            .filter_map(|entity| match &entity.identifier {
+                Identifier::Search(query) => Some(query.clone()),
+                Identifier::Text(_) => None,
+            });
+        let queries: Vec<Value> = queries.collect();
+        let mut answers = futures::stream::iter(queries)
+            .map(|query| async move {
+                let rules =
+                    json!([{"property": "$blueprint", "operator": "=", "value": blueprint}, query]);
+                let search = Search::new(json!({"combinator": "and", "rules": rules}))
+                    .include("identifier")
+                    .include("blueprint");
+                (query, self.client.search(&search).await)
+            })
+            .buffered(CONCURRENT_BATCHES);
+        let mut refused = Vec::new();
+        while let Some((query, answer)) = answers.next().await {
+            match answer {
+                Ok(found) => written.looked_up.extend(
+                    found
+                        .into_iter()
+                        .map(|found| (found.blueprint, found.identifier)),
+                ),
+                Err(error) if error.kind() == PortErrorKind::Refused => {
+                    written.rejected.push(Rejection {
+                        blueprint: blueprint.to_owned(),
+                        identifier: query.to_string(),
+                        message: error.to_string(),
+                    });
+                    refused.push(query);
+                }
+                Err(error) => return Err(port_error(error)),
+            }
+        }
+        drop(answers);
+        entities.retain(|entity| match &entity.identifier {
+            Identifier::Search(query) => !refused.contains(query),
+            Identifier::Text(_) => true,
+        });
+        Ok(())
     }
 }
 
@@ -321,6 +385,9 @@ impl fmt::Display for Plan {
                 plan.delete.count,
                 &plan.delete.samples,
             );
+            if plan.with_dependents {
+                lines.push("  … and what depends on them (deleteDependentEntities)".to_owned());
+            }
             if let Some(held_back) = &plan.held_back {
                 lines.push(format!(
                     "  {} not to be deleted ({}): {}",

@@ -73,10 +73,13 @@ struct Read {
     cause: Option<String>,
 }
 
-/// One line between the two: blueprint, identifier, and what it relates to.
+/// One line between the two: blueprint, identifier, and what it relates to; or what a search query stood for.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Line {
+    LookedUp {
+        looked_up: (String, String),
+    },
     /// Identifiers, and search queries.
     Related(String, Option<String>, Vec<Value>),
     Plain(String, Option<String>),
@@ -266,6 +269,13 @@ fn read_file(
             break end.end;
         }
         let (blueprint, identifier, related) = match serde_json::from_str(line) {
+            Ok(Line::LookedUp {
+                looked_up: (blueprint, identifier),
+            }) => {
+                seen.note_looked_up(&blueprint, &identifier);
+                checksum = lines.hash.hex();
+                continue;
+            }
             Ok(Line::Related(blueprint, identifier, related)) => (blueprint, identifier, related),
             Ok(Line::Plain(blueprint, identifier)) => (blueprint, identifier, Vec::new()),
             Err(_) => return Err(cut.to_owned()),

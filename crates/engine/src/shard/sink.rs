@@ -107,6 +107,17 @@ impl<S: Sink> ShardSink<S> {
             .join(format!(".{}.partial", file_name(self.shard)))
     }
 
+    /// Writes something into the book.
+    fn keep(&self, note: impl FnOnce(&mut Book) -> io::Result<()>) -> Result<(), Error> {
+        let mut book = lock(&self.book);
+        if let Some(Err(error)) = book.as_mut().map(note) {
+            // Without its book the shard proves nothing, so there must not be one.
+            *book = None;
+            return Err(cannot_write(&self.partial(), error));
+        }
+        Ok(())
+    }
+
     /// Begins the file, and takes that of an earlier run away.
     fn open(&self, mark: Mark) -> Result<Book, Error> {
         let file = self.folder.join(file_name(self.shard));
@@ -156,6 +167,13 @@ impl Book {
         self.entities += 1;
         self.line(&Value::Array(line))
     }
+
+    /// Which entities search queries stood for.
+    fn note_looked_up(&mut self, looked_up: &[(String, String)]) -> io::Result<()> {
+        looked_up
+            .iter()
+            .try_for_each(|found| self.line(&json!({ "looked_up": found })))
+    }
 }
 
 #[async_trait]
@@ -168,22 +186,16 @@ impl<S: Sink> Sink for ShardSink<S> {
     }
 
     async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error> {
-        {
-            let mut book = lock(&self.book);
-            let noted = book
-                .as_mut()
-                .map(|book| entities.iter().try_for_each(|entity| book.note(entity)));
-            if let Some(Err(error)) = noted {
-                // Without its book the shard proves nothing, so there must not be one.
-                *book = None;
-                return Err(cannot_write(&self.partial(), error));
-            }
-        }
-        self.inner.write(entities).await
+        self.keep(|book| entities.iter().try_for_each(|entity| book.note(entity)))?;
+        let written = self.inner.write(entities).await?;
+        self.keep(|book| book.note_looked_up(&written.looked_up))?;
+        Ok(written)
     }
 
     async fn settle(&self) -> Result<Written, Error> {
-        self.inner.settle().await
+        let written = self.inner.settle().await?;
+        self.keep(|book| book.note_looked_up(&written.looked_up))?;
+        Ok(written)
     }
 
     async fn reconcile(&self, evidence: Evidence) -> Result<Reconciled, Error> {

@@ -421,6 +421,52 @@ async fn a_search_query_as_identifier_goes_through_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_search_query_found_is_known_by_the_answer() {
+    let query = json!({"combinator": "and", "rules": []});
+    let by_query = || {
+        let mut entity = Entity::new("user", "x");
+        entity.identifier = Identifier::Search(query.clone());
+        entity
+    };
+    // The third names nothing, the fourth the query itself, the fifth was refused.
+    let port = scripted().on(PATH, {
+        let query = query.clone();
+        move |_| {
+            Answer::status(207).with_json(json!({
+                "ok": true,
+                "entities": [
+                    {"identifier": "text", "index": 0, "created": false},
+                    {"identifier": "ada", "index": 1, "created": false},
+                    {"index": 2, "created": false},
+                    {"identifier": query, "index": 3, "created": false},
+                    {"identifier": "bob", "index": 5, "created": false},
+                ],
+                "errors": [{"identifier": "x", "index": 4, "statusCode": 404, "error": "not_found", "message": "none"}],
+            }))
+        }
+    });
+    let entities = [
+        Entity::new("user", "text"),
+        by_query(),
+        by_query(),
+        by_query(),
+        by_query(),
+        by_query(),
+    ];
+    let done = client(network(port).transport())
+        .upsert("user", &entities, &Upsert::default())
+        .await
+        .unwrap();
+    assert_eq!((done.upserted, done.rejected.len()), (5, 1));
+    let found: Vec<(usize, &str)> = done
+        .looked_up
+        .iter()
+        .map(|found| (found.index, found.identifier.as_str()))
+        .collect();
+    assert_eq!(found, [(1, "ada"), (5, "bob")]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_query_says_how_and_during_a_resync_which() {
     let how = Upsert {
         merge: false,
