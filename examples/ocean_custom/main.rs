@@ -2,18 +2,19 @@
 //!
 //! ```text
 //! ocean_custom [--config FILE] [--mapping FILE] [--once] [--kind KIND]…                sync into Port
-//! ocean_custom … [--dry-run | --plan | --validate | --replay FILE | --output FILE] [--record FILE]  look, check, or write elsewhere
+//! ocean_custom … [--dry-run | --explain | --plan | --validate | --replay FILE | --output FILE] [--record FILE]  look, check, or write elsewhere
 //! ocean_custom … --shard INDEX/COUNT --shard-dir DIR                                    sync a part
 //! ocean_custom reconcile DIR [--config FILE] [--mapping FILE]                           delete what no part has seen
 //! ocean_custom init [--infer | --blueprints FILE] [--dry-run] [--config FILE] [--mapping FILE]
 //! ocean_custom --schema connection|mapping
 //! ```
 //!
-//! stdout: with `--dry-run` and `--replay` one JSON line for each entity, otherwise the report of each sync as one JSON object.
+//! stdout: with `--dry-run` and `--replay` one JSON line for each entity, with `--explain` tables, otherwise the report of each sync as one JSON object.
 //! stderr: progress on a terminal, log lines elsewhere, then a summary.
 //! Exit code: 0 all well, 1 something is incomplete, rejected or held back, 2 refused before the API was asked anything.
 
 mod dry_run;
+mod explain;
 mod init;
 mod progress;
 mod reconcile;
@@ -65,6 +66,9 @@ pub(crate) struct Arguments {
     /// Print the entities, one JSON line each, and do not call Port.
     #[arg(long, conflicts_with = "validate", requires = "mapping")]
     dry_run: bool,
+    /// Read the first record of each kind, show what every expression of its mapping gives for it, and do not call Port.
+    #[arg(long, conflicts_with_all = ["validate", "dry_run", "plan", "output", "shard"], requires = "mapping")]
+    explain: bool,
     /// Check the configuration and end. Sends nothing.
     #[arg(long)]
     validate: bool,
@@ -153,6 +157,10 @@ async fn sync(arguments: &Arguments) -> Result<bool, Stop> {
         return Ok(true);
     }
     let traffic = Traffic::of(arguments.record.as_ref(), arguments.replay.as_ref())?;
+    if arguments.explain {
+        signals::end_at_once(progress.clone());
+        return explain::run(&config, &arguments.kind, &traffic, &progress).await;
+    }
     if arguments.dry_run || arguments.replay.is_some() {
         signals::end_at_once(progress.clone());
         return dry_run::run(&config, &arguments.kind, &traffic, &progress).await;

@@ -258,6 +258,7 @@ pub struct EngineBuilder {
     next_link_origin: NextLinkOrigin,
     answer_rules: AnswerRules,
     max_concurrent_requests: usize,
+    now: Option<f64>,
     observers: Observers,
     resources: Vec<Resource>,
 }
@@ -281,6 +282,7 @@ impl Default for EngineBuilder {
             next_link_origin: NextLinkOrigin::default(),
             answer_rules: AnswerRules::default(),
             max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
+            now: None,
             observers: Observers::default(),
             resources: Vec::new(),
         }
@@ -307,6 +309,7 @@ impl EngineBuilder {
             next_link_origin: connection.next_link_origin,
             answer_rules: connection.answer_rules.clone(),
             max_concurrent_requests: connection.max_concurrent_requests,
+            now: connection.now,
             resources: config
                 .mapping
                 .as_ref()
@@ -414,6 +417,13 @@ impl EngineBuilder {
         self
     }
 
+    /// What jq's `now` is for the mappings, in seconds since 1970: the same records give the same entities then, whenever they are read.
+    /// The clock's time unless set.
+    pub fn now(mut self, seconds: f64) -> Self {
+        self.now = Some(seconds);
+        self
+    }
+
     /// Is told of progress. There may be several: each is told everything.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.add(observer);
@@ -486,6 +496,7 @@ impl EngineBuilder {
                 next_link_origin: self.next_link_origin,
                 rules,
                 max_concurrent_requests: self.max_concurrent_requests,
+                now: self.now,
                 observer: Arc::new(self.observers),
             }),
             resources: self.resources.into(),

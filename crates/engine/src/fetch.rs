@@ -37,6 +37,8 @@ pub(crate) struct Api {
     pub(crate) next_link_origin: NextLinkOrigin,
     pub(crate) rules: CompiledRules,
     pub(crate) max_concurrent_requests: usize,
+    /// What `now` is for every expression of a mapping, where it is not the clock's.
+    pub(crate) now: Option<f64>,
     pub(crate) observer: Arc<dyn Observer>,
 }
 

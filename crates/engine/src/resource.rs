@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
-use longshore_mapping::{Expression, JqMapper, JqMapperBuilder, Mapper, RecordPath};
+use longshore_jq::Val;
+use longshore_mapping::{Explanation, Expression, JqMapper, JqMapperBuilder, Mapper, RecordPath};
 use longshore_nested::{PathTemplate, RequestTemplate, TextTemplate};
 use longshore_paginate::{Paginator, Settings};
 use serde_json::Value;
@@ -149,6 +150,12 @@ impl Resource {
     /// The endpoint's path as configured.
     pub fn kind(&self) -> &str {
         &self.0.kind
+    }
+
+    /// What each part of its mapping gives for a record: for the person who writes the mapping, as it shows what is in the record. `None`
+    /// where the records are mapped by code that does not explain itself.
+    pub fn explain(&self, record: &Val) -> Option<Explanation> {
+        self.0.mapper.explain(record)
     }
 
     /// The blueprint of all its entities, where the mapping names one and the same for every record.

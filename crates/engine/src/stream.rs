@@ -304,7 +304,11 @@ impl Read {
         });
         let first = self.tally.lock().records + 1;
         let mut mapped = Mapped::default();
-        mapped.map_page(&*self.resource.parts().mapper, &page.records, first);
+        let mut map = || mapped.map_page(&*self.resource.parts().mapper, &page.records, first);
+        match self.session.api.now {
+            Some(now) => longshore_jq::at_time(now, map),
+            None => map(),
+        }
         let entities = std::mem::take(&mut mapped.entities);
         let failures: Vec<Error> = std::mem::take(&mut mapped.failures)
             .into_iter()

@@ -1,6 +1,7 @@
 //! What can go wrong with an expression.
 
 use crate::limits::Limit;
+use crate::syntax;
 use std::fmt;
 
 /// An expression that is no jq.
@@ -18,6 +19,19 @@ impl CompileError {
             message: message.into(),
             position,
         }
+    }
+
+    /// Adds what the person who wrote the program most likely meant, where that is plain.
+    pub(crate) fn hinted(mut self, text: &str) -> Self {
+        // Some messages say it by themselves.
+        let says_it = self.message.contains(" is written ");
+        if let Some(at) = self.position.filter(|_| !says_it)
+            && let Some(hint) = syntax::hint::of(text, at)
+        {
+            self.message.push_str("; ");
+            self.message.push_str(hint);
+        }
+        self
     }
 
     /// Where the problem begins: characters from the start of the expression, if it is in one place.

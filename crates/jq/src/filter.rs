@@ -105,6 +105,7 @@ impl Filter {
                         None,
                     ))
                 })
+                .map_err(|problem| problem.hinted(text))
         })?;
         Ok(Filter(Arc::new(Compiled {
             source: source.into(),

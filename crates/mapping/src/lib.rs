@@ -2,7 +2,8 @@
 //!
 //! - [`RecordPath`] is `data_path`: it finds the records of a body and tells "none" from "not there".
 //! - [`JqMapper`] is `selector`, `itemsToParse` and `mappings`: it makes [`Entity`]s of a record, and counts what it left out and why.
-//! - [`Mapper`] is the seam between the two worlds: implement it to map in code instead of jq.
+//! - [`Mapper`] is the seam between the two worlds: implement it to map in code instead of jq, or give a closure to [`FnMapper`].
+//! - [`JqMapper::explained`] shows what each expression of a mapping gives for one record, and what to change where one gives nothing.
 //!
 //! ```
 //! use longshore_jq::Val;
@@ -84,10 +85,10 @@ pub use error::{Error, ErrorKind};
 pub use explain::Explanation;
 #[cfg(feature = "jq")]
 pub use expression::Expression;
-pub use fields::Fields;
+pub use fields::{Fields, field_name_problem};
 #[cfg(feature = "jq")]
 pub use jq_mapper::{JqMapper, JqMapperBuilder, MappingProblem};
 #[cfg(feature = "jq")]
-pub use mapper::{Mapped, Mapper, RUNAWAY_LIMIT, RecordFailure, Sample};
+pub use mapper::{FnMapper, Mapped, Mapper, RUNAWAY_LIMIT, RecordFailure, Sample};
 #[cfg(feature = "jq")]
 pub use records::{Found, RecordPath, Records};

@@ -94,6 +94,63 @@ impl<M: Mapper + ?Sized> Mapper for Box<M> {
     }
 }
 
+/// A mapper of a closure.
+///
+/// ```
+/// use longshore_jq::Val;
+/// use longshore_mapping::{Entity, FnMapper, Mapped, RecordFailure};
+///
+/// let users = FnMapper::new("user", |record: &Val, into: &mut Mapped| {
+///     match record.get("login").and_then(Val::as_str) {
+///         Some(login) => into.push(Entity::new("user", login)),
+///         None => into.fail(RecordFailure::new("login", "is missing")),
+///     }
+/// });
+/// let mut mapped = Mapped::default();
+/// mapped.map_page(&users, &[Val::from(serde_json::json!({"login": "ada"}))], 1);
+/// assert_eq!(mapped.entities, [Entity::new("user", "ada")]);
+/// ```
+pub struct FnMapper<F> {
+    blueprint: Option<String>,
+    map: F,
+}
+
+impl<F: Fn(&Val, &mut Mapped) + Send + Sync + 'static> FnMapper<F> {
+    /// Of entities of one blueprint.
+    pub fn new(blueprint: impl Into<String>, map: F) -> Self {
+        FnMapper {
+            blueprint: Some(blueprint.into()),
+            map,
+        }
+    }
+
+    /// Of entities of several blueprints, as the records say.
+    pub fn of_any_blueprint(map: F) -> Self {
+        FnMapper {
+            blueprint: None,
+            map,
+        }
+    }
+}
+
+impl<F: Fn(&Val, &mut Mapped) + Send + Sync + 'static> Mapper for FnMapper<F> {
+    fn map(&self, record: &Val, into: &mut Mapped) {
+        (self.map)(record, into);
+    }
+
+    fn blueprint(&self) -> Option<&str> {
+        self.blueprint.as_deref()
+    }
+}
+
+impl<F> fmt::Debug for FnMapper<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FnMapper")
+            .field("blueprint", &self.blueprint)
+            .finish_non_exhaustive()
+    }
+}
+
 /// How many hits of a limit make a field a [`runaway`](Mapped::runaway).
 pub const RUNAWAY_LIMIT: u64 = 3;
 

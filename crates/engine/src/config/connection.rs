@@ -44,6 +44,8 @@ pub struct Connection {
     pub verify_tls: bool,
     /// Requests in flight at once; 10 unless set.
     pub max_concurrent_requests: usize,
+    /// `now`: what jq's `now` is, in seconds since 1970; the clock's unless set.
+    pub now: Option<f64>,
     /// How often and when a failed request is repeated.
     pub retry: RetryPolicy,
     /// Requests in a time; as many as the API answers unless set.
@@ -125,6 +127,7 @@ impl fmt::Debug for Connection {
             .field("timeout", &self.timeout)
             .field("verify_tls", &self.verify_tls)
             .field("max_concurrent_requests", &self.max_concurrent_requests)
+            .field("now", &self.now)
             .field("retry", &self.retry)
             .field("quota", &self.quota)
             .field("max_body_bytes", &self.max_body_bytes)
@@ -243,6 +246,9 @@ pub(super) fn read(
             .map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
         None => Some(DEFAULT_MAX_CONCURRENT_REQUESTS),
     };
+    let now = levels
+        .take(&["now"], findings)
+        .map(|node| values::moment(&node, findings));
     let max_body_bytes = match levels.take(&["maxBodyBytes"], findings) {
         Some(node) => values::whole_number(&node, 1, findings),
         None => Some(DEFAULT_MAX_BODY_BYTES),
@@ -290,6 +296,7 @@ pub(super) fn read(
         timeout: timeout?,
         verify_tls: verify_tls?,
         max_concurrent_requests: max_concurrent_requests?,
+        now: values::all_or_nothing(now)?,
     })
 }
 

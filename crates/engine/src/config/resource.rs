@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use longshore_mapping::field_name_problem;
 use longshore_nested::Item;
 
 use super::fields::Fields;
@@ -548,13 +549,20 @@ fn read_entity(
             builder = builder.team(team);
         }
     }
+    let known = |entry: &(String, Node), findings: &mut Findings| {
+        if let Some(problem) = field_name_problem(&entry.0) {
+            findings.warning(&entry.1.place, problem);
+        }
+    };
     for entry in named(&mut mappings, "properties", findings) {
+        known(&entry, findings);
         written.note(&path(&format!("properties.{}", entry.0)), &entry.1);
         if let Some(property) = jq(&entry.1, findings) {
             builder = builder.property(&entry.0, &property);
         }
     }
     for entry in named(&mut mappings, "relations", findings) {
+        known(&entry, findings);
         written.note(&path(&format!("relations.{}", entry.0)), &entry.1);
         if let Some(relation) = expression(&entry.1, findings) {
             builder = builder.relation(&entry.0, relation);

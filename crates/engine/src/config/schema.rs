@@ -305,6 +305,8 @@ struct Settings {
     verify_ssl: Option<Switch>,
     /// Requests in flight at once; 10 unless set.
     max_concurrent_requests: Option<Number>,
+    /// What jq's `now` is, as 2024-03-05T10:11:12Z or in seconds since 1970; the clock's time unless set.
+    now: Option<Number>,
     /// Largest body that is read, in bytes, decompressed; 67108864 unless set.
     max_body_bytes: Option<Number>,
     /// How often and when a failed request is repeated.

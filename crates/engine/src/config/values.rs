@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use longshore_jq::{Filter, Val};
+
 use super::notice::Findings;
 use super::tree::{Node, Shape};
 
@@ -107,6 +109,23 @@ pub(super) fn number_within(
 }
 
 /// A time in seconds, more than none and at most a day.
+/// A moment, as `2024-03-05T10:11:12Z` or in seconds since 1970: what jq's `fromdate` reads, in seconds.
+pub(super) fn moment(node: &Node, findings: &mut Findings) -> Option<f64> {
+    let text = filled_text(node, findings)?;
+    let number = text.parse::<f64>().ok().filter(|n| n.is_finite());
+    let moment = number.or_else(|| {
+        let read = Filter::compile("fromdate").ok()?;
+        read.first(&Val::from(text)).ok()??.as_f64()
+    });
+    if moment.is_none() {
+        findings.problem(
+            &node.place,
+            "is no moment; write 2024-03-05T10:11:12Z, or seconds since 1970",
+        );
+    }
+    moment
+}
+
 pub(super) fn seconds(node: &Node, findings: &mut Findings) -> Option<Duration> {
     let seconds = node
         .text()

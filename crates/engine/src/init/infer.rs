@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use longshore_mapping::Entity;
+use longshore_mapping::{Entity, field_name_problem};
 use longshore_port_client::{Blueprint, BlueprintRelation, identifier_problem};
 use serde_json::{Map, Value, json};
 
@@ -86,15 +86,6 @@ fn blueprint_name_problem(name: &str) -> Option<&'static str> {
     let is_short = name.chars().count() <= LONGEST;
     (!fits || !is_short).then_some(
         "such a name has up to 100 letters, digits and characters of @ _ . + : \\ / -; change `blueprint` in the mapping",
-    )
-}
-
-/// Why Port takes no property and no relation of this name.
-fn field_name_problem(name: &str) -> Option<&'static str> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "@_=\\-".contains(c);
-    let is_fine = !name.is_empty() && name.len() <= LONGEST && name.chars().all(fits);
-    (!is_fine).then_some(
-        "Port takes names of up to 100 letters A-Z and a-z, digits and characters of @ _ = \\ -; rename it in the mapping",
     )
 }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod build;
 pub(crate) mod guard;
+pub(crate) mod hint;
 pub(crate) mod lex;
 pub(crate) mod parse;
 pub(crate) mod quotes;
