@@ -1,5 +1,7 @@
 //! What people who come from other languages most likely mean, in jq's words.
 
+const SIGN_IN_KEY: &str = "a key with such a sign is written `.[\"@type\"]`";
+
 /// One line for what stands at that place of a program that does not compile: a function that is not defined, or a word or sign
 /// that cannot stand there. `at` counts characters.
 pub(crate) fn of(text: &str, at: usize) -> Option<&'static str> {
@@ -10,6 +12,10 @@ pub(crate) fn of(text: &str, at: usize) -> Option<&'static str> {
         .unwrap_or(rest.len());
     let (word, behind) = rest.split_at(end);
     if rest.trim().is_empty() {
+        // `@type` is a format to jq, which waits for a text behind it.
+        if text.contains(".@") {
+            return Some(SIGN_IN_KEY);
+        }
         let count = |wanted: &str| {
             text.split(|c: char| c != '_' && c != '.' && !c.is_ascii_alphanumeric())
                 .filter(|word| *word == wanted)
@@ -87,9 +93,7 @@ fn of_sign(before: &str, rest: &str) -> Option<&'static str> {
             "functions stand behind a pipe instead of a dot: `.name | length`"
         }
         (')', _) if last == Some('(') => "a function without arguments has no parentheses: `now`",
-        ('@' | '$', Some(c)) if last == Some('.') && c.is_ascii_alphabetic() => {
-            "a key with such a sign is written `.[\"@type\"]`"
-        }
+        ('@' | '$', Some(c)) if last == Some('.') && c.is_ascii_alphabetic() => SIGN_IN_KEY,
         (';', _) => "`;` divides the arguments of a function; expressions are joined by `|`",
         _ => return None,
     })
