@@ -264,6 +264,7 @@ async fn a_sync_prints_its_report_as_one_json_object_with_these_keys() {
             "resources": [{
                 "kind": "/users", "outcome": "complete", "cause": null, "stop": "SinglePage",
                 "pages": 1, "records": 3, "entities": 2, "skipped": 1, "failed": 0, "misconfigured": {},
+                "nulls": {"icon": 1, "properties.email": 1, "title": 1},
             }],
             "upserted": 2, "rejected": 0, "deleted": 0, "withheld": [],
         })

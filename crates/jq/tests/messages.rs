@@ -39,7 +39,7 @@ fn what_is_no_jq_is_refused_with_its_place() {
         ),
         (
             "if .a then 1",
-            "expected `elif`, `else` or `end`, found the end (at character 13)",
+            "expected `elif`, `else` or `end`, found the end (at character 13); every `if` ends with `end`",
         ),
         (
             ".a == 1 == 2",
@@ -68,7 +68,7 @@ fn what_is_no_jq_is_refused_with_its_place() {
         ),
         (
             "lenght",
-            "function `lenght` is not defined (at character 1)",
+            "function `lenght` is not defined (at character 1); text stands in double quotes, and a key of the record begins with a dot",
         ),
         (
             ".a | split(1; 2; 3)",
@@ -76,7 +76,7 @@ fn what_is_no_jq_is_refused_with_its_place() {
         ),
         (
             "longshore_main",
-            "function `longshore_main` is not defined (at character 1)",
+            "function `longshore_main` is not defined (at character 1); text stands in double quotes, and a key of the record begins with a dot",
         ),
         (
             "longshore_main | longshore_main_",

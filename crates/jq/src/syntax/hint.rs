@@ -63,7 +63,7 @@ pub(crate) fn of(text: &str, at: usize) -> Option<&'static str> {
         "regex" | "matches" | "regex_match" => "patterns are tried by `test(\"a.*\")`",
         "sub" | "gsub" | "splits" | "limit" | "range" | "setpath" | "capture" | "test"
         | "match" | "scan" | "split" | "nth" | "until" | "while" | "any" | "all"
-            if behind.starts_with('(') =>
+            if behind.starts_with('(') && behind.contains(',') =>
         {
             "arguments are divided by `;`, as in `gsub(\"a\"; \"b\")`"
         }
