@@ -1,5 +1,6 @@
 //! What can go wrong with an expression.
 
+use crate::advice;
 use crate::limits::Limit;
 use crate::syntax;
 use std::fmt;
@@ -86,6 +87,24 @@ impl EvalError {
     /// What kind of thing ended the evaluation.
     pub fn kind(&self) -> EvalErrorKind {
         self.kind
+    }
+
+    /// What to write instead, in one line, where the cause is plain.
+    ///
+    /// ```
+    /// use longshore_jq::{Filter, Val};
+    ///
+    /// let record = Val::from_json(&serde_json::json!({"key": "AB-", "id": 7}));
+    /// let error = Filter::compile(".key + .id")?.first(&record).unwrap_err();
+    /// assert_eq!(error.to_string(), "string and number cannot be added");
+    /// assert!(error.hint().unwrap().contains("(.id | tostring)"));
+    /// # Ok::<(), longshore_jq::CompileError>(())
+    /// ```
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.kind {
+            EvalErrorKind::Data => advice::of_failure(&self.message),
+            _ => None,
+        }
     }
 }
 

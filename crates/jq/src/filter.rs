@@ -1,5 +1,6 @@
 //! Compiled expressions.
 
+use crate::advice;
 use crate::builtins::{self, Data};
 use crate::error::{CompileError, EvalError, EvalErrorKind};
 use crate::fail;
@@ -34,6 +35,7 @@ pub struct Filter(Arc<Compiled>);
 struct Compiled {
     source: Box<str>,
     program: Program,
+    hint: Option<&'static str>,
 }
 
 enum Program {
@@ -91,7 +93,7 @@ impl Filter {
                 None,
             ));
         }
-        let program = std::thread::scope(|scope| {
+        let (program, hint) = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new()
                 .name("jq compiler".into())
                 .stack_size(COMPILER_STACK);
@@ -110,12 +112,26 @@ impl Filter {
         Ok(Filter(Arc::new(Compiled {
             source: source.into(),
             program,
+            hint,
         })))
     }
 
     /// The text that was compiled, as the user wrote it.
     pub fn source(&self) -> &str {
         &self.0.source
+    }
+
+    /// What to write instead, in one line, where the expression most likely does not mean what it says, whatever the record is.
+    ///
+    /// ```
+    /// use longshore_jq::Filter;
+    ///
+    /// let hint = Filter::compile(".state | IN([\"open\", \"new\"])")?.hint();
+    /// assert!(hint.unwrap().contains("`IN(\"open\", \"new\")`"));
+    /// # Ok::<(), longshore_jq::CompileError>(())
+    /// ```
+    pub fn hint(&self) -> Option<&'static str> {
+        self.0.hint
     }
 
     /// The first output, if there is one.
@@ -197,11 +213,11 @@ impl Filter {
     /// that change or define things by themselves are not known.
     ///
     /// ```
-    /// use longshore_jq::{Filter, Val};
+    /// use longshore_jq::{Filter, Step, Val};
     ///
     /// let record = Val::from_json(&serde_json::json!({"owner": {"mail": "a@b"}}));
     /// let absent = Filter::compile(".owner.email | ascii_downcase")?.absent(&record);
-    /// assert_eq!((absent[0].path.join("."), absent[0].key.as_str()), ("owner".into(), "email"));
+    /// assert_eq!((&absent[0].path[..], &*absent[0].key), (&[Step::Key("owner".into())][..], "email"));
     /// # Ok::<(), longshore_jq::CompileError>(())
     /// ```
     pub fn absent(&self, record: &Val) -> Vec<Absent> {
@@ -344,13 +360,24 @@ enum Engine {
     Jaq,
 }
 
-fn compile(text: &str, engine: Engine) -> Result<Program, CompileError> {
+/// The program, and what to say about it.
+fn compile(text: &str, engine: Engine) -> Result<(Program, Option<&'static str>), CompileError> {
     let arena = Arena::default();
     let term = parse::program(text, &arena)?;
+    let hint = advice::of_program(&term);
+    Ok((compile_term(text, term, &arena, engine)?, hint))
+}
+
+fn compile_term<'s>(
+    text: &'s str,
+    term: Tm<'s>,
+    arena: &'s Arena,
+    engine: Engine,
+) -> Result<Program, CompileError> {
     if let Some(value) = syntax::constant(&term) {
         return Ok(Program::Constant(value));
     }
-    let library = parse::definitions(builtins::DEFS, &arena)?;
+    let library = parse::definitions(builtins::DEFS, arena)?;
     if engine == Engine::Either
         && let Some(expr) = native::compile(&term, &library)
     {

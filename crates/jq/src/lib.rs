@@ -35,6 +35,7 @@
 //!
 //! - Integers are exact from [`i64::MIN`] to [`u64::MAX`] as long as nothing is calculated with them; jq compares them as
 //!   doubles after any arithmetic.
+//! - Numbers too large for a double are the largest one, also where jq keeps the text of a literal (`1e1000 | tojson`).
 //! - `fromjson` takes JSON only: `nan`, `Infinity` and more than 127 levels of nesting are errors.
 //! - Times are UTC, in `localtime` and `strflocaltime` as well: the environment has no `TZ`.
 //! - Regular expressions are fancy-regex's, close to Oniguruma's; `[[:alpha:]]` and the like are ASCII. A search that tries
@@ -52,6 +53,7 @@
 //!
 //! For a command line or a general jq library take jaq itself: it streams, reads several formats and has no limits.
 
+mod advice;
 mod builtins;
 mod error;
 mod fail;
@@ -65,6 +67,6 @@ pub use builtins::at_time;
 pub use error::{CompileError, EvalError, EvalErrorKind};
 pub use filter::{Filter, Output};
 pub use limits::{MAX_MEMORY, MAX_TIME};
-pub use native::Absent;
+pub use native::{Absent, Step};
 pub use syntax::MAX_PROGRAM;
 pub use val::{MAX_DEPTH, Val};

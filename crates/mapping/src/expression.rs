@@ -1,6 +1,6 @@
 //! One value of a mapping: as written, and compiled.
 
-use longshore_jq::{Absent, CompileError, EvalError, EvalErrorKind, Filter, Output, Val};
+use longshore_jq::{CompileError, EvalError, EvalErrorKind, Filter, Output, Val};
 use serde_json::{Map, Value};
 
 /// A value of a mapping as written: a jq expression, or a search query whose leaves are jq.
@@ -48,8 +48,9 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Compiles; every problem goes to `report` with its place below the field: `""`, `.rules[0].value`.
+    /// Compiles what stands at `place`; every problem goes to `report` with its own place: `relations.owner.rules[0].value`.
     pub(crate) fn compile(
+        place: &str,
         written: &Expression,
         report: &mut dyn FnMut(String, String),
     ) -> Option<Source> {
@@ -57,11 +58,11 @@ impl Source {
             Expression::Jq(jq) => match compile_jq(jq) {
                 Ok(filter) => Some(Source::Jq(filter)),
                 Err(message) => {
-                    report(String::new(), message);
+                    report(place.to_owned(), message);
                     None
                 }
             },
-            Expression::Search(query) => Search::compile(query, report).map(Source::Search),
+            Expression::Search(query) => Search::compile(place, query, report).map(Source::Search),
         }
     }
 
@@ -86,11 +87,19 @@ impl Source {
         }
     }
 
-    /// The keys that it asks the record for in vain.
-    pub(crate) fn absent(&self, record: &Val) -> Vec<Absent> {
+    /// All jq of it that is evaluated on a record, each with its place: the expression at `place` itself, or the leaves of a search query.
+    pub(crate) fn leaves<'s>(&'s self, place: &'s str) -> Vec<(&'s str, &'s Filter)> {
         match self {
-            Source::Jq(filter) => filter.absent(record),
-            Source::Search(_) => Vec::new(),
+            Source::Jq(filter) => vec![(place, filter)],
+            Source::Search(search) => search.leaves().collect(),
+        }
+    }
+
+    /// The places of the leaves that are null in a query that this search made. There are none of anything else.
+    pub(crate) fn null_leaves(&self, given: &Given<'_>) -> Vec<&str> {
+        match (self, given) {
+            (Source::Search(search), Given::Search(query)) => search.null_leaves(query),
+            _ => Vec::new(),
         }
     }
 
@@ -104,10 +113,8 @@ impl Source {
 
     /// Whether it looks for a parameter that a nested read attaches to its records: `.__ticket_id`.
     pub(crate) fn reads_parameters(&self) -> bool {
-        match self {
-            Source::Jq(filter) => filter.source().contains(".__"),
-            Source::Search(_) => false,
-        }
+        let mut leaves = self.leaves("").into_iter();
+        leaves.any(|(_, filter)| filter.source().contains(".__"))
     }
 }
 
@@ -122,14 +129,14 @@ impl Given<'_> {
     /// For people: the value, or why there is none.
     pub(crate) fn from_first<'v>(
         output: Result<Option<impl Into<Given<'v>>>, impl Into<Failed>>,
-    ) -> Result<Option<Value>, String> {
+    ) -> Result<Option<Value>, Failed> {
         match output {
             Ok(None) => Ok(None),
             Ok(Some(given)) => Ok(Some(match given.into() {
                 Given::Jq(output) => output.into_val().to_json(),
                 Given::Search(query) => query,
             })),
-            Err(failed) => Err(failed.into().message),
+            Err(failed) => Err(failed.into()),
         }
     }
 }
@@ -146,6 +153,18 @@ pub(crate) struct Failed {
     pub(crate) message: String,
     /// It used more than one evaluation may.
     pub(crate) limit: bool,
+    /// What to write instead, where that is plain.
+    pub(crate) hint: Option<&'static str>,
+}
+
+impl Failed {
+    /// The reason, and what to write instead.
+    pub(crate) fn with_hint(self) -> String {
+        match self.hint {
+            Some(hint) => format!("{}; {hint}", self.message),
+            None => self.message,
+        }
+    }
 }
 
 impl From<EvalError> for Failed {
@@ -153,6 +172,7 @@ impl From<EvalError> for Failed {
         Failed {
             message: error.to_string(),
             limit: error.kind() == EvalErrorKind::Limit,
+            hint: error.hint(),
         }
     }
 }
@@ -167,33 +187,131 @@ pub(crate) fn compile_jq(jq: &str) -> Result<Filter, String> {
 
 /// A search query with compiled leaves.
 #[derive(Clone, Debug)]
-pub(crate) struct Search(Vec<(String, Node)>);
+pub(crate) struct Search {
+    /// Where the query stands: `relations.owner`.
+    place: String,
+    query: Node,
+}
 
 #[derive(Clone, Debug)]
 enum Node {
-    Jq(Filter),
-    /// Numbers, booleans and nulls stand for themselves.
+    Jq(Leaf),
+    /// Numbers, booleans and nulls stand for themselves, and so does jq that gives the same for every record.
     Literal(Value),
     List(Vec<Node>),
     Object(Vec<(String, Node)>),
 }
 
+/// jq in a search query.
+#[derive(Clone, Debug)]
+struct Leaf {
+    /// `relations.owner.rules[0].value`
+    place: String,
+    filter: Filter,
+}
+
 impl Search {
-    fn compile(query: &Value, report: &mut dyn FnMut(String, String)) -> Option<Search> {
-        let Value::Object(entries) = query else {
+    fn compile(
+        place: &str,
+        query: &Value,
+        report: &mut dyn FnMut(String, String),
+    ) -> Option<Search> {
+        if !query.is_object() {
             report(
-                String::new(),
+                place.to_owned(),
                 "is neither jq nor a search query; write text with a jq expression, or an object with combinator and rules".to_owned(),
             );
             return None;
-        };
-        let mut sound = check_group(query, "", report);
-        let nodes = compile_entries(entries, "", report, &mut sound);
-        sound.then_some(Search(nodes))
+        }
+        let mut sound = check_group(query, place, report);
+        let query = compile_node(query, place, report, &mut sound);
+        sound.then(|| Search {
+            place: place.to_owned(),
+            query,
+        })
     }
 
     fn evaluate(&self, record: &Val) -> Result<Value, Failed> {
-        evaluate_entries(&self.0, record, "")
+        let evaluated = self.query.evaluate(record);
+        evaluated.map_err(|(leaf, failed)| {
+            let below = leaf.place.strip_prefix(&self.place).unwrap_or(&leaf.place);
+            Failed {
+                message: format!("{}{}", below.trim_start_matches('.'), failed.message),
+                ..failed
+            }
+        })
+    }
+
+    fn leaves(&self) -> impl Iterator<Item = (&str, &Filter)> {
+        let mut leaves = Vec::new();
+        self.query.walk(None, &mut |leaf, _| leaves.push(leaf));
+        leaves
+            .into_iter()
+            .map(|leaf| (leaf.place.as_str(), &leaf.filter))
+    }
+
+    fn null_leaves(&self, query: &Value) -> Vec<&str> {
+        let mut nulls = Vec::new();
+        self.query.walk(Some(query), &mut |leaf, given| {
+            if given.is_some_and(Value::is_null) {
+                nulls.push(leaf.place.as_str());
+            }
+        });
+        nulls
+    }
+}
+
+impl Node {
+    /// The value, or the leaf that has none and what to say behind its place.
+    fn evaluate(&self, record: &Val) -> Result<Value, (&Leaf, Failed)> {
+        Ok(match self {
+            Node::Literal(value) => value.clone(),
+            Node::Jq(leaf) => match leaf.filter.output(record) {
+                Ok(Some(value)) => value.into_val().to_json(),
+                Ok(None) => {
+                    let failed = Failed {
+                        message: " gave nothing".to_owned(),
+                        limit: false,
+                        hint: None,
+                    };
+                    return Err((leaf, failed));
+                }
+                Err(error) => {
+                    let failed = Failed::from(error);
+                    let message = format!(": {}", failed.message);
+                    return Err((leaf, Failed { message, ..failed }));
+                }
+            },
+            Node::List(items) => {
+                let items = items.iter().map(|item| item.evaluate(record));
+                Value::Array(items.collect::<Result<_, _>>()?)
+            }
+            Node::Object(entries) => {
+                let mut object = Map::new();
+                for (key, node) in entries {
+                    object.insert(key.clone(), node.evaluate(record)?);
+                }
+                Value::Object(object)
+            }
+        })
+    }
+
+    /// Calls `f` for each leaf, with what stands in its place in `given`, a query that this made.
+    fn walk<'s, 'g>(
+        &'s self,
+        given: Option<&'g Value>,
+        f: &mut dyn FnMut(&'s Leaf, Option<&'g Value>),
+    ) {
+        match self {
+            Node::Literal(_) => {}
+            Node::Jq(leaf) => f(leaf, given),
+            Node::List(items) => items.iter().enumerate().for_each(|(index, item)| {
+                item.walk(given.and_then(|given| given.get(index)), f);
+            }),
+            Node::Object(entries) => entries.iter().for_each(|(key, node)| {
+                node.walk(given.and_then(|given| given.get(key)), f);
+            }),
+        }
     }
 }
 
@@ -255,23 +373,6 @@ fn check_group(group: &Value, place: &str, report: &mut dyn FnMut(String, String
     sound
 }
 
-fn compile_entries(
-    entries: &Map<String, Value>,
-    place: &str,
-    report: &mut dyn FnMut(String, String),
-    sound: &mut bool,
-) -> Vec<(String, Node)> {
-    entries
-        .iter()
-        .map(|(key, value)| {
-            (
-                key.clone(),
-                compile_node(value, &format!("{place}.{key}"), report, sound),
-            )
-        })
-        .collect()
-}
-
 fn compile_node(
     value: &Value,
     place: &str,
@@ -282,7 +383,10 @@ fn compile_node(
         Value::String(jq) => match compile_jq(jq) {
             Ok(filter) => match filter.as_constant() {
                 Some(constant) => Node::Literal(constant.to_json()),
-                None => Node::Jq(filter),
+                None => Node::Jq(Leaf {
+                    place: place.to_owned(),
+                    filter,
+                }),
             },
             Err(message) => {
                 report(place.to_owned(), message);
@@ -299,51 +403,16 @@ fn compile_node(
                 })
                 .collect(),
         ),
-        Value::Object(entries) => Node::Object(compile_entries(entries, place, report, sound)),
-        literal => Node::Literal(literal.clone()),
-    }
-}
-
-fn evaluate_entries(
-    entries: &[(String, Node)],
-    record: &Val,
-    place: &str,
-) -> Result<Value, Failed> {
-    let mut object = Map::new();
-    for (key, node) in entries {
-        object.insert(
-            key.clone(),
-            evaluate_node(node, record, &format!("{place}.{key}"))?,
-        );
-    }
-    Ok(Value::Object(object))
-}
-
-fn evaluate_node(node: &Node, record: &Val, place: &str) -> Result<Value, Failed> {
-    let leaf = place.trim_start_matches('.');
-    match node {
-        Node::Literal(value) => Ok(value.clone()),
-        Node::Jq(filter) => match filter.first(record) {
-            Ok(Some(value)) => Ok(value.to_json()),
-            Ok(None) => Err(Failed {
-                message: format!("{leaf} gave nothing"),
-                limit: false,
-            }),
-            Err(error) => {
-                let failed = Failed::from(error);
-                Err(Failed {
-                    message: format!("{leaf}: {}", failed.message),
-                    ..failed
+        Value::Object(entries) => Node::Object(
+            entries
+                .iter()
+                .map(|(key, value)| {
+                    let node = compile_node(value, &format!("{place}.{key}"), report, sound);
+                    (key.clone(), node)
                 })
-            }
-        },
-        Node::List(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| evaluate_node(item, record, &format!("{place}[{index}]")))
-            .collect::<Result<Vec<_>, _>>()
-            .map(Value::Array),
-        Node::Object(entries) => evaluate_entries(entries, record, place),
+                .collect(),
+        ),
+        literal => Node::Literal(literal.clone()),
     }
 }
 
@@ -365,7 +434,7 @@ mod tests {
 
     fn compile(query: Value) -> Result<Source, Vec<String>> {
         let mut problems = Vec::new();
-        let source = Source::compile(&query.into(), &mut |place, message| {
+        let source = Source::compile("team", &query.into(), &mut |place, message| {
             problems.push(format!("{place}: {message}"))
         });
         source.ok_or(problems)
@@ -408,7 +477,10 @@ mod tests {
             .to_json();
         assert_eq!(null["rules"][0]["value"], Value::Null);
         let failed = compile(rule(".a.b")).unwrap().first(&record).unwrap_err();
-        assert!(failed.message.starts_with("rules[0].value: "), "{failed:?}");
+        assert_eq!(
+            failed.message,
+            "rules[0].value: cannot index number with string"
+        );
         let none = compile(rule("empty")).unwrap().first(&record).unwrap_err();
         assert_eq!(none.message, "rules[0].value gave nothing");
     }
@@ -425,11 +497,11 @@ mod tests {
         }))
         .unwrap_err();
         for start in [
-            ": has no combinator",
-            ".rules[0]: has no operator",
-            ".rules[1]: is no rule",
-            ".rules[2]: has no rules",
-            ".rules[3].property: ",
+            "team: has no combinator",
+            "team.rules[0]: has no operator",
+            "team.rules[1]: is no rule",
+            "team.rules[2]: has no rules",
+            "team.rules[3].property: ",
         ] {
             assert!(
                 problems.iter().any(|p| p.starts_with(start)),

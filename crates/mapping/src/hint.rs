@@ -1,6 +1,6 @@
 //! What a person most likely meant, where an expression gives null because a key is not there.
 
-use longshore_jq::{Absent, Val};
+use longshore_jq::{Absent, Filter, Step, Val};
 
 /// How much two names must be alike for one to be taken for the other, from 0 to 1.
 const ALIKE: f64 = 0.7;
@@ -11,16 +11,19 @@ const DEPTH: usize = 3;
 /// Objects that a search for a key looks into at most.
 const LOOKED_INTO: usize = 200;
 
-/// One line about the first of the absent keys about which there is something to say.
-pub(crate) fn of_absent(record: &Val, absent: &[Absent]) -> Option<String> {
-    absent.iter().find_map(|absent| of_one(record, absent))
+/// One line about a filter that gives null or false for a record: about the first of the keys it asks for in vain about which there is
+/// something to say, or about the filter itself.
+pub(crate) fn of_filter(record: &Val, filter: &Filter) -> Option<String> {
+    let absent = filter.absent(record);
+    let mut of_keys = absent.iter().filter_map(|absent| of_one(record, absent));
+    of_keys.next().or_else(|| filter.hint().map(str::to_owned))
 }
 
 fn of_one(record: &Val, absent: &Absent) -> Option<String> {
     let there = absent
         .path
         .iter()
-        .try_fold(record, |value, key| value.get(key))?;
+        .try_fold(record, |value, step| step.from(value))?;
     let asked = with(&absent.path, &absent.key);
     let keys = there.keys();
     let parameter = format!("__{}", absent.key);
@@ -62,7 +65,7 @@ fn nearest<'k>(asked: &str, keys: &[&'k str]) -> Option<&'k str> {
 
 /// Where else in the record the key is, the nearest place first.
 fn elsewhere(record: &Val, key: &str) -> Option<String> {
-    let mut level: Vec<(Vec<String>, &Val)> = vec![(Vec::new(), record)];
+    let mut level: Vec<(Vec<Step>, &Val)> = vec![(Vec::new(), record)];
     let mut looked = 0;
     for _ in 0..DEPTH {
         let mut next = Vec::new();
@@ -75,7 +78,7 @@ fn elsewhere(record: &Val, key: &str) -> Option<String> {
                 if looked > LOOKED_INTO {
                     return None;
                 }
-                let path = [path.clone(), vec![name.to_owned()]].concat();
+                let path = [path.clone(), vec![Step::Key(name.to_owned())]].concat();
                 if inner.get(key).is_some() {
                     return Some(with(&path, key));
                 }
@@ -87,31 +90,41 @@ fn elsewhere(record: &Val, key: &str) -> Option<String> {
     None
 }
 
-/// A path as people write it: `.owner.email`, `.["first-name"]`.
-fn with(path: &[String], key: &str) -> String {
+/// A path as people write it: `.owner.email`, `.["first-name"]`, `.labels[0].name`.
+fn with(path: &[Step], key: &str) -> String {
     let mut text = String::new();
-    for key in path.iter().map(String::as_str).chain([key]) {
-        let plain = key.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic())
-            && key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
-        match plain {
-            true => {
-                text.push('.');
-                text.push_str(key);
-            }
-            false => {
-                if text.is_empty() {
-                    text.push('.');
-                }
-                text.push_str(&format!("[{}]", serde_json::Value::from(key)));
-            }
+    for step in path {
+        match step {
+            Step::Key(key) => push_key(key, &mut text),
+            Step::Index(index) => push_bracket(&index.to_string(), &mut text),
+            _ => push_bracket("", &mut text),
         }
     }
+    push_key(key, &mut text);
     text
+}
+
+fn push_key(key: &str, text: &mut String) {
+    let plain = key.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic())
+        && key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
+    match plain {
+        true => {
+            text.push('.');
+            text.push_str(key);
+        }
+        false => push_bracket(&serde_json::Value::from(key).to_string(), text),
+    }
+}
+
+fn push_bracket(inside: &str, text: &mut String) {
+    if text.is_empty() {
+        text.push('.');
+    }
+    text.push_str(&format!("[{inside}]"));
 }
 
 #[cfg(test)]
 mod tests {
-    use longshore_jq::Filter;
     use serde_json::json;
 
     use super::*;
@@ -119,9 +132,9 @@ mod tests {
     fn hint(program: &str) -> Option<String> {
         let record = Val::from(json!({
             "__ticket_id": "7", "firstName": "Ada", "e-mail": "a@b", "owner": {"login": "ada", "profile": {"timezone": "UTC"}}, "state": "open",
+            "labels": [{"name": "a", "text-colour": "red"}],
         }));
-        let absent = Filter::compile(program).unwrap().absent(&record);
-        of_absent(&record, &absent)
+        of_filter(&record, &Filter::compile(program).unwrap())
     }
 
     #[test]
@@ -142,6 +155,11 @@ mod tests {
             (".stat | ascii_upcase", "`.state`"),
             (".owner.logn // \"nobody\"", "`.owner.login`"),
             ("\"\\(.state): \\(.fristName)\"", "`.firstName`"),
+            (".labels[0].nmae", "`.labels[0].name`"),
+            (
+                "first(.labels[].textColour)",
+                "`.labels[][\"text-colour\"]`",
+            ),
         ] {
             let hint = hint(program).unwrap();
             assert!(

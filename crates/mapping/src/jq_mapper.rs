@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use longshore_jq::{EvalError, Filter, Val};
+use longshore_jq::{EvalError, Filter, Output, Val};
 use serde_json::Value;
 
 use crate::explain::{self, Explanation, Part};
@@ -60,13 +60,13 @@ impl JqMapper {
             into.skip();
             return Ok(());
         }
-        let Some(identifier) = self.identify(record)? else {
+        // Counted once there is an entity, so that a record that fails has no say in what is always null.
+        let mut nulls = Vec::new();
+        let Some(identifier) = self.identify(record, &mut nulls)? else {
             into.skip();
             return Ok(());
         };
         let blueprint = self.blueprint_of(record)?;
-        // Counted once there is an entity, so that a record that fails has no say in what is always null.
-        let mut nulls = Vec::new();
         let title = optional(&self.title, record, into, &mut nulls)?;
         let icon = optional(&self.icon, record, into, &mut nulls)?;
         let team = optional(&self.team, record, into, &mut nulls)?;
@@ -94,12 +94,10 @@ impl JqMapper {
         match selector.output(record) {
             Ok(None) => Ok(false),
             Ok(Some(answer)) => answer.as_bool().ok_or_else(|| {
+                let asks = "it must give true or false, as `.state == \"open\"` does";
                 Refused::new(
                     "selector.query",
-                    format!(
-                        "gave {}; it must give true or false, as `.state == \"open\"` does",
-                        described(answer.type_name())
-                    ),
+                    gave_instead(&answer, asks, selector, record),
                 )
             }),
             Err(error) => Err(Refused::by_failure("selector.query", error)),
@@ -107,38 +105,37 @@ impl JqMapper {
     }
 
     /// `None` deselects the record.
-    fn identify(&self, record: &Val) -> Result<Option<Identifier>, Refused> {
+    fn identify<'a>(
+        &'a self,
+        record: &Val,
+        nulls: &mut Vec<&'a str>,
+    ) -> Result<Option<Identifier>, Refused> {
         let refused = |message: String| Err(Refused::new("identifier", message));
-        let value = match self.identifier.output(record) {
-            Ok(Some(Given::Jq(value))) => value,
-            Ok(Some(Given::Search(query))) => return Ok(Some(Identifier::Search(query))),
+        let given = match self.identifier.output(record) {
+            Ok(Some(given)) => given,
             Ok(None) => return Ok(None),
             Err(failed) => {
-                let failed = with_hint(failed, &self.identifier, record);
+                let failed = of_parameters(failed, &self.identifier, record);
                 return Err(Refused::by_failure("identifier", failed));
             }
         };
+        nulls.extend(self.identifier.null_leaves(&given));
+        let value = match given {
+            Given::Jq(value) => value,
+            Given::Search(query) => return Ok(Some(Identifier::Search(query))),
+        };
         match value.text() {
             Some(text) if !text.is_empty() => Ok(Some(Identifier::Text(text))),
-            Some(_) => {
-                refused("gave empty text; to leave such records out use selector.query".to_owned())
+            Some(_) => refused(format!("gave {}", no_identifier("string"))),
+            None if value.is_null() => {
+                let mut leaves = self.identifier.leaves("identifier").into_iter();
+                let hint = leaves.find_map(|(_, filter)| hint::of_filter(record, filter));
+                refused(match hint {
+                    Some(hint) => format!("gave null: {hint}"),
+                    None => format!("gave {}", no_identifier("null")),
+                })
             }
-            None => match value.type_name() {
-                "array" => refused(
-                    "gave an array, but identifiers are single; pick or join its items, or make one entity of each by itemsToParse".to_owned(),
-                ),
-                "null" => {
-                    let absent = self.identifier.absent(record);
-                    refused(match hint::of_absent(record, &absent) {
-                        Some(hint) => format!("gave null: {hint}"),
-                        None => "gave null; correct the path, or leave such records out by selector.query".to_owned(),
-                    })
-                }
-                other => refused(format!(
-                    "gave {}; an identifier is text or a number",
-                    described(other)
-                )),
-            },
+            None => refused(format!("gave {}", no_identifier(value.type_name()))),
         }
     }
 
@@ -154,10 +151,10 @@ impl JqMapper {
                     refused("gave empty text; it must give a blueprint's identifier".to_owned())
                 }
                 Some(name) => Ok(name.into_owned()),
-                None => refused(format!(
-                    "gave {}; it must give a blueprint's identifier",
-                    described(value.type_name())
-                )),
+                None => {
+                    let asks = "it must give a blueprint's identifier";
+                    refused(gave_instead(&value, asks, filter, record))
+                }
             },
             Ok(None) => {
                 refused("gave nothing; to leave such records out use selector.query".to_owned())
@@ -210,10 +207,17 @@ impl Mapper for JqMapper {
             Some(items) => items.of(record).ok()?.next()?,
         };
         if field == "selector.query" {
-            return hint::of_absent(&record, &self.selector.as_ref()?.absent(&record));
+            return hint::of_filter(&record, self.selector.as_ref()?);
         }
-        let source = &self.fields().find(|known| known.place == field)?.source;
-        hint::of_absent(&record, &source.absent(&record))
+        let identifier = [("identifier", &self.identifier)].into_iter();
+        let fields = self
+            .fields()
+            .map(|field| (field.place.as_str(), &field.source));
+        let mut leaves = identifier
+            .chain(fields)
+            .flat_map(|(place, source)| source.leaves(place));
+        let (_, filter) = leaves.find(|(place, _)| *place == field)?;
+        hint::of_filter(&record, filter)
     }
 }
 
@@ -250,7 +254,13 @@ impl JqMapper {
             None => vec![record.clone()],
             Some(items) => {
                 let array = Given::from_first(items.array.output(record));
-                parts.push(Part::new("itemsToParse", items.array.source(), array, None));
+                parts.push(part(
+                    "itemsToParse",
+                    items.array.source(),
+                    array,
+                    Some(&items.array),
+                    record,
+                ));
                 items.of(record).map(Iterator::collect).unwrap_or_default()
             }
         };
@@ -259,13 +269,24 @@ impl JqMapper {
             let mut parts = Vec::new();
             if let Some(selector) = &self.selector {
                 let given = Given::from_first(selector.output(item));
-                let hint = hint::of_absent(item, &selector.absent(item));
-                parts.push(Part::new("selector.query", selector.source(), given, hint));
+                parts.push(part(
+                    "selector.query",
+                    selector.source(),
+                    given,
+                    Some(selector),
+                    item,
+                ));
             }
             let mut push = |place: &str, source: &Source| {
-                let given = Given::from_first(source.output(item));
-                let hint = hint::of_absent(item, &source.absent(item));
-                parts.push(Part::new(place, &source.text(), given, hint));
+                let leaves = source.leaves(place);
+                if let Source::Search(_) = source {
+                    let given = Given::from_first(source.output(item));
+                    parts.push(part(place, &source.text(), given, None, item));
+                }
+                for (place, leaf) in leaves {
+                    let given = Given::from_first(leaf.output(item));
+                    parts.push(part(place, leaf.source(), given, Some(leaf), item));
+                }
             };
             push("identifier", &self.identifier);
             if let Blueprint::Jq(filter) = &self.blueprint {
@@ -362,7 +383,7 @@ impl Items {
             limit: failed.limit,
             ..Refused::new(
                 "itemsToParse",
-                format!("`{source}` fails: {}", failed.message),
+                format!("`{source}` fails: {}", failed.with_hint()),
             )
         }
     }
@@ -408,14 +429,17 @@ impl Field {
         }
         let start = out.len();
         let problem = match self.source.output(record) {
-            Ok(Some(value)) => self.shape.write(&value, out).err(),
+            Ok(Some(value)) => {
+                nulls.extend(self.source.null_leaves(&value));
+                self.shape.write(&value, out).err()
+            }
             Ok(None) => Some("gave nothing".to_owned()),
             Err(failed) if failed.limit => {
                 return Err(Refused::by_failure(&self.place, failed));
             }
             Err(failed) => Some(format!(
                 "fails: {}",
-                with_hint(failed, &self.source, record).message
+                of_parameters(failed, &self.source, record).with_hint()
             )),
         };
         if let Some(problem) = problem {
@@ -541,8 +565,47 @@ fn described(type_name: &str) -> &'static str {
     }
 }
 
+/// What an expression gives, and what to write instead where that is plain.
+fn part(
+    place: &str,
+    expression: &str,
+    given: Result<Option<Value>, Failed>,
+    filter: Option<&Filter>,
+    record: &Val,
+) -> Part {
+    let of_failure = given.as_ref().err().and_then(|failed| failed.hint);
+    let hint = filter
+        .and_then(|filter| hint::of_filter(record, filter))
+        .or_else(|| of_failure.map(str::to_owned));
+    Part::new(
+        place,
+        expression,
+        given.map_err(|failed| failed.message),
+        hint,
+    )
+}
+
+/// Why a value of that type, or empty text, is no identifier: what it is, and what to write.
+fn no_identifier(type_name: &str) -> String {
+    match type_name {
+        "string" => "empty text; to leave such records out use selector.query".to_owned(),
+        "array" => "an array, but identifiers are single; pick or join its items, or make one entity of each by itemsToParse".to_owned(),
+        "null" => "null; correct the path, or leave such records out by selector.query".to_owned(),
+        other => format!("{}; an identifier is text or a number", described(other)),
+    }
+}
+
+/// That an expression gave a value of the wrong type, what it `asks` for, and why it is null where that is plain.
+fn gave_instead(value: &Output<'_>, asks: &str, filter: &Filter, record: &Val) -> String {
+    let gave = format!("gave {}; {asks}", described(value.type_name()));
+    match hint::of_filter(record, filter).filter(|_| value.is_null()) {
+        Some(hint) => format!("{gave}; {hint}"),
+        None => gave,
+    }
+}
+
 /// Adds to an error what it comes from where that is plain: only records that are objects can carry the parameters of their parent.
-fn with_hint(failed: Failed, source: &Source, record: &Val) -> Failed {
+fn of_parameters(failed: Failed, source: &Source, record: &Val) -> Failed {
     if failed.limit || record.is_object() || !source.reads_parameters() {
         return failed;
     }
@@ -552,6 +615,7 @@ fn with_hint(failed: Failed, source: &Source, record: &Val) -> Failed {
             failed.message,
             described(record.type_name())
         ),
+        hint: None,
         ..failed
     }
 }
@@ -576,7 +640,7 @@ impl Refused {
         let failed = failed.into();
         Refused {
             limit: failed.limit,
-            ..Refused::new(field, format!("fails: {}", failed.message))
+            ..Refused::new(field, format!("fails: {}", failed.with_hint()))
         }
     }
 
@@ -703,7 +767,7 @@ impl JqMapperBuilder {
         let items = self.build_items(&mut problems);
         let selector = self.build_selector(&mut problems);
         let identifier = match &self.identifier {
-            Some(written) => problems.source("identifier", written),
+            Some(written) => problems.identifier(written),
             None => problems.missing("identifier", ".id"),
         };
         let title = self
@@ -812,9 +876,26 @@ impl Problems {
     }
 
     fn source(&mut self, path: &str, written: &Expression) -> Option<Source> {
-        Source::compile(written, &mut |below, message| {
-            self.add(format!("{path}{below}"), message)
+        Source::compile(path, written, &mut |place, message| {
+            self.add(place, message);
         })
+    }
+
+    fn identifier(&mut self, written: &Expression) -> Option<Source> {
+        const PLACE: &str = "identifier";
+        let source = self.source(PLACE, written)?;
+        let constant = source.constant();
+        let problem = constant.and_then(|constant| match constant.text() {
+            Some(text) if !text.is_empty() => None,
+            _ => Some(no_identifier(constant.type_name())),
+        });
+        match problem {
+            None => Some(source),
+            Some(problem) => {
+                self.add(PLACE, format!("gives for every record {problem}"));
+                None
+            }
+        }
     }
 
     fn blueprint(&mut self, jq: &str) -> Option<Blueprint> {

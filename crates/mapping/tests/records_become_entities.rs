@@ -160,6 +160,27 @@ mod identifier {
     }
 
     #[test]
+    fn a_literal_that_identifies_nothing_is_found_before_any_record() {
+        for (jq, says) in [
+            ("null", "null; correct the path"),
+            ("true", "a boolean; an identifier is text or a number"),
+            ("[]", "an array, but identifiers are single"),
+            ("{}", "an object"),
+            ("''", "empty text"),
+        ] {
+            let found = problems(user().identifier(jq));
+            let start = format!("identifier: gives for every record {says}");
+            assert!(found[0].starts_with(&start), "{jq}: {found:?}");
+        }
+        for (jq, identifier) in [("'all'", "all"), ("7", "7")] {
+            assert_eq!(
+                entity(user().identifier(jq), json!({}))["identifier"],
+                identifier
+            );
+        }
+    }
+
+    #[test]
     fn the_pattern_of_port_is_not_asked_here() {
         assert_eq!(entity(user(), json!({"id": "a b!"}))["identifier"], "a b!");
     }
@@ -294,6 +315,26 @@ mod fields {
     }
 
     #[test]
+    fn text_with_nul_goes_out_as_it_is() {
+        let builder = user()
+            .title(".t")
+            .property("text", ".t")
+            .property("made", "[0, 97] | implode")
+            .property("list", "[.t, {(.t): 1}]")
+            .relation("r", ".t");
+        let record = json!({"id": 1, "t": "a\u{0}b"});
+        let mapped = map(builder, [record]);
+        let mut json = Vec::new();
+        mapped.entities[0].write_json(&mut json);
+        let text = String::from_utf8(json.clone()).unwrap();
+        assert_eq!(text.matches("a\\u0000b").count(), 5, "{text}");
+        let entity: Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(entity["title"], "a\u{0}b");
+        assert_eq!(entity["properties"]["made"], "\u{0}a");
+        assert_eq!(entity["relations"]["r"], "a\u{0}b");
+    }
+
+    #[test]
     fn the_first_output_counts() {
         assert_eq!(
             entity(user().property("p", ".v[]"), json!({"id": 1, "v": [3, 4]}))["properties"]["p"],
@@ -421,6 +462,67 @@ mod fields {
         assert_eq!(entity["relations"]["owner"]["rules"][0]["value"], 5);
         assert_eq!(entity["relations"]["broken"], Value::Null);
         assert_eq!(mapped.misconfigured["relations.broken"], 1);
+    }
+
+    #[test]
+    fn a_leaf_of_a_search_query_that_is_null_is_counted_and_explained_at_its_place() {
+        let query = |value: &str| {
+            json!({"combinator": "'and'", "rules": [
+                {"property": "'a'", "operator": "'='", "value": ".id"},
+                {"combinator": "'or'", "rules": [{"property": "'b'", "operator": "'='", "value": value}]},
+            ]})
+        };
+        let builder = || {
+            user()
+                .identifier(query(".Mail"))
+                .team(query(".mial"))
+                .relation("owner", query(".owner.mail"))
+                .relation("sound", query(".mail"))
+        };
+        let record = json!({"id": 1, "mail": "a@b", "owner": {"e-mail": "c@d"}});
+        let mapped = map(builder(), [record.clone(), record.clone()]);
+        let nulls: Vec<_> = mapped.nulls.iter().collect();
+        assert_eq!(
+            nulls,
+            [
+                (&"identifier.rules[1].rules[0].value".to_owned(), &2),
+                (&"relations.owner.rules[1].rules[0].value".to_owned(), &2),
+                (&"team.rules[1].rules[0].value".to_owned(), &2),
+            ]
+        );
+        let hints: Vec<_> = mapped.hints().collect();
+        assert_eq!(
+            hints,
+            [
+                (
+                    "identifier.rules[1].rules[0].value",
+                    "there is no `.Mail`; did you mean `.mail`?"
+                ),
+                (
+                    "relations.owner.rules[1].rules[0].value",
+                    "there is no `.owner.mail`; did you mean `.owner[\"e-mail\"]`?"
+                ),
+                (
+                    "team.rules[1].rules[0].value",
+                    "there is no `.mial`; did you mean `.mail`?"
+                ),
+            ]
+        );
+        let explained = builder().build().unwrap().explained(&Val::from(record));
+        let places: Vec<_> = explained.items[0]
+            .parts
+            .iter()
+            .filter(|part| part.place.starts_with("team"))
+            .map(|part| (part.place.as_str(), part.expression.as_str()))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                ("team", "a search query"),
+                ("team.rules[0].value", ".id"),
+                ("team.rules[1].rules[0].value", ".mial"),
+            ]
+        );
     }
 
     #[test]
@@ -840,15 +942,61 @@ mod diagnosis {
     }
 
     #[test]
+    fn a_selector_or_blueprint_that_is_null_says_what_was_meant() {
+        let [comment, _] = comments();
+        let (field, message) = failure(user().selector(".Author"), comment.clone());
+        assert_eq!(field, "selector.query");
+        assert!(
+            message.ends_with("; there is no `.Author`; did you mean `.author`?"),
+            "{message}"
+        );
+        let (field, message) = failure(user().blueprint(".athor.login"), comment);
+        assert_eq!(field, "blueprint");
+        assert!(message.ends_with("did you mean `.author`?"), "{message}");
+    }
+
+    #[test]
+    fn a_list_where_in_takes_values_is_told_where_it_lets_nothing_through() {
+        let builder = || user().selector(".author.login | IN([\"ada\", \"bob\"])");
+        let mapped = map(builder(), comments());
+        let hints: Vec<_> = mapped.hints().collect();
+        assert_eq!(hints[0].0, "selector.query");
+        assert!(hints[0].1.starts_with("`IN` takes values"), "{hints:?}");
+        let [comment, _] = comments();
+        let explained = builder().build().unwrap().explained(&Val::from(comment));
+        assert!(explained.to_string().contains("`IN` takes values"));
+        let right = user().selector(".author.login | IN(\"ada\", \"bob\")");
+        assert_eq!(map(right, comments()).mapped, 2);
+    }
+
+    #[test]
+    fn a_failure_with_a_plain_cause_says_what_to_write() {
+        let [comment, _] = comments();
+        let builder = user()
+            .property("sum", ".author.login + .id")
+            .relation("r", ".id | test(\"a\")");
+        let mapped = map(builder, [comment.clone()]);
+        for (field, says) in [
+            ("properties.sum", "cannot be added; nothing becomes text"),
+            ("relations.r", "; only text has this"),
+        ] {
+            let message = &mapped.samples[field].message;
+            assert!(message.contains(says), "{message}");
+        }
+        let (_, message) = failure(user().identifier(".author.login + .id"), comment);
+        assert!(message.contains("(.id | tostring)"), "{message}");
+    }
+
+    #[test]
     fn a_sample_names_the_record_by_place_and_key() {
-        let builder = user().property("n", ".n + 1");
+        let builder = user().property("n", ".n - 1");
         let mapped = map(
             builder,
             [json!({"id": 1, "n": 1}), json!({"id": 2, "n": "x"})],
         );
         assert_eq!(
             mapped.samples["properties.n"].to_string(),
-            "fails: string and number cannot be added (record 2, id \"2\")"
+            "fails: string and number cannot be subtracted (record 2, id \"2\")"
         );
         assert_eq!(mapped.misconfigured["properties.n"], 1);
     }
@@ -868,7 +1016,8 @@ mod diagnosis {
             "selector.query      .id > 0              → true\n\
              identifier          .id                  → 1\n\
              properties.login    .author.login        → \"ada\"\n\
-             properties.sum      .id + .author.login  → fails: number and string cannot be added\n\
+             properties.sum      .id + .author.login  → fails: number and string cannot be added\n                    \
+             nothing becomes text by itself: `\"T-\\(.id)\"`, or `(.id | tostring)`\n\
              properties.created  .created_at          → null\n                    \
              there is no `.created_at`; did you mean `.createdAt`?\n\
              entity \"1\" of user"

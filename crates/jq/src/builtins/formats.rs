@@ -50,14 +50,25 @@ pub(super) fn funs() -> Vec<Builtin> {
                 done,
             )
         }),
-        f!("_format", |_input, name| Err(fail::told(
-            format!(
-                "{} is not a valid format",
-                name.as_str().unwrap_or_default()
-            ),
-            "not a valid format"
-        ))),
+        f!("_format", |_input, name| Err(no_format(&name))),
+        f!("format", |input, name| match name.as_str() {
+            Some(text) => match super::plain(&format!("@{text}"), 0) {
+                Some(super::Plain::Zero(run)) => run(input),
+                _ => Err(no_format(&name)),
+            },
+            None => Err(fail::typed(&name, "is not a valid format")),
+        }),
     ]
+}
+
+fn no_format(name: &Val) -> fail::Error {
+    fail::told(
+        format!(
+            "{} is not a valid format",
+            name.as_str().unwrap_or_default()
+        ),
+        "not a valid format",
+    )
 }
 
 fn done(text: String) -> ValR {

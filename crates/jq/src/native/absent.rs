@@ -7,13 +7,51 @@ use crate::Val;
 /// A key that a program asks for, in an object of the record that does not have it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Absent {
-    /// The keys that lead to the object; none for the record itself.
-    pub path: Vec<String>,
+    /// What leads to the object; nothing for the record itself.
+    pub path: Vec<Step>,
     /// The key that it lacks.
     pub key: String,
 }
 
-/// The first absent key of each path that starts at the record. What is asked of other values, such as the elements of an array, is not
+/// A step on a path.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Step {
+    /// `.key`
+    Key(String),
+    /// `[0]`, from the end where negative.
+    Index(i64),
+    /// `[]`, of which the first item of a list is looked at.
+    Each,
+}
+
+impl Step {
+    /// Where the step leads from a value, if there is something.
+    ///
+    /// ```
+    /// use longshore_jq::{Step, Val};
+    ///
+    /// let tags = Val::from_json(&serde_json::json!(["a", "b"]));
+    /// assert_eq!(Step::Index(-1).from(&tags), Some(&Val::from("b")));
+    /// assert_eq!(Step::Key("name".into()).from(&tags), None);
+    /// ```
+    pub fn from<'v>(&self, value: &'v Val) -> Option<&'v Val> {
+        match self {
+            Step::Key(key) => value.get(key),
+            Step::Each => value.as_array()?.first(),
+            Step::Index(index) => {
+                let items = value.as_array()?;
+                let from_end = usize::try_from(index.unsigned_abs()).ok()?;
+                match index {
+                    0.. => items.get(from_end),
+                    _ => items.get(items.len().checked_sub(from_end)?),
+                }
+            }
+        }
+    }
+}
+
+/// The first absent key of each path that starts at the record. What is asked of other values, such as what a function makes, is not
 /// looked at.
 pub(crate) fn absent(expr: &Expr, record: &Val) -> Vec<Absent> {
     let mut paths = Vec::new();
@@ -21,16 +59,20 @@ pub(crate) fn absent(expr: &Expr, record: &Val) -> Vec<Absent> {
     let mut found: Vec<Absent> = Vec::new();
     for path in paths {
         let mut at = record;
-        for (depth, key) in path.iter().enumerate() {
-            match at.get(key) {
+        for (depth, step) in path.iter().enumerate() {
+            match step.from(at) {
                 Some(next) => at = next,
                 None => {
-                    let absent = Absent {
-                        path: path[..depth].iter().map(|key| (*key).to_owned()).collect(),
-                        key: (*key).to_owned(),
-                    };
-                    if at.is_object() && !found.contains(&absent) {
-                        found.push(absent);
+                    if let Step::Key(key) = step
+                        && at.is_object()
+                    {
+                        let absent = Absent {
+                            path: path[..depth].to_vec(),
+                            key: key.clone(),
+                        };
+                        if !found.contains(&absent) {
+                            found.push(absent);
+                        }
                     }
                     break;
                 }
@@ -40,21 +82,59 @@ pub(crate) fn absent(expr: &Expr, record: &Val) -> Vec<Absent> {
     found
 }
 
-fn read_by<'e>(expr: &'e Expr, paths: &mut Vec<Vec<&'e str>>) {
-    let mut read = |expr: &'e Expr| read_by(expr, paths);
+/// The step that a part of a path is, where it is the same for every record.
+fn step(part: &Part) -> Option<Step> {
+    match part {
+        Part::Key(key) => Some(Step::Key(key.to_string())),
+        Part::Each => Some(Step::Each),
+        Part::Index(Expr::Const(index)) => {
+            let number = index.as_f64().filter(|number| number.fract() == 0.0)?;
+            // Larger ones saturate, and no list has so many items.
+            Some(Step::Index(number as i64))
+        }
+        Part::Index(_) | Part::Slice(..) => None,
+    }
+}
+
+/// Whether the output, if there is one, is the input: `select(…)`, `.`.
+fn hands_on(expr: &Expr) -> bool {
     match expr {
-        Expr::Keys(keys) => paths.push(keys.iter().map(|key| &**key).collect()),
+        Expr::Id => true,
+        Expr::Tick(inner) => hands_on(inner),
+        Expr::If(_, then, otherwise) => {
+            let same = |branch: &Expr| matches!(branch, Expr::Empty) || hands_on(branch);
+            same(then) && same(otherwise)
+        }
+        _ => false,
+    }
+}
+
+fn read_by<'e>(expr: &'e Expr, paths: &mut Vec<Vec<Step>>) {
+    let mut read = |expr: &'e Expr| read_by(expr, paths);
+    let key = |key: &str| Step::Key(key.to_owned());
+    match expr {
+        Expr::Keys(keys) => paths.push(keys.iter().map(|name| key(name)).collect()),
         Expr::Path(head, parts) => {
-            let keys = parts.iter().map_while(|(part, _)| match part {
-                Part::Key(key) => Some(&**key),
-                _ => None,
-            });
+            let steps = parts.iter().map_while(|(part, _)| step(part));
             match &**head {
-                Expr::Id => paths.push(keys.collect()),
+                Expr::Id => paths.push(steps.collect()),
                 Expr::Keys(first) => {
-                    paths.push(first.iter().map(|key| &**key).chain(keys).collect());
+                    paths.push(first.iter().map(|name| key(name)).chain(steps).collect());
                 }
                 other => read(other),
+            }
+        }
+        // `.labels[0].name` is a path and then keys.
+        Expr::Pipe(l, r) if matches!((&**l, &**r), (Expr::Path(..), Expr::Keys(_))) => {
+            let known = paths.len();
+            read_by(l, paths);
+            let is_whole =
+                |parts: &[(Part, bool)]| parts.iter().all(|(part, _)| step(part).is_some());
+            if let (Expr::Path(_, parts), Expr::Keys(keys), Some(path)) =
+                (&**l, &**r, paths.get_mut(known))
+                && is_whole(parts)
+            {
+                path.extend(keys.iter().map(|name| key(name)));
             }
         }
         Expr::Text(pieces) => pieces.iter().for_each(|piece| {
@@ -67,10 +147,12 @@ fn read_by<'e>(expr: &'e Expr, paths: &mut Vec<Vec<&'e str>>) {
             read(value);
         }),
         // Only the left side is asked of the record, unless that hands it on.
-        Expr::Pipe(l, r) => match &**l {
-            Expr::Tick(inner) if matches!(**inner, Expr::Id) => read(r),
-            l => read(l),
-        },
+        Expr::Pipe(l, r) => {
+            read(l);
+            if hands_on(l) {
+                read(r);
+            }
+        }
         Expr::Bind(l, _, r)
         | Expr::Comma(l, r)
         | Expr::Math(l, _, r)
@@ -97,6 +179,7 @@ fn read_by<'e>(expr: &'e Expr, paths: &mut Vec<Vec<&'e str>>) {
 
 #[cfg(test)]
 mod tests {
+    use super::Step;
     use crate::{Filter, Val};
     use serde_json::json;
 
@@ -107,7 +190,14 @@ mod tests {
         let found = Filter::compile(program).unwrap().absent(&record);
         found
             .into_iter()
-            .map(|absent| [absent.path, vec![absent.key]].concat().join("."))
+            .map(|absent| {
+                let steps = absent.path.iter().map(|step| match step {
+                    Step::Key(key) => format!("{key}."),
+                    Step::Index(index) => format!("{index}."),
+                    Step::Each => "[].".to_owned(),
+                });
+                steps.chain([absent.key]).collect()
+            })
             .collect()
     }
 
@@ -126,6 +216,18 @@ mod tests {
         );
         assert_eq!(absent(".users | map(.name)"), ["users"]);
         assert_eq!(absent("[.roles[]?.id]"), ["roles"]);
+    }
+
+    #[test]
+    fn paths_go_through_items_and_past_what_only_selects() {
+        assert_eq!(absent(".user.roles[0].nmae"), ["user.roles.0.nmae"]);
+        assert_eq!(absent(".user.roles[-1].name.x"), ["user.roles.-1.name"]);
+        assert_eq!(absent("[.user.roles[].name]"), ["user.roles.[].name"]);
+        assert_eq!(absent("first(.user.roles[].name)"), ["user.roles.[].name"]);
+        assert_eq!(absent("select(.idd == 1) | .nmae"), ["idd", "nmae"]);
+        assert_eq!(absent(".user.roles[1].x"), [""; 0]);
+        assert_eq!(absent(".user[0].x"), [""; 0]);
+        assert_eq!(absent(".user.roles[1:].x"), [""; 0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The same answers as jaq's, on random programs and records.
 
 use crate::filter::tests::by_jaq;
-use crate::{EvalError, Filter, Val};
+use crate::{EvalError, EvalErrorKind, Filter, Val};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
@@ -360,11 +360,19 @@ fn first(result: &Result<Option<Val>, EvalError>) -> String {
     }
 }
 
+/// jaq begins with the parts of an object or a sum before it knows whether those in front of them fail, so a part that nobody asks for
+/// may run into a limit. jq does not begin with it, and neither does an expression.
+fn runs_ahead<T>(jaq: &Result<T, EvalError>, got: &Result<T, EvalError>) -> bool {
+    let kind = |result: &Result<T, EvalError>| result.as_ref().err().map(EvalError::kind);
+    kind(jaq) == Some(EvalErrorKind::Limit)
+        && matches!(kind(got), Some(EvalErrorKind::Data | EvalErrorKind::Raised))
+}
+
 /// Compares on that many random pairs of program and record. Says how many there were, and how many programs had an expression.
 fn compare(pairs: usize, seed: u64) {
     const RECORDS: usize = 20;
     let mut rng = Rng::with_seed(seed);
-    let (mut compared, mut native, mut programs, mut errors) = (0, 0, 0, 0);
+    let (mut compared, mut native, mut programs, mut errors, mut ahead) = (0, 0, 0, 0, 0);
     while compared < pairs {
         let depth = rng.u32(1..4);
         let text = Programs {
@@ -390,8 +398,13 @@ fn compare(pairs: usize, seed: u64) {
             let wanted = jaq.all(&made);
             errors += usize::from(wanted.is_err());
             for input in [&made, &read] {
+                let got = either.all(input);
+                if runs_ahead(&wanted, &got) {
+                    ahead += 1;
+                    continue;
+                }
                 assert_eq!(
-                    answer(&either.all(input)),
+                    answer(&got),
                     answer(&wanted),
                     "seed {seed}: all outputs of {text} on {record}"
                 );
@@ -399,6 +412,9 @@ fn compare(pairs: usize, seed: u64) {
             let wanted = jaq.first(&made);
             for input in [&made, &read] {
                 let got = either.first(input);
+                if runs_ahead(&wanted, &got) {
+                    continue;
+                }
                 assert_eq!(
                     first(&got),
                     first(&wanted),
@@ -422,8 +438,10 @@ fn compare(pairs: usize, seed: u64) {
         }
     }
     println!(
-        "{compared} pairs, {errors} of them errors, no difference; {native} of {programs} programs have an expression"
+        "{compared} pairs, {errors} of them errors, no difference; {native} of {programs} programs have an expression; \
+         {ahead} times jaq ran ahead into a limit"
     );
+    assert!(ahead * 10_000 <= compared, "{ahead} of {compared}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(crate) fn of(text: &str, at: usize) -> Option<&'static str> {
         "default" | "coalesce" | "ifnull" | "or_else" => {
             "what to take instead stands behind `//`: `.name // \"none\"`"
         }
-        "date" | "format" | "to_date" | "todatetime" | "strftime" | "parse" => {
+        "date" | "format_date" | "to_date" | "todatetime" | "strftime" | "parse" => {
             "times are read by `strptime(\"%Y-%m-%d\")` or `fromdate`, and written by `strftime(\"%Y-%m-%d\")` or `todate`"
         }
         "find" => "the first one that fits is `first(.[] | select(.ok))`",
@@ -129,7 +129,7 @@ mod tests {
             (".a | gsub(\"-\", \"_\")", "divided by `;`"),
             (".a | filter(.b)", "`map(select("),
             (".a | default(\"x\")", "`//`"),
-            (".created | format(\"x\")", "`strptime("),
+            (".created | date(\"x\")", "`strptime("),
             ("{{.a}}", "without `{{`"),
             ("${.a}", "without `${`"),
             ("now()", "no parentheses"),
