@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use longshore_engine::shard::ShardResults;
-use longshore_engine::{PortSink, PortSinkOptions};
+use longshore_engine::{PlanSink, PortSink, PortSinkOptions};
 
 use crate::Stop;
 use crate::progress::{counted, say};
-use crate::report::{print, summarize};
+use crate::report::{print, show, summarize};
 use crate::setup::{Files, Traffic, build, port_client, with_mapping};
 use crate::signals::end_at_once;
 
@@ -20,6 +20,9 @@ pub(crate) struct Reconcile {
     folder: PathBuf,
     #[command(flatten)]
     files: Files,
+    /// Say what would be deleted, and delete nothing.
+    #[arg(long)]
+    plan: bool,
 }
 
 /// Whether all is well.
@@ -42,7 +45,15 @@ pub(crate) async fn run(arguments: &Reconcile) -> Result<bool, Stop> {
         counted(results.entities(), "entity", "entities")
     ));
     let options = config.mapping.as_ref().map(PortSinkOptions::from);
-    let sink = PortSink::new(port).options(options.unwrap_or_default());
+    let options = options.unwrap_or_default();
+    if arguments.plan {
+        let sink = PlanSink::new(port).options(options);
+        let report = engine.reconcile(results, &sink).await;
+        summarize(&report, &progress, "nothing was deleted");
+        show(&sink.plan())?;
+        return Ok(report.is_clean());
+    }
+    let sink = PortSink::new(port).options(options);
     let report = engine.reconcile(results, &sink).await;
     summarize(
         &report,

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use longshore_engine::Report;
+use longshore_engine::{Plan, Report};
 
 use crate::Stop;
 use crate::progress::{Progress, counted, say};
@@ -11,6 +11,15 @@ use crate::progress::{Progress, counted, say};
 pub(crate) fn print(report: &Report) -> Result<(), Stop> {
     let json = serde_json::to_string(report).map_err(|error| Stop::Failed(error.to_string()))?;
     // Whoever closed stdout has no use for the report; the exit code still tells.
+    let _ = writeln!(std::io::stdout(), "{json}");
+    Ok(())
+}
+
+/// What a sync or a reconcile would do: as text on stderr, as one line of JSON on stdout.
+pub(crate) fn show(plan: &Plan) -> Result<(), Stop> {
+    say(plan);
+    let json = serde_json::to_string(plan).map_err(|error| Stop::Failed(error.to_string()))?;
+    // Whoever closed stdout has no use for the plan; the exit code still tells.
     let _ = writeln!(std::io::stdout(), "{json}");
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Syncs into Port: one, one part of one, or one after the other until told to stop. And one into a file.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +12,7 @@ use longshore_engine::{
 };
 
 use crate::progress::{Progress, say};
-use crate::report::{print, summarize, summarize_one};
+use crate::report::{print, show, summarize, summarize_one};
 use crate::setup::{Traffic, build, chain, check_kinds, port_client, refused, with_mapping};
 use crate::signals::give_the_word;
 use crate::{Arguments, Stop};
@@ -169,16 +168,12 @@ pub(crate) async fn plan(
     let how = config.mapping.as_ref().map(PortSinkOptions::from);
     let sink = PlanSink::new(port).options(how.unwrap_or_default());
     let report = engine.sync_with(&options, &sink).await;
-    let plan = sink.plan();
     summarize(
         &report,
         progress,
         "all of it read completely, and nothing was written",
     );
-    say(&plan);
-    let json = serde_json::to_string(&plan).map_err(|error| Stop::Failed(error.to_string()))?;
-    // Whoever closed stdout has no use for the plan; the exit code still tells.
-    let _ = writeln!(std::io::stdout(), "{json}");
+    show(&sink.plan())?;
     Ok(report.is_clean())
 }
 

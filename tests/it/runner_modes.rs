@@ -191,8 +191,13 @@ async fn all_shards(api: &Server, port: &Server, folder: &TempDir, count: usize)
 }
 
 async fn reconcile(api: &Server, port: &Server, folder: &TempDir) -> Ended {
+    reconcile_with(api, port, folder, &[]).await
+}
+
+async fn reconcile_with(api: &Server, port: &Server, folder: &TempDir, more: &[&str]) -> Ended {
+    let arguments = ["reconcile", folder.path().to_str().unwrap()];
     Program::new()
-        .arguments(&["reconcile", folder.path().to_str().unwrap()])
+        .arguments(&[&arguments, more].concat())
         .connection(&format!("baseUrl: {}", api.url))
         .mapping(MAPPING)
         .port(port)
@@ -222,6 +227,17 @@ async fn shards_as_processes_write_everything_and_reconcile_deletes_what_none_ha
         );
     }
     assert_eq!(upserted, 24);
+    let planned = reconcile_with(&api_server, &port_server, &folder, &["--plan"]).await;
+    assert_eq!(planned.code, Some(0), "{}", planned.stderr);
+    for blueprint in ["ticket", "comment"] {
+        let delete = &planned.report()["blueprints"][blueprint]["delete"];
+        assert_eq!(delete, &json!({"count": 1, "samples": ["gone"]}));
+    }
+    assert!(
+        planned.stderr.contains("  delete gone"),
+        "{}",
+        planned.stderr
+    );
     assert_eq!(port.count(PortCall::DeleteMany), 0);
     let ended = reconcile(&api_server, &port_server, &folder).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
