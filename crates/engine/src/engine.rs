@@ -85,8 +85,10 @@ impl Engine {
     ///
     /// To be polled in a tokio runtime. Nothing is sent before the first poll, and dropping the stream ends all its work. While a page is mapped and
     /// taken, the next one is on its way; where a total tells of further pages, up to `maxConcurrentRequests` are, and with `lookAhead` as many as
-    /// that says. No more than those are in memory. An error of an [`ErrorKind`] about one record does not end the stream; every other error is its last item, or, where the path holds a parameter, the
-    /// last of one child, and the other children go on. A read that is not complete always gives at least one error.
+    /// that says. No more than those are in memory.
+    ///
+    /// An error of an [`ErrorKind`] about one record does not end the stream; every other error is its last item, or, where the path holds a
+    /// parameter, the last of one child, and the other children go on. A read that is not complete always gives at least one error.
     pub fn entities(&self, resource: &Resource) -> EntityStream {
         EntityStream::new(Session::new(self.api.clone(), [resource]), resource.clone())
     }

@@ -4,7 +4,7 @@
 //! that leads to a page with other records than the first one's is the way from there on. Which ways are left to try, and which one was
 //! found, stands in the token, so that one value serves any number of reads and a read goes on in another process.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
@@ -23,7 +23,7 @@ use crate::path::is_plain;
 use crate::request::PageRequest;
 use crate::settings::{SettingProblem, Settings, Style};
 use crate::signs::{self, USUAL_SIZES};
-use crate::survey::{Field, Survey, is_json_api, names_of_request, plain_name};
+use crate::survey::{Echo, Field, Survey, is_json_api, names_of_request, plain_name};
 use crate::token::PageToken;
 
 /// Ways that are tried at most where the answer speaks of more, and where it does not.
@@ -73,9 +73,11 @@ const CURSOR_NAMES: [&str; 10] = [
 const RECORD_NAMES: [&str; 5] = ["starting_after", "after", "after_id", "since_id", "last_id"];
 
 /// The name of a size, and the position that APIs pair with it.
-const PAIRS: [(&str, &str); 16] = [
+const PAIRS: [(&str, &str); 18] = [
     ("page[size]", "page[number]"),
     ("page[limit]", "page[offset]"),
+    ("pagination[pageSize]", "pagination[page]"),
+    ("pagination[limit]", "pagination[start]"),
     ("$top", "$skip"),
     ("top", "skip"),
     ("take", "skip"),
@@ -133,12 +135,15 @@ struct Trying {
     evidence: Option<String>,
     /// How many were tried before.
     tried: usize,
+    /// What to write where none of them leads on, but for the name of the parameter.
+    likely: Option<Settings>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FirstPage {
-    records: HashSet<Fingerprint>,
+    /// In an order of their own: the token of a page is the same each time.
+    records: BTreeSet<Fingerprint>,
     count: u64,
     /// Its identifiers tell its records apart.
     by_identity: bool,
@@ -265,11 +270,17 @@ impl Discovery {
                 trials.push(Way { settings, at });
             }
         }
+        let likely = trials
+            .iter()
+            .map(|way| &way.settings)
+            .find(|way| way.param.is_some())
+            .cloned();
         let trying = Trying {
             ways: trials,
             first_page: FirstPage::of(page),
             evidence: evidence.more,
             tried: 0,
+            likely,
         };
         Ok(trying.next())
     }
@@ -435,12 +446,13 @@ impl Trying {
         if !self.ways.is_empty() {
             return Next::Continue(Position::Trying(Box::new(self)).token());
         }
+        let line = self.line();
         if let Some(evidence) = self.evidence {
             return Next::Incomplete(Shortfall::Truncated {
                 evidence,
                 advice: format!(
-                    "`auto` tried {} ways to ask for it and none gave another page; write `type`, `param` and what else the documentation \
-                     of the API says to the settings of this list",
+                    "`auto` tried {} ways to ask for it and none gave another page; add `{line}`, or another type, to the settings of this \
+                     list, with the name that the documentation of the API has for the parameter",
                     self.tried
                 ),
             });
@@ -449,11 +461,25 @@ impl Trying {
         Next::Complete(match USUAL_SIZES.contains(&count) {
             true => StopReason::SinglePage.doubting(format!(
                 "there are exactly {count} records, a usual size of a page, and `auto` tried {} ways to ask for more without an answer of \
-                 another kind: if there are more, write `type` and `param` to the settings of this list",
+                 another kind: if there are more, add `{line}`, or another type, to the settings of this list, with the name that the \
+                 documentation of the API has for the parameter",
                 self.tried
             )),
             false => StopReason::SinglePage,
         })
+    }
+
+    /// The line of configuration that is most likely right, with NAME where only the documentation of the API helps.
+    fn line(&self) -> String {
+        let likely = self.likely.clone();
+        let likely = likely.unwrap_or_else(|| Settings::of(Style::Page));
+        let named = Settings {
+            param: Some("NAME".to_owned()),
+            // Tried as a first page's number, and by nobody known to be one.
+            start: None,
+            ..likely
+        };
+        named.line()
     }
 
     /// The way that was tried leads nowhere.
@@ -468,7 +494,7 @@ impl Trying {
 
 impl FirstPage {
     fn of(page: &Page<'_>) -> FirstPage {
-        let identities: HashSet<Fingerprint> =
+        let identities: BTreeSet<Fingerprint> =
             page.all().iter().map(Fingerprint::of_identity).collect();
         let by_identity = identities.len() == page.records();
         let records = match by_identity {
@@ -520,10 +546,15 @@ impl Evidence {
             if link_target(page.headers(), "next").is_some() {
                 return Some("the header `Link` with rel=\"next\"".to_owned());
             }
-            let stands_at_the_end_too = |field: &&Field<'_>| records > 0 || field.says_next();
+            let stands_at_the_end_too = |field: &&Field| records > 0 || field.says_next();
             let token = tokens.iter().find(stands_at_the_end_too);
             let place = links.first().or(token.map(|field| &field.path));
-            place.map(|path| format!("`{path}`"))
+            // "None of 0" beside a position to go on from is an API that gives one on every page.
+            let none_of_none =
+                records == 0 && total.as_ref().is_some_and(|(total, _)| total.count == 0);
+            place
+                .filter(|_| !none_of_none)
+                .map(|path| format!("`{path}`"))
         };
         // `truncated: false` beside a link to the next page says something about the records.
         let means_the_list = |flag: &signs::Flag, path: &Option<String>| {
@@ -693,11 +724,14 @@ impl<'s, 'p> Finder<'s, 'p> {
             && page_echo.is_none()
             && offset_echo.is_none();
         if by_flag_alone {
-            self.records(evidence, 1);
+            // `last_id` beside a flag speaks of positions that are identifiers.
+            let by_identifier = self.survey.has_key("last_id") || self.survey.has_key("lastId");
+            let names = if by_identifier { RECORD_NAMES.len() } else { 1 };
+            self.records(evidence, names);
         }
         match (&page_echo, &offset_echo) {
-            (None, Some(echo)) => self.offsets(Some((&echo.key, echo.at)), evidence),
-            (Some(echo), _) => self.pages(Some((&echo.key, echo.at)), evidence),
+            (None, Some(echo)) => self.offsets(Some(echo), evidence),
+            (Some(echo), _) => self.pages(Some(echo), evidence),
             (None, None) if evidence.counts_pages_only => self.pages(None, evidence),
             (None, None) => {}
         }
@@ -735,8 +769,8 @@ impl<'s, 'p> Finder<'s, 'p> {
         let page_echo = self.survey.page_echo();
         let offset_echo = self.survey.offset_echo();
         match (&page_echo, &offset_echo) {
-            (Some(echo), _) => self.pages(Some((&echo.key, echo.at)), &nothing),
-            (None, Some(echo)) => self.offsets(Some((&echo.key, echo.at)), &nothing),
+            (Some(echo), _) => self.pages(Some(echo), &nothing),
+            (None, Some(echo)) => self.offsets(Some(echo), &nothing),
             (None, None) => {}
         }
         let hinted: Vec<String> = self.hints.clone();
@@ -798,9 +832,9 @@ impl<'s, 'p> Finder<'s, 'p> {
     }
 
     /// Names of the parameter that takes a token, the likeliest first.
-    fn names_for(&self, field: &Field<'_>) -> Vec<String> {
+    fn names_for(&self, field: &Field) -> Vec<String> {
         let key = match field.keys.last() {
-            Some(key) => (*key).to_owned(),
+            Some(key) => key.clone(),
             None => field.name.clone(),
         };
         let short = without_next(&key);
@@ -835,6 +869,8 @@ impl<'s, 'p> Finder<'s, 'p> {
                     "token",
                     "continuationToken",
                     "cursor",
+                    "pagination_token",
+                    "page-token",
                 ];
                 (vec![&short, &key], usual.to_vec())
             }
@@ -843,7 +879,12 @@ impl<'s, 'p> Finder<'s, 'p> {
             }
             _ => (
                 vec![&short, &key],
-                [&CURSOR_NAMES[..], &["next", "continuation", "marker"]].concat(),
+                [
+                    &CURSOR_NAMES[..6],
+                    &["offset", "page", "marker", "continuation"],
+                    &CURSOR_NAMES[6..],
+                ]
+                .concat(),
             ),
         };
         let lower: Vec<String> = own.iter().map(|name| lower_first(name)).collect();
@@ -911,27 +952,29 @@ impl<'s, 'p> Finder<'s, 'p> {
     }
 
     /// By page number: after the echo, or after hints and usual names.
-    fn pages(&mut self, echo: Option<(&str, u64)>, evidence: &Evidence) {
-        let start = echo.map(|(_, at)| at);
+    fn pages(&mut self, echo: Option<&Echo>, evidence: &Evidence) {
+        let start = echo.map(|echo| echo.at);
         let mut names: Vec<String> = self
             .hints
             .iter()
             .filter(|name| is_page_name(name))
             .cloned()
             .collect();
-        if let Some((key, _)) = echo {
-            // A `number` or `current` is what the API calls the page; the parameter is then most likely `page`.
+        if let Some(Echo { key, .. }) = echo {
+            // A `number` or `current` is what the API calls the page; the parameter is then most likely `page`. But in a body that has an
+            // object for paging, it stands there as it stands in the answer.
             let says_page = plain_name(key).starts_with('p');
-            names.extend(says_page.then(|| key.to_owned()));
+            names.extend((says_page || !self.body_places.is_empty()).then(|| key.clone()));
         }
         names.extend(PAGE_NAMES.map(str::to_owned));
+        names.extend(echo.and_then(Echo::bracketed));
         for name in names {
             self.count_pages(&name, start, evidence);
         }
     }
 
-    fn offsets(&mut self, echo: Option<(&str, u64)>, evidence: &Evidence) {
-        let mut names: Vec<String> = echo.map(|(key, _)| key.to_owned()).into_iter().collect();
+    fn offsets(&mut self, echo: Option<&Echo>, evidence: &Evidence) {
+        let mut names: Vec<String> = echo.map(|echo| echo.key.clone()).into_iter().collect();
         names.extend(
             self.hints
                 .iter()
@@ -939,7 +982,8 @@ impl<'s, 'p> Finder<'s, 'p> {
                 .cloned(),
         );
         names.extend(OFFSET_NAMES.map(str::to_owned));
-        let start = echo.map_or(0, |(_, at)| at);
+        names.extend(echo.and_then(Echo::bracketed));
+        let start = echo.map_or(0, |echo| echo.at);
         for name in names {
             self.count_records(&name, start, evidence);
         }
@@ -1061,7 +1105,9 @@ impl<'s, 'p> Finder<'s, 'p> {
                 false => way.has_more_path = Some(path.clone()),
             }
         }
-        if matches!(way.style, Some(Style::Page | Style::Offset)) {
+        // Of cursors, too: some APIs give one on every page, and then only the total tells the end.
+        let counted = matches!(way.style, Some(Style::Page | Style::Offset));
+        if counted || evidence.has_total && way.style == Some(Style::Cursor) {
             way.total_path = evidence.total_path.clone();
         }
         self.ways.push(way);
@@ -1069,11 +1115,11 @@ impl<'s, 'p> Finder<'s, 'p> {
 }
 
 fn is_page_name(name: &str) -> bool {
-    PAGE_NAMES.contains(&last_part(name))
+    PAGE_NAMES.contains(&last_part(name)) || name == "pagination[page]"
 }
 
 fn is_offset_name(name: &str) -> bool {
-    OFFSET_NAMES.contains(&last_part(name))
+    OFFSET_NAMES.contains(&last_part(name)) || name == "pagination[start]"
 }
 
 fn is_cursor_name(name: &str) -> bool {

@@ -129,7 +129,7 @@ fn known_flag(signs: &Signs) -> Option<Verdict> {
     })
 }
 
-/// 4. A token goes on. Its absence is the end only where something proves that one would have come.
+/// 4. A token goes on, but for one on an empty page after as many records as the total says. Its absence is the end only where something proves that one would have come.
 fn token(signs: &Signs) -> Option<Verdict> {
     let Onward::Given {
         token,
@@ -141,7 +141,16 @@ fn token(signs: &Signs) -> Option<Verdict> {
         return None;
     };
     if token.is_some() {
-        return Some(Verdict::More(Why::NotOver));
+        // Some APIs give a token for ever. Where nothing comes and nothing is missing, there is nothing behind it. (A total that is no more
+        // than a page holds may be the count of that page.)
+        let all_read = signs.total.as_ref().filter(|total| {
+            let of_all = total.configured || total.count > signs.largest_before;
+            signs.records == 0 && total.count == signs.read && of_all
+        });
+        return Some(match all_read {
+            Some(total) => Verdict::End(StopReason::TotalReached(total.count)),
+            None => Verdict::More(Why::NotOver),
+        });
     }
     if *from_record && signs.records > 0 {
         return Some(Verdict::Short(Shortfall::EndNotProven {

@@ -6,7 +6,8 @@ use longshore_jq::{Filter, Val};
 use crate::error::{Error, ErrorKind};
 use crate::page::Page;
 
-/// Dotted (`meta.after_cursor`), a literal key (`@odata.nextLink`), jq (`.data[-1].id`) or a header (`header:X-Next`).
+/// Dotted (`meta.after_cursor`), a literal key (`@odata.nextLink`), jq (`.data[-1].id`) or a header (`header:X-Next`, perhaps with jq on its
+/// text: `header:X-Pagination | fromjson | .TotalCount`).
 #[derive(Clone, Debug)]
 pub(crate) struct Path {
     text: String,
@@ -19,6 +20,7 @@ enum Form {
     Keys,
     Jq(Filter),
     Header(HeaderName),
+    HeaderJq(HeaderName, Filter),
 }
 
 impl Path {
@@ -26,18 +28,24 @@ impl Path {
     pub(crate) fn parse(text: &str) -> Result<Path, String> {
         let text = text.trim();
         let form = if let Some(name) = text.strip_prefix("header:") {
+            let (name, on_text) = match name.split_once('|') {
+                Some((name, filter)) => (name, Some(filter)),
+                None => (name, None),
+            };
             let name = name.trim();
-            Form::Header(
-                HeaderName::try_from(name)
-                    .map_err(|_| format!("`{name}` is no name for a header"))?,
-            )
+            let header = HeaderName::try_from(name)
+                .map_err(|_| format!("`{name}` is no name for a header"))?;
+            match on_text {
+                None => Form::Header(header),
+                Some(filter) => Form::HeaderJq(header, compiled(filter)?),
+            }
         } else if let Some(keys) = text.strip_prefix('.').filter(|keys| is_plain(keys)) {
             return Ok(Path {
                 text: keys.to_owned(),
                 form: Form::Keys,
             });
         } else if text.starts_with('.') {
-            Form::Jq(Filter::compile(text).map_err(|error| format!("is no jq path: {error}"))?)
+            Form::Jq(compiled(text)?)
         } else if text.contains(['[', '|', '(', '"']) {
             return Err(format!(
                 "`{text}` is neither a dotted path nor jq; a jq path begins with a dot: `.{text}`"
@@ -60,7 +68,11 @@ impl Path {
     pub(crate) fn last_name(&self) -> &str {
         match &self.form {
             Form::Header(name) => name.as_str(),
-            _ => self.text.rsplit('.').next().unwrap_or_default(),
+            _ => {
+                let last = self.text.rsplit('.').next().unwrap_or_default();
+                // `["TotalPages"]`
+                last.trim_matches(|c| matches!(c, '[' | ']' | '"'))
+            }
         }
     }
 
@@ -69,16 +81,28 @@ impl Path {
         let found = match &self.form {
             Form::Keys => member(page.value(), &self.text).cloned(),
             Form::Header(name) => page.header(name).map(Val::from),
-            Form::Jq(filter) => filter.first(page.value()).map_err(|error| {
-                Error::new(
-                    ErrorKind::Expression,
-                    format!("the path `{}` failed on the answer", self.text),
-                )
-                .with_source(error)
-            })?,
+            Form::Jq(filter) => self.first(filter, page.value())?,
+            Form::HeaderJq(name, filter) => match page.header(name) {
+                Some(text) => self.first(filter, &Val::from(text))?,
+                None => None,
+            },
         };
         Ok(found.filter(|value| !value.is_null()))
     }
+
+    fn first(&self, filter: &Filter, input: &Val) -> Result<Option<Val>, Error> {
+        filter.first(input).map_err(|error| {
+            Error::new(
+                ErrorKind::Expression,
+                format!("the path `{}` failed on the answer", self.text),
+            )
+            .with_source(error)
+        })
+    }
+}
+
+fn compiled(jq: &str) -> Result<Filter, String> {
+    Filter::compile(jq).map_err(|error| format!("is no jq path: {error}"))
 }
 
 pub(crate) fn is_plain(keys: &str) -> bool {

@@ -318,6 +318,7 @@ pub(crate) fn record_total(page: &Page<'_>, asked: Option<u64>) -> Option<Total>
         TOTAL_HEADERS
             .iter()
             .find_map(|name| Some((format!("header `{name}`"), page.header(name)?.parse().ok()?)))
+            .or_else(|| Some(("header `content-range`".to_owned(), in_content_range(page)?)))
     });
     let counted = || {
         // A `count` no larger than what one page may hold can be the count of the page.
@@ -331,6 +332,14 @@ pub(crate) fn record_total(page: &Page<'_>, asked: Option<u64>) -> Option<Total>
         count,
         configured: false,
     })
+}
+
+/// The 34 of `Content-Range: items 0-9/34`, as PostgREST and others answer (RFC 9110, section 14.4). Of bytes it speaks of something else.
+fn in_content_range(page: &Page<'_>) -> Option<u64> {
+    let range = page.header(&http::header::CONTENT_RANGE)?;
+    let of_bytes = range.trim_start().starts_with("bytes");
+    let (_, total) = range.rsplit_once('/').filter(|_| !of_bytes)?;
+    total.trim().parse().ok()
 }
 
 /// The total of pages under a well-known name.

@@ -14,7 +14,7 @@ use crate::signs::{self, Flag, Total};
 const DEPTH: usize = 5;
 
 /// Objects that hold what there is to say about a list, by their names without case and punctuation.
-const CONTAINERS: [&str; 34] = [
+const CONTAINERS: [&str; 38] = [
     "meta",
     "metadata",
     "page",
@@ -49,12 +49,17 @@ const CONTAINERS: [&str; 34] = [
     "next",
     "summary",
     "navigation",
+    "records",
+    "message",
+    "pages",
+    "additionaldata",
 ];
 
 /// Beginnings and names of a value that leads to the next page.
-const TOKENS: [&str; 16] = [
+const TOKENS: [&str; 17] = [
     "continuationtoken",
     "continuation",
+    "continue",
     "skiptoken",
     "aftercursor",
     "endcursor",
@@ -72,18 +77,19 @@ const TOKENS: [&str; 16] = [
 ];
 
 /// Of these only where a list is described: elsewhere they name other things.
-const VAGUE_TOKENS: [&str; 8] = [
+const VAGUE_TOKENS: [&str; 9] = [
     "cursor",
     "after",
     "marker",
     "bookmark",
     "next",
     "continuation",
+    "continue",
     "lastkey",
     "nextid",
 ];
 
-const MORE: [&str; 13] = [
+const MORE: [&str; 14] = [
     "more",
     "moreavailable",
     "morerecords",
@@ -91,6 +97,7 @@ const MORE: [&str; 13] = [
     "moreresults",
     "moreitems",
     "moredata",
+    "moreitemsincollection",
     "istruncated",
     "truncated",
     "nextpageexists",
@@ -207,11 +214,11 @@ const SIZE_ECHOES: [&str; 13] = [
 
 /// One field around the records.
 #[derive(Debug)]
-pub(crate) struct Field<'p> {
+pub(crate) struct Field {
     /// As a setting takes it.
     pub(crate) path: String,
     /// Its keys, from the top.
-    pub(crate) keys: Vec<&'p str>,
+    pub(crate) keys: Vec<String>,
     /// Its own name without case and punctuation.
     pub(crate) name: String,
     parent: String,
@@ -225,13 +232,22 @@ pub(crate) struct Field<'p> {
 pub(crate) struct Echo {
     pub(crate) key: String,
     pub(crate) at: u64,
+    /// The object that it stands in.
+    container: Option<String>,
+}
+
+impl Echo {
+    /// `pagination[page]`, where the answer has `pagination: {page: 1}`.
+    pub(crate) fn bracketed(&self) -> Option<String> {
+        Some(format!("{}[{}]", self.container.as_ref()?, self.key))
+    }
 }
 
 /// All fields around the records of a page.
 #[derive(Debug)]
 pub(crate) struct Survey<'p> {
     page: &'p Page<'p>,
-    pub(crate) fields: Vec<Field<'p>>,
+    pub(crate) fields: Vec<Field>,
     /// Lists of links, each with the way to the next one.
     link_lists: Vec<(String, Option<String>)>,
 }
@@ -246,6 +262,7 @@ impl<'p> Survey<'p> {
         if !page.body_is_the_record() {
             survey.visit(page.value(), &[], true);
         }
+        survey.visit_headers();
         survey
     }
 
@@ -288,8 +305,36 @@ impl<'p> Survey<'p> {
                 parent,
                 known_place: known,
                 value: value.clone(),
-                keys,
+                keys: keys.into_iter().map(str::to_owned).collect(),
             });
+        }
+    }
+
+    /// `X-Pagination: {"TotalCount": 34, "CurrentPage": 1}`, as ASP.NET's usual samples answer.
+    fn visit_headers(&mut self) {
+        for name in self.page.headers().keys() {
+            let object = self
+                .page
+                .header(name)
+                .filter(|text| text.starts_with('{'))
+                .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+            for (key, value) in object
+                .iter()
+                .flat_map(|object| object.as_object())
+                .flatten()
+            {
+                if value.is_object() || value.is_array() {
+                    continue;
+                }
+                self.fields.push(Field {
+                    path: format!("header:{name} | fromjson | {}", path_of(&[key], true)),
+                    keys: vec![key.clone()],
+                    name: plain_name(key),
+                    parent: String::new(),
+                    known_place: true,
+                    value: Val::from_json(value),
+                });
+            }
         }
     }
 
@@ -299,7 +344,10 @@ impl<'p> Survey<'p> {
         for field in &self.fields {
             let inside = matches!(field.name.as_str(), "href" | "url" | "link" | "uri");
             let of_next = matches!(field.parent.as_str(), "next" | "nextpage" | "nextlink");
-            let named = field.name.starts_with("next") || field.name.ends_with("nextlink");
+            // `Page.Next`, too; whether it is a link its value tells.
+            let named = field.name.starts_with("next")
+                || field.name.ends_with("nextlink")
+                || field.name.ends_with("next");
             let only_a_link = ["link", "url", "uri", "href"]
                 .iter()
                 .any(|end| field.name.ends_with(end));
@@ -334,7 +382,7 @@ impl<'p> Survey<'p> {
     }
 
     /// Values that lead to the next page; and whether there is a place for one that is empty.
-    pub(crate) fn tokens(&self) -> (Vec<Field<'p>>, bool) {
+    pub(crate) fn tokens(&self) -> (Vec<Field>, bool) {
         let (mut tokens, mut empty) = (Vec::new(), false);
         for field in &self.fields {
             if !field.names_a_token() {
@@ -397,6 +445,7 @@ impl<'p> Survey<'p> {
             let name = field.name.as_str();
             let named = name.starts_with("hasmore")
                 || name.starts_with("hasnext")
+                || name.starts_with("hasadditional")
                 || field.known_place && MORE.contains(&name);
             named
                 .then(|| signs::boolean(&field.value))
@@ -494,15 +543,15 @@ impl<'p> Survey<'p> {
     /// What the answer calls the size of a page.
     pub(crate) fn size_name(&self) -> Option<&str> {
         let named =
-            |field: &&Field<'p>| field.known_place && SIZE_ECHOES.contains(&field.name.as_str());
-        let sized = |field: &&Field<'p>| signs::whole(&field.value).is_some_and(|size| size > 0);
+            |field: &&Field| field.known_place && SIZE_ECHOES.contains(&field.name.as_str());
+        let sized = |field: &&Field| signs::whole(&field.value).is_some_and(|size| size > 0);
         self.fields
             .iter()
             .filter(named)
             .find(sized)?
             .keys
             .last()
-            .copied()
+            .map(String::as_str)
     }
 
     /// Only 0 and 1 are numbers of a first page.
@@ -510,8 +559,9 @@ impl<'p> Survey<'p> {
         self.fields.iter().find_map(|field| {
             let named = field.known_place && names.contains(&field.name.as_str());
             let at = signs::whole(&field.value).filter(|at| named && *at <= 1)?;
-            let key = (*field.keys.last()?).to_owned();
-            Some(Echo { key, at })
+            let key = field.keys.last()?.clone();
+            let container = field.container().map(str::to_owned);
+            Some(Echo { key, at, container })
         })
     }
 
@@ -550,7 +600,7 @@ impl<'p> Survey<'p> {
     }
 }
 
-impl<'p> Field<'p> {
+impl Field {
     fn names_a_token(&self) -> bool {
         let name = self.name.as_str();
         if name.starts_with("prev") || name.contains("before") {
@@ -586,7 +636,7 @@ impl<'p> Field<'p> {
     pub(crate) fn says_next(&self) -> bool {
         self.name.starts_with("next")
             || self.parent.starts_with("next")
-            || self.name.contains("continuation")
+            || self.name.contains("continu")
     }
 
     fn total(&self, count: u64) -> (Total, Option<String>) {
@@ -598,7 +648,7 @@ impl<'p> Field<'p> {
         (total, Some(self.path.clone()))
     }
 
-    fn copy(&self) -> Field<'p> {
+    fn copy(&self) -> Field {
         Field {
             path: self.path.clone(),
             keys: self.keys.clone(),
@@ -610,9 +660,9 @@ impl<'p> Field<'p> {
     }
 
     /// The name of the object that it stands in, as it is spelled there.
-    pub(crate) fn container(&self) -> Option<&'p str> {
-        let above = self.keys.iter().rev().skip(1);
-        above.copied().find(|key| plain_name(key) != "next")
+    pub(crate) fn container(&self) -> Option<&str> {
+        let mut above = self.keys.iter().rev().skip(1).map(String::as_str);
+        above.find(|key| plain_name(key) != "next")
     }
 }
 
@@ -623,6 +673,18 @@ fn is_the_list(page: &Page<'_>, value: Option<&Val>) -> bool {
 
 /// Of a list of links, how to select the next one; `None` inside where there is none. Other lists are none of links.
 fn next_of_links(items: &[Val]) -> Option<Option<String>> {
+    // `[{self: …}, {next: …}]`
+    let named = |item: &Val| match item.keys().as_slice() {
+        [relation] => {
+            let to = item.get(relation).and_then(Val::as_str);
+            to.is_some_and(signs::looks_like_url)
+        }
+        _ => false,
+    };
+    if !items.is_empty() && items.iter().all(named) {
+        let next = items.iter().any(|item| item.get("next").is_some());
+        return Some(next.then(|| "[]? | .next // empty".to_owned()));
+    }
     const RELATIONS: [&str; 2] = ["rel", "relation"];
     const TARGETS: [&str; 4] = ["href", "url", "link", "uri"];
     let first = items.first()?;
@@ -637,7 +699,8 @@ fn next_of_links(items: &[Val]) -> Option<Option<String>> {
         items
             .iter()
             .any(next)
-            .then(|| format!("[] | select(.{relation} == \"next\") | .{target}")),
+            // The last page may do without the list.
+            .then(|| format!("[]? | select(.{relation} == \"next\") | .{target}")),
     )
 }
 

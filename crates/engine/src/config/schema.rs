@@ -277,7 +277,7 @@ struct Settings {
     limit_param: Option<Text>,
     /// Where position and size go.
     param_in: Option<ParamIn>,
-    /// Where the next position stands in an answer: a dotted path, jq that begins with a dot, or `header:Name`.
+    /// Where the next position stands in an answer: a dotted path, jq that begins with a dot, or `header:Name`, perhaps followed by `| ` and jq on its text.
     cursor_path: Option<Text>,
     /// Where a flag stands that is true while there is more.
     has_more_path: Option<Text>,

@@ -3,27 +3,27 @@
 use std::sync::{Arc, LazyLock};
 
 use http::Method;
-use longshore_paginate::{Configured, PageRequest, Settings, Style};
+use longshore_paginate::{Configured, Error, PageRequest, Settings, Style};
 use serde_json::{Value, json};
 
 use crate::reading::{Read, Reply, base, slice, try_read};
 
 /// How an API answers one request, when it has `of` records and pages of `size`.
-type Server = fn(&Ask<'_>) -> Reply;
+pub(crate) type Server = fn(&Ask<'_>) -> Reply;
 
-struct Shape {
-    name: &'static str,
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
     /// The body of the caller's request, for reads by POST.
-    body: Option<Value>,
+    pub(crate) body: Option<Value>,
     /// The parameters of paging that the API knows.
-    knows: &'static [&'static str],
-    server: Server,
+    pub(crate) knows: &'static [&'static str],
+    pub(crate) server: Server,
 }
 
-struct Ask<'r> {
-    request: &'r PageRequest,
-    of: u64,
-    size: u64,
+pub(crate) struct Ask<'r> {
+    pub(crate) request: &'r PageRequest,
+    pub(crate) of: u64,
+    pub(crate) size: u64,
 }
 
 impl Ask<'_> {
@@ -38,45 +38,45 @@ impl Ask<'_> {
         }
     }
 
-    fn number(&self, name: &str, default: u64) -> u64 {
+    pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
         self.text(name)
             .map_or(default, |text| text.parse().unwrap_or(default))
     }
 
     /// Records before this page, where a cursor is the letter c and their number. Others are not known.
-    fn after(&self, name: &str) -> u64 {
+    pub(crate) fn after(&self, name: &str) -> u64 {
         self.text(name)
             .and_then(|text| text.strip_prefix('c')?.parse().ok())
             .unwrap_or(0)
     }
 
-    fn records(&self, skip: u64) -> Vec<Value> {
+    pub(crate) fn records(&self, skip: u64) -> Vec<Value> {
         slice(self.of, skip, self.size)
     }
 
     /// The same where a page is one of so many.
-    fn page(&self, name: &str, first: u64) -> (u64, Vec<Value>, bool) {
+    pub(crate) fn page(&self, name: &str, first: u64) -> (u64, Vec<Value>, bool) {
         let page = self.number(name, first).max(first);
         let skip = (page - first) * self.size;
         (page, self.records(skip), skip + self.size < self.of)
     }
 
-    fn pages(&self) -> u64 {
+    pub(crate) fn pages(&self) -> u64 {
         self.of.div_ceil(self.size)
     }
 
-    fn cursor(&self, skip: u64) -> Option<String> {
+    pub(crate) fn cursor(&self, skip: u64) -> Option<String> {
         (skip + self.size < self.of).then(|| format!("c{}", skip + self.size))
     }
 }
 
-fn put(body: &mut Value, key: &str, value: Option<impl Into<Value>>) {
+pub(crate) fn put(body: &mut Value, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         body[key] = value.into();
     }
 }
 
-const GET: Option<Value> = None;
+pub(crate) const GET: Option<Value> = None;
 
 fn shapes() -> Vec<Shape> {
     let shape = |name, body, knows, server| Shape {
@@ -794,6 +794,10 @@ fn shapes() -> Vec<Shape> {
 }
 
 fn read(shape: &Shape, strict: bool, of: u64, size: u64) -> Read {
+    attempt(shape, strict, of, size).unwrap()
+}
+
+pub(crate) fn attempt(shape: &Shape, strict: bool, of: u64, size: u64) -> Result<Read, Error> {
     let mut request = base();
     request.body.clone_from(&shape.body);
     if shape.body.is_some() {
@@ -813,7 +817,6 @@ fn read(shape: &Shape, strict: bool, of: u64, size: u64) -> Read {
             false => (shape.server)(&Ask { request, of, size }),
         }
     })
-    .unwrap()
 }
 
 fn members(value: Option<&Value>, at: &str, names: &mut Vec<String>) {

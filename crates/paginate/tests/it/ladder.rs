@@ -257,6 +257,38 @@ fn a_token_goes_on_without_any_flag() {
 }
 
 #[test]
+fn a_token_that_is_given_for_ever_ends_with_the_empty_page_after_all_that_the_total_says() {
+    let pages = |total: Value| {
+        script(vec![
+            Reply::items(ids(1..=2), json!({"next_cursor": "a", "total": total})),
+            Reply::items(ids(3..=3), json!({"next_cursor": "b", "total": total})),
+            Reply::items(vec![], json!({"next_cursor": "c", "total": total})),
+            Reply::items(vec![], json!({"next_cursor": "d", "total": total})),
+            Reply::items(vec![], json!({"next_cursor": "e", "total": total})),
+        ])
+    };
+    let whole = read(Cursor::new(), pages(json!(3)));
+    assert_eq!((whole.end(), whole.requests.len()), ("TotalReached", 3));
+    // Below the total, or without one, an empty page may be one in the middle.
+    for total in [json!(4), Value::Null] {
+        let short = read(Cursor::new(), pages(total));
+        assert_eq!((short.end(), short.requests.len()), ("EmptyPages", 5));
+    }
+    // What is no more than a page may count just that, unless the user says that it does not.
+    let page = || {
+        script(vec![
+            Reply::items(ids(1..=2), json!({"next_cursor": "a", "total": 2})),
+            Reply::items(vec![], json!({"next_cursor": "b"})),
+            Reply::items(ids(3..=3), json!({})),
+        ])
+    };
+    assert_eq!(read(Cursor::new(), page()).ids.len(), 3);
+    let told = Cursor::new().total_path("total");
+    let none = || Reply::items(vec![], json!({"next_cursor": "a", "total": 0}));
+    assert_eq!(read(told, script(vec![none()])).end(), "TotalReached");
+}
+
+#[test]
 fn a_token_with_a_flag_that_says_no_is_the_end() {
     assert_eq!(
         cursors(
@@ -479,6 +511,36 @@ fn a_total_that_is_reached_ends_and_one_that_is_not_goes_on() {
         ];
         assert_eq!(pages(same, replies).end(), "TotalReached", "{header}");
     }
+}
+
+#[test]
+fn the_text_of_a_header_is_read_by_jq() {
+    let told = |page: u64| {
+        let told = json!({"TotalPages": 2, "TotalCount": 13, "HasNext": page < 2, "Next": (page < 2).then_some("/v1/items?page=2")});
+        let records = if page == 1 { ids(1..=10) } else { ids(11..=13) };
+        Reply::bare(records).header("x-pagination", &told.to_string())
+    };
+    let replies = || vec![told(1), told(2)];
+    let at = |jq: &str| format!("header:X-Pagination | fromjson | {jq}");
+    let paging = || PageNumber::new().page_size(10);
+    for (paging, end) in [
+        (paging().total_path(at(".TotalCount")), "TotalReached"),
+        (paging().total_path(at(".TotalPages")), "LastPage"),
+        (paging().total_path(at(".[\"TotalPages\"]")), "LastPage"),
+        (paging().has_more_path(at(".HasNext")), "Flag"),
+    ] {
+        assert_eq!(read(paging, script(replies())).end(), end);
+    }
+    let by_link = read(NextLink::new().path(at(".Next")), script(replies()));
+    assert_eq!((by_link.end(), by_link.ids.len()), ("NoToken", 13));
+    // A header that is absent says nothing, one that is no JSON is an error.
+    let bare = |text: &'static str| Reply::bare(ids(1..=10)).header("x-pagination", text);
+    let by_cursor = || Cursor::new().page_size(10).cursor_path(at(".Cursor"));
+    let absent = read(by_cursor(), script(vec![Reply::bare(ids(1..=10))]));
+    assert_eq!(absent.end(), "EndNotProven");
+    let broken = try_read(by_cursor(), base(), script(vec![bare("<none>")]));
+    let error = broken.unwrap_err().to_string();
+    assert!(error.contains("header:X-Pagination"), "{error}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 )]
 
 mod auto;
+mod auto_others;
 mod defects;
 mod guards;
 mod ladder;

@@ -16,10 +16,10 @@ fn all_problems_come_at_once_under_the_names_of_the_configuration() {
         size: Some(0),
         param_in: text("cookie"),
         cursor_path: text(".data["),
-        has_more_path: text("header:bad name"),
+        has_more_path: text("header:bad name | .x"),
         last_page_path: text("data[0].last"),
         next_link_path: text(".a |"),
-        total_path: text(".x ||"),
+        total_path: text("header:X-Page | .x ||"),
         stop_when: text(".done =="),
         max_pages: Some(0),
         ..Settings::of(Style::Page)

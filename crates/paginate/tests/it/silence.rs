@@ -116,6 +116,17 @@ fn headers_that_speak_of_more_are_not_paged() {
         off(seven(json!({})).header("x-total-count", "7")).end(),
         "SinglePage"
     );
+    for (range, end) in [
+        ("items 0-6/8", "NotPaged"),
+        ("0-6/8", "NotPaged"),
+        ("0-6/7", "SinglePage"),
+        ("0-6/*", "SinglePage"),
+        ("bytes 0-6/800", "SinglePage"),
+        ("items", "SinglePage"),
+    ] {
+        let told = off(seven(json!({})).header("content-range", range));
+        assert_eq!(told.end(), end, "{range}");
+    }
 }
 
 #[test]
