@@ -1,5 +1,8 @@
 use std::fmt;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION, PROXY_AUTHORIZATION};
@@ -10,7 +13,7 @@ use crate::address::{Lead, refuse_userinfo};
 use crate::budget::{Budgets, Spent};
 use crate::gate::Gate;
 use crate::quota::Quotas;
-use crate::turns::Turns;
+use crate::turns::{Turn, Turns};
 use crate::{
     Clock, Error, ErrorKind, Generation, Origin, Prepare, Quota, Renewal, Request, Response,
     RetryPolicy, SafeUrl, TokioClock, Transport,
@@ -18,6 +21,10 @@ use crate::{
 
 /// Redirects that are followed in a row.
 const MAX_HOPS: usize = 5;
+/// Whoever stood in line for a permit for so long gets credentials anew: times in signatures count in seconds.
+const STALE: Duration = Duration::from_secs(1);
+/// Who has to fetch something for that loses its turn, but not for ever.
+const MAX_LOST_TURNS: u32 = 20;
 /// Requests of one client that are under way at once, unless set.
 pub const DEFAULT_MAX_CONCURRENT_REQUESTS: usize = 10;
 
@@ -364,11 +371,7 @@ impl<'a> Run<'a> {
         let origin = target.origin(&self.origin);
         loop {
             self.wait_for_gate(origin).await?;
-            let (request, generation) = self.prepared(target).await?;
-
-            // Never held while credentials are fetched: that takes a request, too, and with one
-            // permit it would wait for itself.
-            let permit = self.client.permits.next(self.how.lane).await;
+            let (permit, request, generation) = self.turn(target).await?;
             if self.pause(origin).is_some() {
                 // Another exchange was told to wait while this one stood in line.
                 continue;
@@ -400,6 +403,35 @@ impl<'a> Run<'a> {
                 elapsed,
                 result,
             });
+        }
+    }
+
+    /// A permit, and the request as it goes out.
+    async fn turn(&self, target: &Target) -> Result<(Turn, Request, Option<Generation>), Error> {
+        let clock = &self.client.clock;
+        let mut prepared = self.prepared(target).await?;
+        let mut made = clock.now();
+        let mut lost = 0;
+        loop {
+            // Never held while credentials are fetched: that takes a request, too, and with one
+            // permit it would wait for itself.
+            let permit = self.client.permits.next(self.how.lane).await;
+            // Standing in line is a wait as well: a token may have expired, a signature is of a time gone by.
+            if clock.now().saturating_sub(made) >= STALE && lost < MAX_LOST_TURNS {
+                let mut anew = pin!(self.prepared(target));
+                match poll_fn(|context| Poll::Ready(anew.as_mut().poll(context))).await {
+                    Poll::Ready(fresh) => prepared = fresh?,
+                    Poll::Pending => {
+                        drop(permit);
+                        prepared = anew.await?;
+                        made = clock.now();
+                        lost += 1;
+                        continue;
+                    }
+                }
+            }
+            let (request, generation) = prepared;
+            return Ok((permit, request, generation));
         }
     }
 

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -6,6 +7,8 @@ use longshore_transport::{
     Client, Error, ErrorKind, Exchange, Generation, Prepare, Renewal, Request, Response,
     Unauthenticated, async_trait,
 };
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::support::{Fake, answer, get, read};
 
@@ -180,6 +183,78 @@ async fn a_login_over_the_same_client_needs_no_second_permit() {
         .expect("no deadlock")
         .unwrap();
     assert_eq!(api.count(), 2);
+}
+
+/// A token that is good for half a minute, in a header with the time at which it was put there. Fetched over the same client.
+#[derive(Debug)]
+struct ShortLived {
+    client: Client,
+    start: Instant,
+    fetched: Mutex<Option<Instant>>,
+    logins: AtomicUsize,
+}
+
+#[async_trait]
+impl Prepare for ShortLived {
+    async fn prepare(&self, request: &mut Request) -> Result<Generation, Error> {
+        let mut fetched = self.fetched.lock().await;
+        if fetched.is_none_or(|at| at.elapsed() >= Duration::from_secs(30)) {
+            let how = Exchange::new(&Unauthenticated);
+            self.client
+                .send(get(OTHER), &how, Response::success)
+                .await?;
+            self.logins.fetch_add(1, Ordering::SeqCst);
+            *fetched = Some(Instant::now());
+        }
+        let now = self.start.elapsed().as_secs_f64().to_string();
+        request.headers.insert("x-time", now.parse().unwrap());
+        Ok(Generation(1))
+    }
+
+    async fn renew(&self, _: Generation) -> Result<Renewal, Error> {
+        Ok(Renewal::Unchanged)
+    }
+}
+
+/// R19: whoever stands in line for a permit waits, too. A signature may be good for half a minute only.
+#[tokio::test(start_paused = true)]
+async fn credentials_are_as_fresh_as_the_request_however_long_the_line_was() {
+    for (permits, latency) in [(1, 12), (1, 40), (2, 25), (3, 1)] {
+        let api = Fake::slow(Duration::from_secs(latency), |_, request| {
+            Ok(answer(request, 200, &[]))
+        });
+        let client = Client::builder(api.clone())
+            .max_concurrent_requests(permits)
+            .build();
+        let credentials = ShortLived {
+            client: client.clone(),
+            start: Instant::now(),
+            fetched: Mutex::default(),
+            logins: AtomicUsize::new(0),
+        };
+        let crowd = join_all((0..12).map(|_| read(&client, &credentials)));
+        let all = tokio::time::timeout(Duration::from_secs(3600), crowd);
+        for read in all.await.expect("no deadlock") {
+            read.unwrap();
+        }
+        let mut sent = 0;
+        for (at, request) in api.times().into_iter().zip(api.requests()) {
+            let Some(made) = request.headers.get("x-time") else {
+                continue;
+            };
+            let made: f64 = made.to_str().unwrap().parse().unwrap();
+            assert!(at - made < 1.0, "made at {made}, sent at {at}");
+            sent += 1;
+        }
+        assert_eq!(sent, 12);
+        let logins = credentials.logins.load(Ordering::SeqCst);
+        assert_eq!(api.count(), 12 + logins, "{permits} permits, {latency} s");
+        let enough = 1 + *api.times().last().unwrap() as usize / 30;
+        assert!(
+            logins <= enough,
+            "{logins} logins, {permits} permits, {latency} s"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
