@@ -196,8 +196,9 @@ mod tests {
         request.headers[AUTHORIZATION].to_str().unwrap().to_owned()
     }
 
-    /// The cases of AWS' own test suite for signers that are made of host, date and what a URL can hold. (Paths with encoded
-    /// characters are not among them: the suite encodes a path once, services other than S3 want it encoded twice.)
+    /// The cases of AWS' own test suite for signers that are made of host, date and what a URL can hold. (Of paths with encoded
+    /// characters it has some that are encoded once, while services other than S3 want them encoded twice: those are not among them, the one
+    /// that is encoded twice is below.)
     #[tokio::test]
     async fn signatures_are_those_of_the_test_suite() {
         let all = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -242,6 +243,41 @@ mod tests {
                 "/?Param1=value1".to_owned(),
                 "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb",
             ),
+            (
+                Method::GET,
+                "/?Param-3=Value3&Param=Value2&%E1%88%B4=Value1".to_owned(),
+                "371d3713e185cc334048618a97f809c9ffe339c62934c032af5a0e595648fcac",
+            ),
+            (
+                Method::GET,
+                "//".to_owned(),
+                "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+            ),
+            (
+                Method::GET,
+                "//example//".to_owned(),
+                "9a624bd73a37c9a373b5312afbebe7a714a789de108f0bdfe846570885f57e84",
+            ),
+            (
+                Method::GET,
+                "/./".to_owned(),
+                "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+            ),
+            (
+                Method::GET,
+                "/./example".to_owned(),
+                "ef75d96142cf21edca26f06005da7988e4f8dc83a165a80865db7089db637ec5",
+            ),
+            (
+                Method::GET,
+                "/example/..".to_owned(),
+                "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+            ),
+            (
+                Method::GET,
+                "/example1/example2/../..".to_owned(),
+                "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+            ),
         ];
         let signer = signer(None);
         for (method, target, signature) in cases {
@@ -253,6 +289,48 @@ mod tests {
                 ),
                 "{target}"
             );
+        }
+    }
+
+    /// `double-encode-path` of the suite's newer part, and the two forms of its first edition.
+    #[tokio::test]
+    async fn paths_are_encoded_twice_and_forms_are_signed_with_their_type() {
+        // With the key that the signer's authors made its signature with.
+        let theirs = AwsSigV4::new(
+            "ANOTREAL",
+            &"notrealrnrELgWzOk3IfjzDKtFBhDby".into(),
+            None,
+            "us-east-1",
+            "service",
+            Arc::new(Then),
+        )
+        .unwrap();
+        let url = "https://tj9n5r0m12.execute-api.us-east-1.amazonaws.com/test/@connections/JBDvjfGEIAMCERw%3D";
+        let mut request = Request::new(Method::POST, url.parse().unwrap());
+        theirs.authenticate(&mut request).await.unwrap();
+        let signature = "57d157672191bac40bae387e48bbe14b15303c001fdbb01f4abf295dccb09705";
+        let signed = request.headers[AUTHORIZATION].to_str().unwrap();
+        assert!(signed.ends_with(signature), "{signed}");
+        let signer = signer(None);
+        for (kind, signature) in [
+            (
+                "application/x-www-form-urlencoded",
+                "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
+            ),
+            (
+                "application/x-www-form-urlencoded; charset=utf8",
+                "1a72ec8f64bd914b0e42e42607c7fbce7fb2c7465f63e3092b3b0d39fa77a6fe",
+            ),
+        ] {
+            let url = "https://example.amazonaws.com/".parse().unwrap();
+            let mut request = Request::new(Method::POST, url);
+            request.headers.insert(CONTENT_TYPE, kind.parse().unwrap());
+            request.body = Some(Bytes::from("Param1=value1"));
+            signer.authenticate(&mut request).await.unwrap();
+            let signed = request.headers[AUTHORIZATION].to_str().unwrap();
+            let expected =
+                format!("SignedHeaders=content-type;host;x-amz-date, Signature={signature}");
+            assert!(signed.ends_with(&expected), "{signed}");
         }
     }
 

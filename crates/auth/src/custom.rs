@@ -224,6 +224,11 @@ impl CustomAuthBuilder {
         self.query.iter().map(|(name, _)| name.as_str())
     }
 
+    /// Whether members go into the JSON body of requests, which is an object then.
+    pub fn goes_into_body(&self) -> bool {
+        self.body.is_some()
+    }
+
     /// The authenticator. Logins go through `client`, with its timeouts, proxy, limits and clock. Sends nothing yet.
     ///
     /// # Errors
@@ -291,7 +296,7 @@ impl CredentialSource for Steps {
 }
 
 impl Steps {
-    /// The credential, and the texts in its headers and its query.
+    /// The credential, and the texts in it.
     fn credential(
         &self,
         answers: &Answers,
@@ -315,6 +320,7 @@ impl Steps {
         if let Some(body) = &self.login.body
             && let Value::Object(members) = body.fill(answers)?
         {
+            members.values().for_each(|value| note_texts(value, sent));
             credential = credential.body(members);
         }
         Ok(credential)
@@ -330,7 +336,11 @@ impl Steps {
         let said = match &self.login.expiry_path {
             Some(path) => expiry::lifetime(&answers.found(path)?, last.made),
             None => expiry::well_known(&last.body, last.made).or_else(|| {
-                let words = sent.iter().flat_map(|text| text.expose_secret().split(' '));
+                // `Bearer …`, and `sid=…` of a cookie.
+                let around = |c: char| " =;,".contains(c);
+                let words = sent
+                    .iter()
+                    .flat_map(|text| text.expose_secret().split(around));
                 words
                     .filter_map(|word| expiry::of_jwt(word, last.made))
                     .min()
@@ -340,6 +350,16 @@ impl Steps {
             (Some(configured), Some(said)) => Some(configured.min(said)),
             (configured, said) => configured.or(said),
         })
+    }
+}
+
+/// The texts of a value, at any depth.
+fn note_texts(value: &Value, texts: &mut Vec<SecretString>) {
+    match value {
+        Value::String(text) => texts.push(text.as_str().into()),
+        Value::Array(items) => items.iter().for_each(|item| note_texts(item, texts)),
+        Value::Object(members) => members.values().for_each(|value| note_texts(value, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

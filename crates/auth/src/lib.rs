@@ -106,3 +106,5 @@ pub use longshore_transport::Issued;
 
 /// Needed to implement the traits of this crate.
 pub use async_trait::async_trait;
+/// Needed to implement a [`TokenStore`].
+pub use secrecy::{ExposeSecret, SecretString};

@@ -11,7 +11,6 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use longshore_jq::{Filter, Val};
 use longshore_transport::{Client, Generation, Issued, Renewal, Request, SafeUrl, header};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::credential::config;
@@ -170,7 +169,8 @@ impl OAuth2Builder {
         Ok(self)
     }
 
-    /// Where refresh tokens are kept that the server replaces; in memory unless set.
+    /// Where refresh tokens are kept that the server replaces; in memory unless set. Each login has a key of its own: several may share a store, and
+    /// what is kept of an earlier one stays and is not looked at any more.
     #[must_use]
     pub fn token_store(mut self, store: Arc<dyn TokenStore>) -> Self {
         self.store = Some(store);
@@ -217,10 +217,13 @@ impl OAuth2Builder {
         Ok(OAuth2(Renewing::new(login, clock)))
     }
 
-    /// Under which key a store keeps the refresh tokens of this client at this endpoint.
-    fn store_key(&self) -> String {
+    /// Under which key a store keeps what descends from this refresh token: several people may have logged in to one client, and a token that
+    /// is configured anew counts more than what is kept of the one before.
+    fn store_key(&self, configured: &SecretString) -> String {
         let id = self.client_id.as_deref().unwrap_or_default();
-        format!("{} {id}", SafeUrl::of(&self.token_url))
+        let digest = digest::digest(&digest::SHA256, configured.expose_secret().as_bytes());
+        let login = URL_SAFE_NO_PAD.encode(&digest.as_ref()[..12]);
+        format!("{} {id} {login}", SafeUrl::of(&self.token_url))
     }
 }
 
@@ -244,14 +247,6 @@ struct Login {
     store: Arc<dyn TokenStore>,
     /// A refresh token that the store could not take.
     unsaved: Mutex<Option<SecretString>>,
-}
-
-/// What a store keeps.
-#[derive(Deserialize, Serialize)]
-struct Kept {
-    refresh_token: String,
-    /// A digest of the configured token that this one descends from: when a new one is configured, it counts.
-    descends_from: String,
 }
 
 #[async_trait]
@@ -393,24 +388,15 @@ impl Login {
         if let Some(unsaved) = self.unsaved().clone() {
             return Ok(unsaved);
         }
-        let kept = self.store.load(&self.settings.store_key()).await?;
-        let kept: Option<Kept> =
-            kept.and_then(|kept| serde_json::from_str(kept.expose_secret()).ok());
-        Ok(match kept {
-            Some(kept) if kept.descends_from == digest_of(configured) => kept.refresh_token.into(),
-            _ => configured.clone(),
-        })
+        let key = self.settings.store_key(configured);
+        let kept = self.store.load(&key).await?;
+        Ok(kept.unwrap_or_else(|| configured.clone()))
     }
 
     async fn keep(&self, configured: &SecretString, token: SecretString) -> Result<(), Error> {
-        let kept = Kept {
-            refresh_token: token.expose_secret().to_owned(),
-            descends_from: digest_of(configured),
-        };
-        // Serialising two strings cannot fail.
-        let text = SecretString::from(serde_json::to_string(&kept).unwrap_or_default());
-        *self.unsaved() = Some(token);
-        self.store.save(&self.settings.store_key(), &text).await?;
+        *self.unsaved() = Some(token.clone());
+        let key = self.settings.store_key(configured);
+        self.store.save(&key, &token).await?;
         *self.unsaved() = None;
         Ok(())
     }
@@ -427,13 +413,6 @@ fn unusable_type(answer: &Val) -> Option<&'static str> {
     ["DPoP", "mac", "pop"]
         .into_iter()
         .find(|kind| kind.eq_ignore_ascii_case(said))
-}
-
-fn digest_of(secret: &SecretString) -> String {
-    URL_SAFE_NO_PAD.encode(digest::digest(
-        &digest::SHA256,
-        secret.expose_secret().as_bytes(),
-    ))
 }
 
 /// Both parts are encoded as in a form before they become Basic credentials: RFC 6749 §2.3.1.

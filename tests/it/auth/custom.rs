@@ -163,14 +163,18 @@ async fn a_path_is_one_under_the_base_url_and_members_go_into_the_body() {
 
 /// For how many seconds the login of this answer and these settings of the request is used.
 async fn used_for(answer: Value, settings: &str) -> Option<u64> {
+    used_for_in(answer, settings, "headers: {X-Token: '{{.token}}'}").await
+}
+
+async fn used_for_in(answer: Value, settings: &str, template: &str) -> Option<u64> {
     let login = answering(answer);
     let rig = rig(login.clone());
     let engine = rig.engine(
         &format!(
             "authType: custom\ncustomAuthRequest: {{endpoint: '{LOGIN}/login'{settings}}}\n\
-             customAuthRequestTemplate: {{headers: {{X-Token: '{{{{.token}}}}'}}}}"
+             customAuthRequestTemplate: {{{template}}}"
         ),
-        &items("/items", "{}"),
+        &items("/items", "{method: POST}"),
     );
     for second in 0..=3600 {
         if second % 30 == 0 {
@@ -231,6 +235,20 @@ async fn a_login_is_renewed_before_the_interval_or_its_own_end_whichever_is_firs
             expected,
             "{answer}{settings}"
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jwt_says_how_long_it_lasts_wherever_it_is_sent() {
+    let answer = json!({"token": "e30.eyJpYXQiOjEwMDAsImV4cCI6MTMwMH0.c2ln"});
+    for template in [
+        "headers: {Authorization: 'Bearer {{.token}}'}",
+        "headers: {Cookie: 'lang=en; sid={{.token}}'}",
+        "queryParams: {token: '{{.token}}'}",
+        "body: {auth: [{jwt: '{{.token}}'}]}",
+    ] {
+        let used = used_for_in(answer.clone(), "", template).await;
+        assert_eq!(used, Some(270), "{template}");
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use longshore_engine::auth::{Error, ExposeSecret as _, SecretString, TokenStore, async_trait};
+use longshore_engine::config::AuthSettings;
 use longshore_testkit::{Answer, Seen};
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
@@ -138,6 +140,10 @@ async fn passwords_and_refresh_tokens_are_grants_of_their_own() {
         (form(&seen), seen.header("authorization")),
         (expected, None)
     );
+
+    // Blanks may be part of a password.
+    let seen = token_request("grantType: password\nusername: ada\npassword: ' p w '").await;
+    assert_eq!(form(&seen)["password"], " p w ");
 
     let seen = token_request(
         "grantType: refresh_token\nrefreshToken: r1\nclientId: a\nclientSecret: b\nscopes: x",
@@ -363,6 +369,101 @@ async fn with_a_file_the_next_run_goes_on_where_this_one_ended() {
     let fresh = Issuer::new(json!({}));
     well(&fresh.rig.engine_from(&written("another"))).await;
     assert_eq!(form(&fresh.login.requests()[0])["refresh_token"], "another");
+}
+
+/// A store as somebody writes it who keeps secrets elsewhere.
+#[derive(Clone, Default)]
+struct Vault(std::sync::Arc<Mutex<Vec<(String, SecretString)>>>);
+
+#[async_trait]
+impl TokenStore for Vault {
+    async fn load(&self, key: &str) -> Result<Option<SecretString>, Error> {
+        let saved = self.0.lock().unwrap();
+        let newest = saved.iter().rev().find(|(known, _)| known == key);
+        Ok(newest.map(|(_, value)| value.clone()))
+    }
+
+    async fn save(&self, key: &str, value: &SecretString) -> Result<(), Error> {
+        self.0.lock().unwrap().push((key.to_owned(), value.clone()));
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vault")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_of_ones_own_takes_the_place_of_the_file() {
+    let issuer = rotating();
+    let vault = Vault::default();
+    let connection = format!(
+        "authType: oauth2\ngrantType: refresh_token\nrefreshToken: r1\ntokenUrl: {LOGIN}/token\nclientId: a"
+    );
+    for _ in 0..3 {
+        let mut config = config(&connection, &items("/items", "{}")).unwrap();
+        if let AuthSettings::OAuth2(login) = &mut config.connection.auth {
+            **login = login
+                .clone()
+                .token_store(std::sync::Arc::new(vault.clone()));
+        }
+        well(&issuer.rig.engine_from(&config)).await;
+    }
+    let saved = vault.0.lock().unwrap();
+    let tokens: Vec<&str> = saved
+        .iter()
+        .map(|(_, token)| token.expose_secret())
+        .collect();
+    assert_eq!(tokens, ["r2", "r3", "r4"]);
+    let keys: std::collections::BTreeSet<&str> =
+        saved.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys.len(), 1);
+    assert!(
+        keys.iter()
+            .all(|key| key.starts_with("https://login.example.net/token a ")),
+        "{keys:?}"
+    );
+}
+
+/// Two people have logged in to one client, as for `rotate`.
+#[tokio::test(start_paused = true)]
+async fn logins_of_one_client_keep_their_tokens_apart_in_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tokens.json");
+    // Takes the newest token of each person, once.
+    let newest = Mutex::new(std::collections::BTreeMap::from([("ada", 1), ("bob", 1)]));
+    let issuer = Issuer::new(json!({}));
+    let valid = std::sync::Arc::clone(&issuer.valid);
+    let _ = issuer.login.clone().on("/token", move |call| {
+        let body = call.request.body.clone().unwrap();
+        let mut pairs = url::form_urlencoded::parse(&body);
+        let (_, given) = pairs.find(|(name, _)| name == "refresh_token").unwrap();
+        let (person, number) = given.split_once('-').unwrap();
+        let mut newest = newest.lock().unwrap();
+        let known = newest.get_mut(person).unwrap();
+        if number.parse() != Ok(*known) {
+            return Answer::status(400).with_json(json!({"error": "invalid_grant"}));
+        }
+        *known += 1;
+        let token = format!("of-{person}-{number}");
+        valid.lock().unwrap().insert(token.clone());
+        Answer::json(json!({"access_token": token, "refresh_token": format!("{person}-{known}")}))
+    });
+    let person = |name: &str| {
+        let file = file.display();
+        format!(
+            "authType: oauth2\ngrantType: refresh_token\nrefreshToken: {name}-1\ntokenUrl: {LOGIN}/token\nclientId: app\ntokenFile: {file}"
+        )
+    };
+    for run in 1..=3 {
+        for name in ["ada", "bob"] {
+            well(&issuer.engine(&person(name))).await;
+            let sent = form(issuer.login.requests().last().unwrap());
+            assert_eq!(sent["refresh_token"], format!("{name}-{run}"));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

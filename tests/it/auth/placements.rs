@@ -162,18 +162,42 @@ async fn keys_go_into_the_json_body_beside_what_is_there() {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_key_that_goes_into_the_body_of_a_list_says_so_and_sends_nothing() {
-    let rig = Rig::new(ScriptedApi::new().json("/items", json!([{"id": 1}])));
-    let connection = "authType: api_key\napiKey: s3cret\napiKeyIn: body\napiKeyName: key";
-    let read = rig
-        .read(connection, &items("/items", "{method: POST, body: [1]}"))
-        .await;
-    assert_eq!(read.end(), "RequestFailed", "{:?}", read.errors);
-    let said = super::chains(&read).join(" ");
-    assert!(said.contains("no JSON object"), "{said}");
-    assert!(!said.contains("s3cret"), "{said}");
-    assert_eq!(rig.api.requests().len(), 0);
+#[test]
+fn a_key_that_goes_into_a_body_that_is_no_object_is_refused_when_it_is_loaded() {
+    let key = "authType: api_key\napiKey: s3cret\napiKeyIn: body\napiKeyName: key";
+    let custom = "authType: custom\ncustomAuthRequest: {endpoint: /login}\ncustomAuthRequestTemplate: {body: {t: '{{.t}}'}}";
+    let rotate = "authType: rotate\nrotate: [{authType: bearer_token, apiToken: t}, {authType: api_key, apiKeys: [{name: key, key: s3cret, in: body}]}]";
+    let own = "{method: POST, body: [1], auth: {authType: api_key, apiKey: s3cret, apiKeyIn: body, apiKeyName: key}}";
+    let list = "{method: POST, body: [1]}";
+    for (connection, selector) in [
+        (key, list),
+        (custom, list),
+        (rotate, list),
+        ("authType: none", own),
+        (key, "{method: POST, body: '[1]'}"),
+    ] {
+        let refused = config(connection, &items("/items", selector))
+            .unwrap_err()
+            .to_string();
+        let said = "selector.body: must be an object: the credential goes into it";
+        assert!(refused.contains(said), "{connection} {selector}: {refused}");
+        assert!(!refused.contains("s3cret"), "{refused}");
+    }
+    for (connection, selector) in [
+        (key, "{method: POST, body: [1], auth: none}"),
+        (key, "{method: POST, body: {a: 1}}"),
+        (key, "{method: POST, body: '{\"a\": 1}'}"),
+        ("authType: bearer_token\napiToken: t", list),
+    ] {
+        config(connection, &items("/items", selector)).unwrap();
+    }
+    // A list of parents has a body and a credential of its own.
+    let parents = "resources:\n- kind: /a/{id}\n  selector:\n    query: 'true'\n    path_parameters: {id: {endpoint: /a, field: .id, method: POST, body: [1]}}\n  port: {entity: {mappings: {identifier: .id, blueprint: '\"a\"'}}}\n";
+    let refused = config(key, parents).unwrap_err().to_string();
+    assert!(
+        refused.contains("path_parameters.id.body: must be an object"),
+        "{refused}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { dryRun } from "../lib/runner.mjs";
-import { audience, keys, pem, secrets, startLogin, startOrders } from "./servers.mjs";
+import { audience, keys, pem, scope, secrets, startLogin, startOrders } from "./servers.mjs";
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 let login;
@@ -23,6 +23,7 @@ after(() => Promise.all([login?.stop(), orders?.stop()]));
 beforeEach(() => {
   login.granted.length = login.refused.length = orders.asked.length = 0;
   orders.inTheMiddle(undefined);
+  orders.limitEach(Infinity);
 });
 
 // Client credentials
@@ -163,6 +164,40 @@ test("a_run_goes_on_with_the_refresh_token_that_it_was_just_given", async () => 
   assert.equal(second.refresh_token, first.answer.refresh_token);
 });
 
+// Several credentials for one API
+
+test("a_resource_may_have_a_login_of_its_own", async () => {
+  const settings = { CLIENT_ID: "by-post", CLIENT_SECRET: secrets.post, CLIENT_AUTH: "post", ...named("signed", signed) };
+  const { code, entities, stderr } = await read(settings, "several.yml");
+
+  assert.equal(code, 0, stderr);
+  for (const blueprint of ["order", "signed_order"]) {
+    assert.deepEqual(identifiers(entities.filter((entity) => entity.blueprint === blueprint)), everyOrder);
+  }
+  assert.deepEqual(login.granted.map(({ client }) => client).sort(), ["by-ES256", "by-post"]);
+  for (const { answer } of login.granted) {
+    assert.equal(orders.asked.filter(({ token, good }) => good && token === answer.access_token).length, 3);
+  }
+});
+
+test("where_one_login_is_limited_the_next_goes_on_at_once", async () => {
+  orders.limitEach(2);
+  const post = { CLIENT_ID: "by-post", CLIENT_SECRET: secrets.post, CLIENT_AUTH: "post" };
+  const begun = Date.now();
+  const { code, entities, stderr } = await read({ AUTH_TYPE: "rotate", ROTATE: '["post", "signed"]', ...named("post", post), ...named("signed", signed) });
+
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(identifiers(entities), everyOrder);
+  assert.deepEqual(login.granted.map(({ client }) => client), ["by-post", "by-ES256"]);
+  assert.ok(orders.asked.some(({ limited }) => limited));
+  assert.ok(Date.now() - begun < 30_000, "nobody waits for the limit of the first");
+});
+
+const signed = { CLIENT_ID: "by-ES256", PRIVATE_KEY: pem(keys.ES256) };
+const named = (name, settings) => {
+  const all = { AUTH_TYPE: "oauth2", TOKEN_URL: login.tokenUrl, SCOPES: scope, ...settings };
+  return Object.fromEntries(Object.entries(all).map(([key, value]) => [`CREDENTIALS__${name.toUpperCase()}__${key}`, value]));
+};
 const app = { CLIENT_ID: "app", CLIENT_SECRET: secrets.basic, GRANT_TYPE: "refresh_token", SCOPES: "openid offline_access read:orders" };
 const everyOrder = Array.from({ length: 13 }, (_, index) => `${index + 1}`);
 
@@ -192,9 +227,9 @@ async function assertRefused(settings, reason) {
   return { stderr };
 }
 
-function read(settings) {
+function read(settings, mapping = "mapping.yml") {
   const urls = { BASE_URL: orders.url, TOKEN_URL: login.tokenUrl };
-  return dryRun({ config: path("config.yml"), mapping: path("mapping.yml"), settings: { ...urls, ...settings } });
+  return dryRun({ config: path("config.yml"), mapping: path(mapping), settings: { ...urls, ...settings } });
 }
 
 const identifiers = (entities) => entities.map(({ identifier }) => identifier).sort((a, b) => a - b);

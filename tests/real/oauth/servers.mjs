@@ -140,6 +140,8 @@ export async function startOrders(login) {
   };
   const app = jsonServer.create();
   let before;
+  const served = new Map();
+  let limit = Infinity;
   app.use((request, response, next) => {
     const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "none";
     // Pages are asked for side by side: one of the requests takes it, before anybody waits.
@@ -150,8 +152,11 @@ export async function startOrders(login) {
     Promise.resolve(action?.(token))
       .then(() => verify(token))
       .then(([by, good]) => {
-        Object.assign(seen, { by, good });
-        if (good) next();
+        const limited = good && (served.get(token) ?? 0) >= limit;
+        if (good && !limited) served.set(token, (served.get(token) ?? 0) + 1);
+        Object.assign(seen, { by, good }, limited ? { limited } : {});
+        if (limited) response.status(429).set("Retry-After", "60").json({ error: "rate_limited" });
+        else if (good) next();
         else response.status(401).set("WWW-Authenticate", 'Bearer error="invalid_token"').json({ error: "invalid_token" });
       })
       .catch(next);
@@ -163,6 +168,8 @@ export async function startOrders(login) {
     asked,
     /** Does something once, before the first request but one is looked at. */
     inTheMiddle: (action) => (before = action),
+    /** So many requests with one token, and no more. */
+    limitEach: (count) => (limit = count),
     stop,
   };
 }

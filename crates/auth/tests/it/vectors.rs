@@ -118,6 +118,33 @@ fn es256_signs_for_the_key_of_rfc_7515_a_3() {
     public.verify(input.as_bytes(), &decoded(printed)).unwrap();
 }
 
+/// RFC 7515 A.4, likewise.
+#[test]
+fn es512_signs_for_the_key_of_rfc_7515_a_4() {
+    let jwk = json!({
+        "kty": "EC",
+        "crv": "P-521",
+        "x": "AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk",
+        "y": "ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2",
+        "d": "AY5pb7A0UFiB3RELSD64fTLOSV_jazdF7fLYyuTw8lOfRhWg6Y6rUrPAxerEzgdRhajnu0ferB0d53vM9mE15j2C"
+    });
+    let public = [
+        vec![4],
+        decoded(jwk["x"].as_str().unwrap()),
+        decoded(jwk["y"].as_str().unwrap()),
+    ]
+    .concat();
+    let public = UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, public);
+    let text = signed(&key(&jwk), r#"{"alg":"ES512"}"#, "Payload");
+    let (input, signature) = text.rsplit_once('.').unwrap();
+    assert_eq!(input, "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA");
+    public
+        .verify(input.as_bytes(), &decoded(signature))
+        .unwrap();
+    let printed = "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn";
+    public.verify(input.as_bytes(), &decoded(printed)).unwrap();
+}
+
 #[test]
 fn eddsa_signs_as_in_rfc_8037_a_4() {
     assert_eq!(

@@ -139,6 +139,16 @@ impl AuthSettings {
         })
     }
 
+    /// Whether something of it goes into the JSON body, which is an object then.
+    pub(super) fn goes_into_body(&self) -> bool {
+        match self {
+            AuthSettings::ApiKeys(keys) => keys.iter().any(|key| key.place == KeyPlace::Body),
+            AuthSettings::Custom(settings) => settings.goes_into_body(),
+            AuthSettings::Rotate(members) => members.iter().any(|member| member.goes_into_body()),
+            _ => false,
+        }
+    }
+
     /// What a recording shall not hold, beside what a recorder finds by itself.
     pub(super) fn scrub(&self, scrub: Scrub) -> Scrub {
         match self {
@@ -200,7 +210,7 @@ impl fmt::Debug for AwsSettings {
     }
 }
 
-const TYPES: Words = Words {
+pub(super) const TYPES: Words = Words {
     known: &[
         "none",
         "bearer_token",
@@ -239,7 +249,7 @@ const TYPES: Words = Words {
 };
 
 /// Every key with its aliases, and the `authType` that it belongs to.
-const KEYS: &[(&[&str], &str)] = &[
+pub(super) const KEYS: &[(&[&str], &str)] = &[
     (&["apiToken", "authValue"], "bearer_token"),
     (&["apiKey"], "api_key"),
     (&["apiKeyHeader", "apiKeyName"], "api_key"),
@@ -286,7 +296,7 @@ const KEYS: &[(&[&str], &str)] = &[
     (&["rotate"], "rotate"),
 ];
 
-const PLACES: Words = Words {
+pub(super) const PLACES: Words = Words {
     known: &["header", "query", "cookie", "body"],
     meant: &[
         ("headers", "header"),
@@ -324,6 +334,12 @@ impl Written {
 
     pub(super) fn has(&self, name: &str) -> bool {
         self.keys.contains_key(name)
+    }
+
+    /// Where a key is written; for one that is not, where `authType` is.
+    pub(super) fn place_of(&self, name: &str) -> Place {
+        let node = self.keys.get(name);
+        node.map_or_else(|| self.place.clone(), |node| node.place.clone())
     }
 
     /// Text that must be there.
@@ -373,6 +389,8 @@ impl Written {
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     base_url: Option<Url>,
+    /// The connection's own.
+    own: Option<AuthSettings>,
     named: BTreeMap<String, Arc<AuthSettings>>,
     /// Names whose settings have problems of their own.
     broken: Vec<String>,
@@ -382,12 +400,22 @@ pub(super) struct Credentials {
 
 impl Credentials {
     /// Those of a connection that was read.
-    pub(super) fn of(base_url: &Url, named: &BTreeMap<String, Arc<AuthSettings>>) -> Credentials {
+    pub(super) fn of(
+        base_url: &Url,
+        own: &AuthSettings,
+        named: &BTreeMap<String, Arc<AuthSettings>>,
+    ) -> Credentials {
         Credentials {
             base_url: Some(base_url.clone()),
+            own: Some(own.clone()),
             named: named.clone(),
             ..Credentials::default()
         }
+    }
+
+    /// Those of lists that name none.
+    pub(super) fn own(&self) -> Option<&AuthSettings> {
+        self.own.as_ref()
     }
 
     /// What a name, `none`, or an object with settings stands for.
@@ -629,22 +657,16 @@ fn line_of(entry: &Entry) -> Place {
 }
 
 fn bearer_token(written: &mut Written, findings: &mut Findings) -> Option<AuthSettings> {
-    let place = written
-        .keys
-        .get("apiToken")
-        .map_or_else(|| written.place.clone(), |node| node.place.clone());
+    let place = written.place_of("apiToken");
     let token = written.needed("bearer_token", "apiToken", findings)?;
     let settings = AuthSettings::BearerToken(token.into());
     checked(settings, &place, findings)
 }
 
 fn basic(written: &mut Written, findings: &mut Findings) -> Option<AuthSettings> {
-    let place = written
-        .keys
-        .get("password")
-        .map_or_else(|| written.place.clone(), |node| node.place.clone());
+    let place = written.place_of("username");
     let [username, password] = ["username", "password"].map(|name| match written.take(name) {
-        Some(node) => values::text(&node, findings),
+        Some(node) => values::text_without_controls(&node, findings),
         None => {
             findings.problem(
                 &written.place,
@@ -812,7 +834,7 @@ fn read_key(nodes: KeyNodes, findings: &mut Findings) -> Option<KeySettings> {
     // The blank at its end counts, so it is not trimmed.
     let prefix = match &nodes.prefix {
         None => Some(String::new()),
-        Some(node) => values::text(node, findings),
+        Some(node) => values::text_without_controls(node, findings),
     };
     let mut prefix = prefix?;
     if place == Some(KeyPlace::Header) && prefix.ends_with(|c: char| c.is_ascii_alphanumeric()) {
@@ -848,4 +870,251 @@ pub(super) fn header_name(node: &Node, findings: &mut Findings) -> Option<String
         }
         checked.is_ok()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Config;
+
+    /// A setting with a value that it cannot have, what stands beside it, and what is said.
+    type Row = (&'static str, Value, Value, &'static str);
+
+    fn rows() -> Vec<Row> {
+        let key = || json!({"authType": "api_key", "apiKey": "k"});
+        let oauth2 = || json!({"authType": "oauth2", "tokenUrl": "/token", "clientId": "a", "clientSecret": "b"});
+        let with = |mut beside: Value, name: &str, value: &str| {
+            beside[name] = value.into();
+            beside
+        };
+        let jwk = r#"{"kty": "OKP", "crv": "Ed25519", "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let signed = || json!({"authType": "oauth2", "tokenUrl": "/token", "clientId": "a", "privateKey": jwk});
+        let custom = || {
+            json!({
+                "authType": "custom", "customAuthRequest": {"endpoint": "/login"},
+                "customAuthRequestTemplate": {"headers": {"A": "{{.t}}"}},
+            })
+        };
+        let aws = || {
+            json!({
+                "authType": "aws_sigv4", "accessKeyId": "a", "secretAccessKey": "b", "region": "r", "service": "s",
+            })
+        };
+        let basic = || json!({"authType": "basic", "username": "a", "password": "b"});
+        let bearer = || json!({"authType": "bearer_token"});
+        let control = "holds a control character, perhaps a line end; remove it";
+        let blank = "holds white space; write it alone, in one line";
+        let no_jq = "found the end";
+        vec![
+            (
+                "apiToken",
+                json!("Bearer abc"),
+                bearer(),
+                "without Bearer in front",
+            ),
+            ("authValue", json!(" "), bearer(), "is empty"),
+            ("apiKey", json!(" "), key(), "is empty"),
+            (
+                "apiKeyHeader",
+                json!("X Key"),
+                key(),
+                "a header name may hold",
+            ),
+            (
+                "apiKeyName",
+                json!("Content-Length"),
+                key(),
+                "is set by the client",
+            ),
+            ("apiKeyIn", json!("path"), key(), "`path` is not known"),
+            ("apiKeyPrefix", json!("Token\n"), key(), control),
+            (
+                "apiKeys",
+                json!("X-Key"),
+                json!({"authType": "api_key"}),
+                "must be an object of names and keys",
+            ),
+            ("username", json!("a:b"), basic(), "holds a colon"),
+            ("password", json!("s3cret\n"), basic(), control),
+            (
+                "tokenUrl",
+                json!("ftp://h/token"),
+                oauth2(),
+                "must begin with https:// or http://",
+            ),
+            (
+                "grantType",
+                json!("implicit"),
+                oauth2(),
+                "`implicit` is not known",
+            ),
+            ("clientId", json!(" "), oauth2(), "is empty"),
+            ("clientSecret", json!(" "), oauth2(), "is empty"),
+            ("clientAuth", json!("mtls"), oauth2(), "`mtls` is not known"),
+            ("scopes", json!(" "), oauth2(), "is empty"),
+            ("scope", json!(" "), oauth2(), "is empty"),
+            ("audience", json!(" "), oauth2(), "is empty"),
+            ("resource", json!(" "), oauth2(), "is empty"),
+            (
+                "tokenParams",
+                json!("a=b"),
+                oauth2(),
+                "must be an object of names and values",
+            ),
+            (
+                "tokenHeaders",
+                json!("A: b"),
+                oauth2(),
+                "must be an object of names and values",
+            ),
+            ("tokenPath", json!(".a |"), oauth2(), no_jq),
+            ("expiryPath", json!(".a |"), oauth2(), no_jq),
+            (
+                "tokenHeader",
+                json!("Host"),
+                oauth2(),
+                "is set by the client",
+            ),
+            ("tokenPrefix", json!("a\nb"), oauth2(), control),
+            (
+                "refreshToken",
+                json!(" "),
+                with(oauth2(), "grantType", "refresh_token"),
+                "is empty",
+            ),
+            (
+                "tokenFile",
+                json!("no/such/folder/t.json"),
+                with(
+                    with(oauth2(), "grantType", "refresh_token"),
+                    "refreshToken",
+                    "r",
+                ),
+                "is in a directory that does not exist",
+            ),
+            (
+                "privateKey",
+                json!("missing.pem"),
+                signed(),
+                "names a file that cannot be read",
+            ),
+            ("privateKeyId", json!(" "), signed(), "is empty"),
+            (
+                "privateKeyCertificate",
+                json!("-----BEGIN CERTIFICATE-----"),
+                signed(),
+                "is no certificate in PEM",
+            ),
+            (
+                "signingAlgorithm",
+                json!("none"),
+                signed(),
+                "`none` is not known",
+            ),
+            ("assertionIssuer", json!(" "), signed(), "is empty"),
+            ("assertionSubject", json!(" "), signed(), "is empty"),
+            ("assertionAudience", json!(" "), signed(), "is empty"),
+            (
+                "assertionClaims",
+                json!("a"),
+                signed(),
+                "must be an object of names and values",
+            ),
+            (
+                "assertionLifetimeSeconds",
+                json!("0"),
+                signed(),
+                "must be a whole number of at least 1",
+            ),
+            (
+                "customAuthRequest",
+                json!("/login"),
+                custom(),
+                "must be an object",
+            ),
+            (
+                "customAuthRequestTemplate",
+                json!("Bearer"),
+                custom(),
+                "must be an object",
+            ),
+            (
+                "customAuthResponse",
+                json!("Bearer"),
+                json!({"authType": "custom", "customAuthRequest": {"endpoint": "/login"}}),
+                "must be an object",
+            ),
+            ("accessKeyId", json!("a b"), aws(), blank),
+            ("secretAccessKey", json!("a b"), aws(), blank),
+            ("sessionToken", json!("a b"), aws(), blank),
+            ("region", json!("eu central"), aws(), blank),
+            ("service", json!("execute api"), aws(), blank),
+            (
+                "rotate",
+                json!(["a"]),
+                json!({"authType": "rotate"}),
+                "must be a list of at least two",
+            ),
+        ]
+    }
+
+    fn refusal(connection: Option<Value>, variables: Vec<(String, String)>) -> String {
+        let mut loader = Config::loader().environment(variables);
+        if let Some(connection) = connection {
+            loader = loader.connection_text("c.yml", &connection.to_string());
+        }
+        loader.load().map(|_| ()).unwrap_err().to_string()
+    }
+
+    /// Every setting, in every spelling, says what it cannot be, in the line of its own place.
+    #[test]
+    fn every_setting_refuses_what_it_cannot_be() {
+        let mut silent = Vec::new();
+        let mut left: BTreeSet<&str> = KEYS.iter().flat_map(|(names, _)| *names).copied().collect();
+        for (name, value, beside, said) in rows() {
+            assert!(left.remove(name), "{name} comes twice, or is no setting");
+            let mut settings = beside;
+            settings["baseUrl"] = "https://h".into();
+            settings[name] = value;
+            let settings = settings.as_object().unwrap();
+            let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+            let in_snake_case: serde_json::Map<String, Value> = settings
+                .iter()
+                .map(|(name, value)| (snake_case(name), value.clone()))
+                .collect();
+            let variables: Vec<(String, String)> = settings
+                .iter()
+                .map(|(name, value)| {
+                    let name = snake_case(name).to_ascii_uppercase();
+                    (format!("OCEAN__INTEGRATION__CONFIG__{name}"), text(value))
+                })
+                .collect();
+            let variable = snake_case(name).to_ascii_uppercase();
+            for (refused, place) in [
+                (
+                    refusal(Some(Value::Object(settings.clone())), Vec::new()),
+                    name.to_owned(),
+                ),
+                (
+                    refusal(Some(in_snake_case.into()), Vec::new()),
+                    snake_case(name),
+                ),
+                (refusal(None, variables), format!("CONFIG__{variable}")),
+            ] {
+                let found = refused
+                    .lines()
+                    .any(|line| line.contains(&format!("{place}: ")) && line.contains(said));
+                if !found {
+                    silent.push(format!("{place}: {said}, but:\n{refused}"));
+                }
+                assert!(!refused.contains("s3cret"), "{refused}");
+            }
+        }
+        assert!(silent.is_empty(), "{}", silent.join("\n"));
+        assert_eq!(left, BTreeSet::new(), "settings without a row");
+    }
 }

@@ -21,7 +21,7 @@ use super::spelling::Words;
 use super::tree::{Node, Shape};
 use super::{reach, values, yaml};
 
-const GRANTS: Words = Words {
+pub(super) const GRANTS: Words = Words {
     known: &[
         "client_credentials",
         "refresh_token",
@@ -40,7 +40,7 @@ const GRANTS: Words = Words {
     ],
 };
 
-const CLIENT_AUTHS: Words = Words {
+pub(super) const CLIENT_AUTHS: Words = Words {
     known: &[
         "basic",
         "post",
@@ -58,7 +58,7 @@ const CLIENT_AUTHS: Words = Words {
     ],
 };
 
-const ALGORITHMS: Words = Words {
+pub(super) const ALGORITHMS: Words = Words {
     known: &[
         "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
     ],
@@ -129,7 +129,7 @@ pub(super) fn read(
             }
             GrantType::Password => {
                 let username = written.needed("grantType: password", "username", findings);
-                let password = written.needed("grantType: password", "password", findings);
+                let password = password(written, findings);
                 Grant::Password {
                     username: username?,
                     password: password?.into(),
@@ -236,6 +236,24 @@ pub(super) fn read(
         builder = builder.token_store(Arc::new(FileTokenStore::new(path)));
     }
     Some(builder)
+}
+
+/// As written: blanks around it may be part of it, a line end is not.
+fn password(written: &mut Written, findings: &mut Findings) -> Option<String> {
+    let place = written.place_of("password");
+    let Some(node) = written.take("password") else {
+        findings.problem(
+            &place,
+            "grantType: password needs `password`, which is not set",
+        );
+        return None;
+    };
+    let password = values::text_without_controls(&node, findings)?;
+    if password.is_empty() {
+        findings.problem(&place, "is empty");
+        return None;
+    }
+    Some(password)
 }
 
 fn grant_type(written: &mut Written, findings: &mut Findings) -> Option<GrantType> {
@@ -500,7 +518,7 @@ impl Extras {
             .take("tokenHeader")
             .and_then(|node| header_name(&node, findings));
         let prefix = written.take("tokenPrefix").and_then(|node| {
-            let mut prefix = values::text(&node, findings)?;
+            let mut prefix = values::text_without_controls(&node, findings)?;
             if let Err(error) = longshore_transport::header("authorization", &prefix) {
                 findings.problem(&node.place, error.to_string());
             }

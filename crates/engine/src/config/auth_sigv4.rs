@@ -10,16 +10,24 @@ use super::notice::Findings;
 
 /// Reads the key and what it signs for.
 pub(super) fn read(written: &mut Written, findings: &mut Findings) -> Option<AwsSettings> {
-    let access_key_id = written.needed("aws_sigv4", "accessKeyId", findings);
-    let secret_access_key = written.needed("aws_sigv4", "secretAccessKey", findings);
-    let session_token = written.text("sessionToken", findings);
-    let region = written.needed("aws_sigv4", "region", findings);
-    let service = written.needed("aws_sigv4", "service", findings);
+    let before = findings.problem_count();
+    let mut word = |name| word(written, name, findings);
+    let access_key_id = word("accessKeyId");
+    let secret_access_key = word("secretAccessKey");
+    let region = word("region");
+    let service = word("service");
+    let session_token = match written.has("sessionToken") {
+        true => self::word(written, "sessionToken", findings),
+        false => None,
+    };
     if cfg!(not(feature = "aws-sigv4")) {
         findings.problem(
             &written.place,
             "this build has no aws_sigv4; build it with the feature `aws-sigv4` of longshore-engine",
         );
+        return None;
+    }
+    if findings.problem_count() > before {
         return None;
     }
     Some(AwsSettings {
@@ -29,6 +37,21 @@ pub(super) fn read(written: &mut Written, findings: &mut Findings) -> Option<Aws
         region: region?,
         service: service?,
     })
+}
+
+/// Text that can be signed with.
+fn word(written: &mut Written, name: &'static str, findings: &mut Findings) -> Option<String> {
+    let place = written.place_of(name);
+    let text = written.needed("aws_sigv4", name, findings)?;
+    if text.contains(char::is_whitespace) {
+        findings.problem(&place, "holds white space; write it alone, in one line");
+        return None;
+    }
+    if let Err(error) = longshore_transport::header("x-amz-any", &text) {
+        findings.problem(&place, error.to_string().replace("x-amz-any", name));
+        return None;
+    }
+    Some(text)
 }
 
 #[cfg(feature = "aws-sigv4")]

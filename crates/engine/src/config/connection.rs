@@ -99,7 +99,7 @@ impl Connection {
     }
 
     pub(super) fn named_credentials(&self) -> Credentials {
-        Credentials::of(&self.base_url, &self.credentials)
+        Credentials::of(&self.base_url, &self.auth, &self.credentials)
     }
 
     /// An HTTP client for other servers than the API, Port for one: with the proxy and the authorities of the network around us, and

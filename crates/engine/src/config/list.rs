@@ -4,6 +4,7 @@ use http::Method;
 use longshore_paginate::Settings;
 use serde_json::Value;
 
+use super::auth::{AuthSettings, Credentials};
 use super::fields::{Fields, unfold};
 use super::mapping::Against;
 use super::notice::{Findings, Place};
@@ -72,6 +73,15 @@ pub(super) fn read(
             .resolve(node, against.unknown, findings)?;
         Some(ListAuth::Settings(settings))
     });
+    let body_place = body.as_ref().map(|node| node.place.clone());
+    let body = body.and_then(|node| read_body(node, findings));
+    if let (Some(place), Some(body)) = (body_place, &body)
+        && !body.is_object()
+        && goes_into_body(auth.as_ref(), against)
+    {
+        let message = "must be an object: the credential goes into it (apiKeyIn: body, or body in customAuthRequestTemplate)";
+        findings.problem(&place, message);
+    }
     List {
         method: method
             .and_then(|node| read_method(&node, findings))
@@ -82,11 +92,23 @@ pub(super) fn read(
         headers: headers
             .map(|node| pairs(node, findings))
             .unwrap_or_default(),
-        body: body.and_then(|node| read_body(node, findings)),
+        body,
         data_path: data_path.and_then(|node| jq(&node, findings)),
         pagination,
         answer_rules,
         auth,
+    }
+}
+
+/// Whether the credential of a list, its own or the connection's, goes into the body.
+fn goes_into_body(auth: Option<&ListAuth>, against: Against<'_>) -> bool {
+    match auth {
+        Some(ListAuth::Settings(settings)) => settings.goes_into_body(),
+        Some(_) => false,
+        None => against
+            .credentials
+            .and_then(Credentials::own)
+            .is_some_and(AuthSettings::goes_into_body),
     }
 }
 

@@ -539,6 +539,7 @@ enum SigningAlgorithm {
     PS512,
     ES256,
     ES384,
+    ES512,
     EdDSA,
 }
 
@@ -923,6 +924,7 @@ mod tests {
     use crate::config::fields::known;
     use crate::config::notice::Findings;
     use crate::config::spelling::snake_case;
+    use crate::config::{auth, auth_oauth2};
 
     type Keys = BTreeMap<String, BTreeSet<String>>;
 
@@ -1070,6 +1072,7 @@ mod tests {
             "examples/quickstart/mapping.yaml",
             "tests/real/github/mapping.yml",
             "tests/real/oauth/mapping.yml",
+            "tests/real/oauth/several.yml",
             "tests/real/port/mapping.yml",
             "tests/real/registry/mapping.yml",
             "tests/real/registry/untagged-accepted.yml",
@@ -1143,6 +1146,46 @@ mod tests {
                 "{mapping}"
             );
         }
+    }
+
+    #[test]
+    fn the_schema_knows_the_words_of_the_loader() {
+        let validator = jsonschema::validator_for(&super::connection()).unwrap();
+        for (key, words) in [
+            ("authType", auth::TYPES.known),
+            ("apiKeyIn", auth::PLACES.known),
+            ("grantType", auth_oauth2::GRANTS.known),
+            ("clientAuth", auth_oauth2::CLIENT_AUTHS.known),
+            ("signingAlgorithm", auth_oauth2::ALGORITHMS.known),
+        ] {
+            for word in words {
+                let settings = json!({"baseUrl": "https://h", key: word});
+                assert!(validator.is_valid(&settings), "{settings}");
+            }
+        }
+    }
+
+    /// Every key of a credential, also those of its objects, stands between backquotes in the README.
+    #[test]
+    fn the_readme_has_every_key_of_a_credential() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+        let rows = readme.lines().filter(|line| line.starts_with("| `"));
+        let words: BTreeSet<String> = rows
+            .flat_map(|row| row.split('`').skip(1).step_by(2))
+            .flat_map(|code| code.split(|c: char| !c.is_ascii_alphanumeric()))
+            .map(str::to_owned)
+            .collect();
+        let credential = super::generate::<super::Credential>();
+        let missing: Vec<_> = in_schema(&credential)
+            .into_iter()
+            .flat_map(|(path, keys)| keys.into_iter().map(move |key| format!("{path}.{key}")))
+            .filter(|path| {
+                let key = path.rsplit('.').next().unwrap_or_default();
+                key != "*" && !words.contains(key)
+            })
+            .collect();
+        assert_eq!(missing, Vec::<String>::new());
     }
 
     /// The keys at and below a path, by what stands after it.

@@ -53,6 +53,19 @@ pub(super) fn file_to_write(node: &Node, findings: &mut Findings) -> Option<Path
     Some(path)
 }
 
+/// Text as written, blanks around it too, for what is not trimmed: a line end that came along is a problem.
+pub(super) fn text_without_controls(node: &Node, findings: &mut Findings) -> Option<String> {
+    let text = text(node, findings)?;
+    if text.contains(char::is_control) {
+        findings.problem(
+            &node.place,
+            "holds a control character, perhaps a line end; remove it",
+        );
+        return None;
+    }
+    Some(text)
+}
+
 /// true, false, yes, no, on, off, 1, 0, in any case.
 pub(super) fn boolean(node: &Node, findings: &mut Findings) -> Option<bool> {
     let value = node.text().and_then(boolean_word);
