@@ -151,9 +151,12 @@ async fn sync(arguments: &Arguments) -> Result<bool, Stop> {
     let (config, progress) = arguments.files.load()?;
     check_kinds(&config, &arguments.kind)?;
     if arguments.validate {
-        build(&config, &Traffic::Live, &progress, None)?;
+        let engine = build(&config, &Traffic::Live, &progress, None)?;
         FirstStart::of(&config).map_err(|error| Stop::Refused(error.to_string()))?;
         say(describe(&config));
+        if !engine.resources().is_empty() {
+            say(engine.estimate(&arguments.kind));
+        }
         return Ok(true);
     }
     let traffic = Traffic::of(arguments.record.as_ref(), arguments.replay.as_ref())?;

@@ -165,6 +165,7 @@ pub(crate) async fn plan(
     if !arguments.kind.is_empty() {
         options = options.kinds(&arguments.kind);
     }
+    say(engine.estimate(&arguments.kind));
     let how = config.mapping.as_ref().map(PortSinkOptions::from);
     let sink = PlanSink::new(port).options(how.unwrap_or_default());
     let report = engine.sync_with(&options, &sink).await;

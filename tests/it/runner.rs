@@ -154,6 +154,13 @@ async fn validating_sends_nothing_and_ends_with_0_or_2() {
             "{}",
             ended.stderr
         );
+        let estimate = "at least 1 request, and one for each further page";
+        assert_eq!(
+            ended.stderr.contains(estimate),
+            code == 0,
+            "{}",
+            ended.stderr
+        );
     }
     let without_mapping = Program::reading(&api_server).port(&port_server);
     let ended = without_mapping.arguments(&["--validate"]).run().await;
@@ -216,6 +223,7 @@ async fn a_plan_is_text_on_stderr_and_one_json_object_on_stdout_and_writes_nothi
     assert_eq!(plan["change"]["count"], 1);
     assert_eq!(plan["delete"], json!({"count": 1, "samples": ["old"]}));
     let summary = ended.summary().join("\n");
+    assert!(summary.contains("at least 1 request"), "{summary}");
     assert!(
         summary.contains("user: 1 to create, 1 to change, 1 to delete, 0 unchanged"),
         "{summary}"

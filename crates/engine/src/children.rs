@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::stream::{self, BoxStream, StreamExt};
+use longshore_mapping::RUNAWAY_LIMIT;
 use longshore_nested::{Binding, Bindings, ChildRequest, Distinct, Item, Windows};
 
 use crate::error::{Error, ErrorKind};
@@ -44,6 +45,13 @@ pub(crate) struct Trouble {
     pub(crate) cause: &'static str,
 }
 
+impl Trouble {
+    /// Whether nothing is looked for behind it.
+    fn is_last(&self) -> bool {
+        matches!(self.cause, "TooManyChildren" | "ExpressionLimit")
+    }
+}
+
 type Found = Result<Tuple, Trouble>;
 
 /// What a resource's search for its children has come to.
@@ -63,11 +71,15 @@ pub(crate) struct State {
     found: u64,
     pub(crate) warnings: Vec<String>,
     troubles: u64,
+    /// Parents on which an expression hit a limit.
+    runaways: u64,
 }
 
 #[derive(Debug, Default)]
 struct AtLevel {
     distinct: Distinct,
+    /// Values that are in batches.
+    in_batches: Distinct,
     /// Lists that were asked for here.
     lists: u64,
     records: u64,
@@ -108,8 +120,7 @@ impl Search {
                         Err(trouble) => Some(Err(trouble)),
                     };
                     if let Some(child) = child {
-                        let over =
-                            matches!(&child, Err(trouble) if trouble.cause == "TooManyChildren");
+                        let over = matches!(&child, Err(trouble) if trouble.is_last());
                         return Some((child, (found, over)));
                     }
                 }
@@ -174,24 +185,48 @@ impl Search {
     }
 
     fn is_new(&self, level: usize, tuple: &Tuple) -> bool {
-        let live = &self.resource.parts().levels[level].live;
-        let pairs = tuple.values.pairs();
-        let parts: Vec<&str> = pairs
-            .iter()
-            .filter(|(name, _)| {
-                let base = name.strip_suffix(".to").unwrap_or(name);
-                live.iter().any(|live| live == name || live == base)
-            })
-            .map(|(_, value)| value.as_str())
-            .collect();
+        let parts = self.live(level, tuple);
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         self.lock().levels[level].distinct.insert(&parts)
+    }
+
+    /// Whether a value goes into a batch: it is in none yet that is asked for with the same other values.
+    fn is_new_in_batches(&self, level: usize, before: &Tuple, item: &Item) -> bool {
+        let mut parts = self.live(level, before);
+        parts.push(item.text.clone());
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        self.lock().levels[level].in_batches.insert(&parts)
+    }
+
+    /// What makes a difference to what follows a level: values, and lists that stand in the records that they come from. Records with equal
+    /// values may hold different ones.
+    fn live(&self, level: usize, tuple: &Tuple) -> Vec<String> {
+        let live = &self.resource.parts().levels[level].live;
+        let is_live = |name: &str| live.iter().any(|live| live == name);
+        let pairs = tuple.values.pairs().into_iter();
+        let values = pairs.filter(|(name, _)| {
+            let base = name.strip_suffix(".to").unwrap_or(name);
+            is_live(name) || is_live(base)
+        });
+        let mut parts: Vec<String> = values.map(|(_, value)| value).collect();
+        let levels = self.resource.parts().levels.iter().zip(&tuple.embeds);
+        for (_, embeds) in levels.filter(|(level, _)| is_live(&level.name)) {
+            for embed in embeds.iter() {
+                let identity = embed.as_ref().map_or(["", ""], Embed::identity);
+                parts.extend(identity.map(str::to_owned));
+            }
+        }
+        parts
     }
 
     fn values(&self, level: usize, tuple: Tuple) -> BoxStream<'static, Found> {
         let definition = &self.resource.parts().levels[level];
         match &definition.source {
             Source::Fixed(items) => {
-                let items: Vec<Item> = items.clone();
+                let is_new = |item: &&Item| {
+                    definition.batch.is_none() || self.is_new_in_batches(level, &tuple, item)
+                };
+                let items: Vec<Item> = items.iter().filter(is_new).cloned().collect();
                 let groups = groups(items, definition.batch.as_ref());
                 let tuples: Vec<Found> = groups
                     .into_iter()
@@ -208,7 +243,6 @@ impl Search {
                     at: None,
                     out: VecDeque::new(),
                     batch: Vec::new(),
-                    in_batches: Distinct::new(),
                     given: 0,
                     given_embedded: 0,
                     is_one_object: false,
@@ -223,9 +257,8 @@ impl Search {
     }
 
     fn windows(&self, level: &Level, windows: &Windows, tuple: Tuple) -> BoxStream<'static, Found> {
-        let now = self.session.api.client.clock().wall();
         let (name, windows) = (level.name.clone(), windows.clone());
-        match windows.iter(now) {
+        match windows.iter(self.session.now) {
             Ok(iter) => stream::iter(iter)
                 .map(move |window| {
                     let (from, to) = windows.texts(&window);
@@ -296,6 +329,24 @@ impl Search {
             Error::new(ErrorKind::Parameter, what),
             "ParametersFailed",
         )
+    }
+
+    /// A parent on which an expression hit a limit; and the end of all looking where that is one too many.
+    fn runaway(&self, tuple: &Tuple, what: String) -> Vec<Trouble> {
+        let hits = {
+            let mut state = self.lock();
+            state.runaways += 1;
+            state.runaways
+        };
+        let end = format!(
+            "the limit of an expression was hit on {RUNAWAY_LIMIT} parents, so no further parents are looked at: {what}"
+        );
+        let mut troubles = vec![self.problem(tuple, what)];
+        if hits == RUNAWAY_LIMIT {
+            let error = Error::new(ErrorKind::Limit, end);
+            troubles.push(self.trouble(&Tuple::default(), error, "ExpressionLimit"));
+        }
+        troubles
     }
 
     fn too_many(&self, tuple: &Tuple, what: String) -> Trouble {
@@ -425,7 +476,6 @@ struct Reader {
     out: VecDeque<Found>,
     /// Values that wait for a batch to be full.
     batch: Vec<Item>,
-    in_batches: Distinct,
     /// Values of the list that is followed.
     given: u64,
     /// Of them, those that stood in a record already.
@@ -477,9 +527,19 @@ impl Reader {
             }
         };
         if let Some(embed) = parents.embedded.and_then(|embedded| tuple.embed(embedded)) {
-            let records = embed.records();
+            let records = match embed.records() {
+                Ok(records) => records,
+                Err(problem) => {
+                    let trouble = search.problem(&tuple, problem);
+                    self.out.push_back(Err(trouble));
+                    return;
+                }
+            };
             search.lock().levels[self.level].records += records.len() as u64;
             for record in &records {
+                if search.lock().runaways >= RUNAWAY_LIMIT {
+                    break;
+                }
                 for cell in parents.projection.cells(record) {
                     self.take(&tuple, cell);
                 }
@@ -525,7 +585,14 @@ impl Reader {
                 }
                 at.read.log.passed(at.index);
                 at.index += 1;
-                self.at = Some(at);
+                match self.is_over() {
+                    // Whoever else follows the list goes on.
+                    true => {
+                        self.flush(&at.tuple);
+                        self.search.session.is_done_with(&at.read);
+                    }
+                    false => self.at = Some(at),
+                }
             }
             Next::End(ended) => self.ended(at, ended),
         }
@@ -560,6 +627,10 @@ impl Reader {
                 let trouble = search.problem(tuple, problem);
                 self.out.push_back(Err(trouble));
             }
+            Cell::Runaway(problem) => {
+                let troubles = search.runaway(tuple, problem);
+                self.out.extend(troubles.into_iter().map(Err));
+            }
             Cell::Value {
                 text,
                 is_number,
@@ -572,13 +643,20 @@ impl Reader {
                     return;
                 }
                 let item = item(text, is_number);
-                let Some(batch) = self.definition().batch.clone() else {
-                    let level = &search.resource.parts().levels[self.level];
-                    let found = tuple.with(level, vec![item], included(include), embeds);
-                    self.out.push_back(Ok(found));
+                let level = &search.resource.parts().levels[self.level];
+                let Some(batch) = &level.batch else {
+                    let found = included(include)
+                        .map(|include| tuple.with(level, vec![item], include, embeds))
+                        .map_err(|problem| search.problem(tuple, problem));
+                    self.out.push_back(found);
                     return;
                 };
-                if self.in_batches.insert(&[&item.text]) {
+                if level.is_ambiguous(&item) {
+                    let trouble = search.problem(tuple, ambiguous(&level.name, batch));
+                    self.out.push_back(Err(trouble));
+                    return;
+                }
+                if search.is_new_in_batches(self.level, tuple, &item) {
                     self.batch.push(item);
                 }
                 if self.batch.len() >= batch.size {
@@ -593,7 +671,7 @@ impl Reader {
         let search = self.search.clone();
         let limit = parents(&search.resource, self.level).and_then(|parents| parents.max_children);
         let Some(limit) = limit else { return true };
-        if self.given == limit + 1 {
+        if self.given == limit.saturating_add(1) {
             let name = &self.definition().name;
             let what = format!(
                 "one list gives more than {limit} values for {{{name}}}; narrow them by its filter, or raise selector.path_parameters.{name}.maxChildren"
@@ -603,6 +681,13 @@ impl Reader {
             self.out.push_back(Err(trouble));
         }
         self.given <= limit
+    }
+
+    /// Whether the list gave more than it may, so that the rest of it is of no use.
+    fn is_over(&self) -> bool {
+        let limit =
+            parents(&self.search.resource, self.level).and_then(|parents| parents.max_children);
+        limit.is_some_and(|limit| self.given > limit)
     }
 
     fn flush(&mut self, tuple: &Tuple) {
@@ -661,6 +746,7 @@ impl Reader {
             }
             Ended::Capped => match at.tuple.halves(&search.resource, &parents.list) {
                 Some([first, second]) => {
+                    self.flush(&at.tuple);
                     self.tuples.push_front(second);
                     self.tuples.push_front(first);
                     search.session.is_done_with(&at.read);
@@ -678,6 +764,15 @@ impl Reader {
         let trouble = self.search.trouble(&at.tuple, error, cause);
         self.out.push_back(Err(trouble));
     }
+}
+
+/// Why a value cannot go into a batch.
+pub(crate) fn ambiguous(name: &str, batch: &Batch) -> String {
+    format!(
+        "a value for {{{name}}} holds the separator `{}`, by which a batch is told apart; set selector.path_parameters.{name}.separator to \
+         another one, or do without batch",
+        batch.separator
+    )
 }
 
 fn parents(resource: &Resource, level: usize) -> Option<&ParentList> {

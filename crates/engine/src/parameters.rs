@@ -209,10 +209,13 @@ impl ReadIdentity {
     /// Of a list as it is written.
     pub(crate) fn of(endpoint: &str, list: &ListSpec) -> Self {
         let code = list.paginator.as_ref().map(Arc::as_ptr);
+        // In which order different keys stand makes no difference.
+        let mut query = list.query.clone();
+        query.sort_by(|one, other| one.0.cmp(&other.0));
         ReadIdentity(format!(
             "{} {endpoint} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {code:?}",
             list.method,
-            list.query,
+            query,
             list.headers,
             list.body,
             list.data_path,
@@ -236,9 +239,19 @@ pub(crate) struct Level {
     pub(crate) name: Arc<str>,
     pub(crate) source: Source,
     pub(crate) batch: Option<Batch>,
+    /// Values of the batch are joined somewhere, so that none may hold the separator.
+    joins: bool,
     /// The parameters found so far that make a difference to what follows.
     pub(crate) live: Vec<String>,
     lineage: ReadIdentity,
+}
+
+impl Level {
+    /// Whether a value would be read as several where it is joined to others.
+    pub(crate) fn is_ambiguous(&self, item: &Item) -> bool {
+        let batch = self.batch.as_ref().filter(|_| self.joins);
+        batch.is_some_and(|batch| item.text.contains(&batch.separator))
+    }
 }
 
 #[derive(Debug)]
@@ -350,6 +363,7 @@ pub(crate) fn compile(
 ) -> Vec<Compiled> {
     let names: Vec<String> = sources.iter().map(|(name, _)| name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    check_told(&sources, problems);
     let mut compiled: Vec<Compiled> = Vec::new();
     for (name, source) in sources {
         let place = place_of(&name);
@@ -374,6 +388,14 @@ pub(crate) fn compile(
                 "is 0; write how many values go into one request",
             ));
         }
+        if let Some(batch) = source.as_ref().and_then(CompiledSource::batch)
+            && batch.separator.is_empty()
+        {
+            problems.push(Problem::new(
+                format!("{place}.separator"),
+                "is empty, so that nobody could tell the values apart; write what stands between them, such as a comma",
+            ));
+        }
         compiled.push(Compiled {
             name,
             uses,
@@ -382,6 +404,33 @@ pub(crate) fn compile(
         });
     }
     compiled
+}
+
+/// Reports keys that records of the children would be told twice, of which one would be lost.
+fn check_told(sources: &[(String, ParameterValues)], problems: &mut Vec<Problem>) {
+    let mut told: Vec<(String, String)> = Vec::new();
+    for (name, source) in sources {
+        let is_window = matches!(source, ParameterValues::Windows(_));
+        for key in [Some(name.clone()), is_window.then(|| format!("{name}_to"))] {
+            let keys = key.into_iter().flat_map(|key| [format!("__{key}"), key]);
+            told.extend(keys.map(|key| (key, format!("as the value of {{{name}}}"))));
+        }
+    }
+    for (name, source) in sources {
+        let ParameterValues::List(source) = source else {
+            continue;
+        };
+        for (key, _) in &source.include {
+            let place = format!("{}.include.{key}", place_of(name));
+            match told.iter().find(|(known, _)| known == key) {
+                Some((_, how)) => problems.push(Problem::new(
+                    place,
+                    format!("is told already, {how}; write another key"),
+                )),
+                None => told.push((key.clone(), format!("by the include of {{{name}}}"))),
+            }
+        }
+    }
 }
 
 fn compile_list(
@@ -778,6 +827,18 @@ pub(crate) fn arrange(
         .into_iter()
         .map(|(name, _, source)| Some((name, source)))
         .collect();
+    let in_texts: Vec<String> = std::iter::once(list)
+        .chain(
+            whole
+                .iter()
+                .flatten()
+                .filter_map(|(_, source)| match source {
+                    CompiledSource::List { list, .. } => Some(&list.request),
+                    _ => None,
+                }),
+        )
+        .flat_map(RequestTemplate::parameters_in_text)
+        .collect();
     let mut levels: Vec<Level> = Vec::new();
     let of_list = list.parameters();
     for (level, &index) in order.iter().enumerate() {
@@ -817,7 +878,10 @@ pub(crate) fn arrange(
                     expand,
                     embeds,
                 });
-                let of_level = ReadIdentity(format!("{} of {}", projection.key, lineage.0));
+                let mut of_level = ReadIdentity(format!("{} of {}", projection.key, lineage.0));
+                if let Some(Embedded { level, slot }) = in_lists[level] {
+                    of_level.0 += &format!(" in {slot} of {}", levels[level].lineage.0);
+                }
                 let parents = ParentList {
                     list: Arc::from(list),
                     identity,
@@ -840,13 +904,23 @@ pub(crate) fn arrange(
             }
         };
         lineage.0 += &format!(" {batch:?}");
-        levels.push(Level {
+        let level = Level {
+            joins: in_texts.contains(&name),
             name: name.into(),
             source,
             batch,
             live,
             lineage,
-        });
+        };
+        if let (Source::Fixed(items), Some(batch)) = (&level.source, &level.batch)
+            && let Some(index) = items.iter().position(|item| level.is_ambiguous(item))
+        {
+            problems.push(Problem::new(
+                format!("{}.values[{index}]", place_of(&level.name)),
+                crate::children::ambiguous(&level.name, batch),
+            ));
+        }
+        levels.push(level);
     }
     problems.is_empty().then_some(Arranged { levels, embedded })
 }

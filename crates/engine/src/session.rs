@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use longshore_nested::ChildRequest;
 use tokio::sync::SetOnce;
@@ -14,7 +15,7 @@ use crate::pages::{Pages, RecordPage};
 use crate::parameters::{ParentList, Projection, ReadIdentity, Source};
 use crate::resource::Resource;
 use crate::shard::Shard;
-use crate::shared::{Chunk, Ended, Log, spool_failed};
+use crate::shared::{Chunk, Ended, Hits, Log, spool_failed};
 use crate::spool::{IN_MEMORY, Spool};
 
 /// One run over an API. Parents that several resources need are read once in it.
@@ -23,6 +24,8 @@ pub(crate) struct Session {
     pub(crate) api: Arc<Api>,
     shared: Arc<Shared>,
     shard: Option<Shard>,
+    /// The moment that windows of time are counted from, the same for all of them.
+    pub(crate) now: SystemTime,
 }
 
 struct Shared {
@@ -82,6 +85,7 @@ impl Session {
             }
         }
         Session {
+            now: api.client.clock().wall(),
             api,
             shared: Arc::new(Shared {
                 spool: Spool::new(IN_MEMORY),
@@ -216,6 +220,7 @@ impl Session {
         Some(Publication {
             log: read.log.clone(),
             projections,
+            hits: Hits::default(),
         })
     }
 
@@ -303,11 +308,13 @@ impl Need {
 pub(crate) struct Publication {
     log: Arc<Log>,
     projections: Vec<Arc<Projection>>,
+    hits: Hits,
 }
 
 impl Publication {
-    pub(crate) fn page(&self, page: &RecordPage) {
-        if let Err(error) = self.log.append(&Chunk::of(page, &self.projections)) {
+    pub(crate) fn page(&mut self, page: &RecordPage) {
+        let chunk = Chunk::of(page, &self.projections, &mut self.hits);
+        if let Err(error) = self.log.append(&chunk) {
             self.log.end(Ended::Short(spool_failed(error)));
         }
     }

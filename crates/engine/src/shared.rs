@@ -5,8 +5,9 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use longshore_jq::Val;
-use longshore_nested::{Expanded, Item};
+use longshore_jq::{EvalError, EvalErrorKind, Val};
+use longshore_mapping::RUNAWAY_LIMIT;
+use longshore_nested::{ErrorKind as NestedErrorKind, Expanded, Item};
 use longshore_transport::json;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -38,7 +39,13 @@ pub(crate) enum Cell {
         embeds: Vec<Option<Embed>>,
     },
     Problem(String),
+    /// An expression used more time, memory or stack than it may, and most likely will on every record.
+    Runaway(String),
 }
+
+/// How often each projection hit the limit of an expression, over all pages of a list.
+#[derive(Debug, Default)]
+pub(crate) struct Hits(Vec<u64>);
 
 /// A list that stands in a parent record.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -50,13 +57,22 @@ pub(crate) struct Embed {
 }
 
 impl Chunk {
-    pub(crate) fn of(page: &RecordPage, projections: &[Arc<Projection>]) -> Chunk {
-        let cells = projections.iter().map(|projection| {
-            let cells = page
-                .records
-                .iter()
-                .flat_map(|record| projection.cells(record));
-            cells.collect()
+    /// What is kept of a page. A projection that hit a limit [`RUNAWAY_LIMIT`] times is asked no more: whoever follows it has seen them all,
+    /// and looks no further.
+    pub(crate) fn of(page: &RecordPage, projections: &[Arc<Projection>], hits: &mut Hits) -> Chunk {
+        hits.0.resize(projections.len(), 0);
+        let cells = projections.iter().zip(&mut hits.0);
+        let cells = cells.map(|(projection, hits)| {
+            let mut cells = Vec::new();
+            for record in &page.records {
+                if *hits >= RUNAWAY_LIMIT {
+                    break;
+                }
+                let found = projection.cells(record);
+                *hits += u64::from(matches!(found.as_slice(), [Cell::Runaway(_)]));
+                cells.extend(found);
+            }
+            cells
         });
         Chunk {
             records: page.records.len() as u64,
@@ -72,16 +88,19 @@ impl Projection {
     pub(crate) fn cells(&self, record: &Val) -> Vec<Cell> {
         let values = match self.expand.values(record) {
             Ok(values) => values,
+            Err(problem) if problem.kind() == NestedErrorKind::Limit => {
+                return vec![Cell::Runaway(problem.to_string())];
+            }
             Err(problem) => return vec![Cell::Problem(problem.to_string())],
         };
         if values.is_empty() {
             return Vec::new();
         }
-        let embeds: Result<Vec<Option<Embed>>, String> =
+        let embeds: Result<Vec<Option<Embed>>, Cell> =
             self.embeds.iter().map(|embeds| embeds.of(record)).collect();
         let embeds = match embeds {
             Ok(embeds) => embeds,
-            Err(problem) => return vec![Cell::Problem(problem)],
+            Err(problem) => return vec![problem],
         };
         let cell = |value: Expanded| Cell::Value {
             text: value.item.text,
@@ -98,12 +117,19 @@ impl Projection {
 }
 
 impl Embeds {
-    fn of(&self, record: &Val) -> Result<Option<Embed>, String> {
-        let source = self.records.source();
+    /// The list that a record holds, or the cell that says why that is not known.
+    fn of(&self, record: &Val) -> Result<Option<Embed>, Cell> {
+        let fails = |setting: &str, source: &str, error: &EvalError| {
+            let what = format!("{setting} `{source}` fails on a parent: {error}");
+            match error.kind() {
+                EvalErrorKind::Limit => Cell::Runaway(what),
+                _ => Cell::Problem(what),
+            }
+        };
         let outputs = self
             .records
             .all(record)
-            .map_err(|error| format!("embedded `{source}` fails on a parent: {error}"))?;
+            .map_err(|error| fails("embedded", self.records.source(), &error))?;
         let mut records = Vec::new();
         let mut found = false;
         for output in outputs.into_iter().filter(|output| !output.is_null()) {
@@ -124,18 +150,13 @@ impl Embeds {
                     None => {
                         let source = next.source();
                         let what = position.type_name();
-                        return Err(format!(
+                        return Err(Cell::Problem(format!(
                             "embedded.next `{source}` gave a value of type {what} for a parent; it must give a link or a cursor"
-                        ));
+                        )));
                     }
                 },
                 Ok(_) => None,
-                Err(error) => {
-                    let source = next.source();
-                    return Err(format!(
-                        "embedded.next `{source}` fails on a parent: {error}"
-                    ));
-                }
+                Err(error) => return Err(fails("embedded.next", next.source(), &error)),
             },
         };
         Ok(Some(Embed {
@@ -146,19 +167,40 @@ impl Embeds {
 }
 
 impl Embed {
-    pub(crate) fn records(&self) -> Vec<Val> {
-        let records: Val = json::read(self.records.as_bytes()).unwrap_or_default();
-        records.as_array().unwrap_or_default().to_vec()
+    /// The records, as they stood in the parent's.
+    ///
+    /// # Errors
+    /// What jq made of them is no JSON that is read: it nests too deeply. To take it for an empty list would lose children.
+    pub(crate) fn records(&self) -> Result<Vec<Val>, String> {
+        let records = kept("embedded", &self.records)?;
+        match records.as_array() {
+            Some(records) => Ok(records.to_vec()),
+            None => Err("what embedded gives is no list".to_owned()),
+        }
+    }
+
+    /// What tells it from other lists.
+    pub(crate) fn identity(&self) -> [&str; 2] {
+        [&self.records, self.next.as_deref().unwrap_or_default()]
     }
 }
 
 /// A value of a parent as it was, out of the text that it was kept as.
-pub(crate) fn included(include: Vec<(String, String)>) -> Vec<(String, Val)> {
-    let value = |text: String| json::read(text.as_bytes()).unwrap_or_default();
-    include
-        .into_iter()
-        .map(|(key, text)| (key, value(text)))
-        .collect()
+///
+/// # Errors
+/// As of [`Embed::records`].
+pub(crate) fn included(include: Vec<(String, String)>) -> Result<Vec<(String, Val)>, String> {
+    let include = include.into_iter();
+    let values = include.map(|(key, text)| {
+        let value = kept(&format!("include.{key}"), &text)?;
+        Ok((key, value))
+    });
+    values.collect()
+}
+
+fn kept(setting: &str, text: &str) -> Result<Val, String> {
+    json::read(text.as_bytes())
+        .map_err(|error| format!("what {setting} gives for a parent cannot be used: {error}"))
 }
 
 /// The item of a cell.
@@ -307,7 +349,7 @@ impl Log {
         projections: Vec<Arc<Projection>>,
         cap: Option<u64>,
     ) {
-        let mut records = 0;
+        let (mut records, mut hits) = (0, Hits::default());
         let ended = loop {
             match pages.next().await {
                 None => {
@@ -319,7 +361,7 @@ impl Log {
                 Some(Err(error)) => break Ended::Short(error),
                 Some(Ok(page)) => {
                     records += page.records.len() as u64;
-                    if let Err(error) = self.append(&Chunk::of(&page, &projections)) {
+                    if let Err(error) = self.append(&Chunk::of(&page, &projections, &mut hits)) {
                         break Ended::Short(spool_failed(error));
                     }
                 }

@@ -381,7 +381,7 @@ impl List {
                 }
                 Some(Ok(page)) => {
                     current.records += page.records.len() as u64;
-                    if let Some(publication) = &current.publication {
+                    if let Some(publication) = &mut current.publication {
                         publication.page(&page);
                     }
                     let mut items = self.read.map(page, &current.child.tuple.values);
@@ -429,8 +429,12 @@ impl List {
         let mut request = child.request.clone();
         let mut items = None;
         if let Some(embed) = embed {
+            let records = match embed.records() {
+                Ok(records) => records,
+                Err(problem) => return Some(self.unreadable(&child, problem)),
+            };
             let page = RecordPage {
-                records: embed.records(),
+                records,
                 ..RecordPage::default()
             };
             let mapped = read.map(page, &child.tuple.values);
@@ -466,6 +470,17 @@ impl List {
             records: 0,
         });
         items
+    }
+
+    /// A child whose records stand in its parent's, and cannot be had from there.
+    fn unreadable(&self, child: &Child, problem: String) -> Items {
+        let read = &self.read;
+        let error = Error::new(ErrorKind::Extract, problem).of_resource(read.resource.kind());
+        let error = error_in(error, child);
+        let cause = Cause::new("EmbeddedUnreadable", error.within_resource());
+        read.tally.lock().cause(cause.clone());
+        self.child_finished(child, Some(cause));
+        vec![Err(error)]
     }
 
     fn end(&mut self, current: Current) -> Option<Items> {

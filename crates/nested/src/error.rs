@@ -27,6 +27,9 @@ pub enum ErrorKind {
     Filter,
     /// What children are to be told of a parent fails on it. Concerns this one parent.
     Include,
+    /// An expression used more time, memory or stack than it may on a parent, and most likely will on others. Concerns this one parent; who
+    /// sees it again and again had better stop.
+    Limit,
     /// A window of time that cannot be: a moment, a step or a format that nobody can read. Found before any record.
     Window,
 }
@@ -36,7 +39,11 @@ impl ErrorKind {
     pub fn is_about_one_parent(self) -> bool {
         matches!(
             self,
-            ErrorKind::Value | ErrorKind::Field | ErrorKind::Filter | ErrorKind::Include
+            ErrorKind::Value
+                | ErrorKind::Field
+                | ErrorKind::Filter
+                | ErrorKind::Include
+                | ErrorKind::Limit
         )
     }
 }

@@ -1,6 +1,6 @@
 //! Path parameters: a value out of each parent record.
 
-use longshore_jq::{CompileError, Filter, Val};
+use longshore_jq::{CompileError, EvalError, EvalErrorKind, Filter, Val};
 
 use crate::value::Item;
 use crate::{Error, ErrorKind, Expand, Expanded};
@@ -85,16 +85,19 @@ impl Parameter {
                 text,
                 is_number: value.is_number(),
             })),
-            None => Err(self.field_refused(format!(
-                "gave a value of type {} for a parent; it must give text or a number",
-                value.type_name()
-            ))),
+            None => Err(self.field_refused(
+                ErrorKind::Field,
+                format!(
+                    "gave a value of type {} for a parent; it must give text or a number",
+                    value.type_name()
+                ),
+            )),
         }
     }
 
-    fn field_refused(&self, what: String) -> Error {
+    fn field_refused(&self, kind: ErrorKind, what: String) -> Error {
         Error::new(
-            ErrorKind::Field,
+            kind,
             format!(
                 "field `{}` of {{{}}} {what}",
                 self.field.source(),
@@ -107,7 +110,7 @@ impl Parameter {
         let included = self.include.iter().map(|(key, jq)| match jq.first(parent) {
             Ok(value) => Ok((key.clone(), value.unwrap_or_default())),
             Err(error) => Err(Error::new(
-                ErrorKind::Include,
+                kind_of(&error, ErrorKind::Include),
                 format!(
                     "include.{key} of {{{}}} fails on a parent: {error}",
                     self.name
@@ -121,9 +124,9 @@ impl Parameter {
         let Some(filter) = &self.filter else {
             return Ok(true);
         };
-        let refused = |what: String| {
+        let refused = |kind: ErrorKind, what: String| {
             Err(Error::new(
-                ErrorKind::Filter,
+                kind,
                 format!("filter `{}` of {{{}}} {what}", filter.source(), self.name),
             ))
         };
@@ -133,13 +136,26 @@ impl Parameter {
             Ok(Some(answer)) if answer.is_null() => Ok(false),
             Ok(Some(answer)) => match answer.as_bool() {
                 Some(passes) => Ok(passes),
-                None => refused(format!(
-                    "gave a value of type {} for a parent; it must give true or false",
-                    answer.type_name()
-                )),
+                None => refused(
+                    ErrorKind::Filter,
+                    format!(
+                        "gave a value of type {} for a parent; it must give true or false",
+                        answer.type_name()
+                    ),
+                ),
             },
-            Err(error) => refused(format!("fails on a parent: {error}")),
+            Err(error) => refused(
+                kind_of(&error, ErrorKind::Filter),
+                format!("fails on a parent: {error}"),
+            ),
         }
+    }
+}
+
+fn kind_of(error: &EvalError, otherwise: ErrorKind) -> ErrorKind {
+    match error.kind() {
+        EvalErrorKind::Limit => ErrorKind::Limit,
+        _ => otherwise,
     }
 }
 
@@ -149,16 +165,18 @@ impl Expand for Parameter {
     ///
     /// # Errors
     /// [`ErrorKind::Filter`]: the filter fails, or gives what is neither boolean nor null. [`ErrorKind::Field`]: the field fails, or gives a
-    /// boolean, an object or an array. [`ErrorKind::Include`]: what is to be told fails. The children of that parent are then not known, so
+    /// boolean, an object or an array. [`ErrorKind::Include`]: what is to be told fails. [`ErrorKind::Limit`]: one of them hits a limit. The children of that parent are then not known, so
     /// they must not count as absent.
     fn values(&self, parent: &Val) -> Result<Vec<Expanded>, Error> {
         if !self.passes(parent)? {
             return Ok(Vec::new());
         }
-        let outputs = self
-            .field
-            .all(parent)
-            .map_err(|error| self.field_refused(format!("fails on a parent: {error}")))?;
+        let outputs = self.field.all(parent).map_err(|error| {
+            self.field_refused(
+                kind_of(&error, ErrorKind::Field),
+                format!("fails on a parent: {error}"),
+            )
+        })?;
         let items = outputs
             .iter()
             .filter_map(|value| self.item(value).transpose());

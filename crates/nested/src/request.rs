@@ -243,6 +243,37 @@ impl RequestTemplate {
         names
     }
 
+    /// The names of the parameters that stand in text, where the values of a batch are joined. In an array of a body they are its elements.
+    pub fn parameters_in_text(&self) -> Vec<String> {
+        let path = self.path.parameters().into_iter().map(base);
+        let texts = self.query.iter().chain(&self.headers);
+        let texts = texts.flat_map(|(_, text)| text.parameters());
+        let mut names: Vec<String> = path.chain(texts).map(str::to_owned).collect();
+        if let Some(body) = &self.body {
+            self.texts_of_body(body, &mut names);
+        }
+        names
+    }
+
+    fn texts_of_body(&self, body: &Value, names: &mut Vec<String>) {
+        match body {
+            Value::String(text) => names.extend(self.text(text).parameters().map(str::to_owned)),
+            Value::Array(items) => {
+                let is_element = |item: &Value| {
+                    let text = item.as_str().map(|text| self.text(text));
+                    text.is_some_and(|text| text.alone().is_some())
+                };
+                let others = items.iter().filter(|item| !is_element(item));
+                others.for_each(|item| self.texts_of_body(item, names));
+            }
+            Value::Object(members) => {
+                let values = members.values();
+                values.for_each(|value| self.texts_of_body(value, names));
+            }
+            _ => {}
+        }
+    }
+
     /// What stands between braces in the body.
     fn in_body(&self, body: &Value) -> Vec<String> {
         match body {
@@ -336,19 +367,65 @@ impl RequestTemplate {
 }
 
 impl ChildRequest {
-    /// What tells it from other requests of the same template.
+    /// What tells it from other requests of the same template. In which order different query parameters stand is no difference.
     pub fn identity(&self) -> String {
         let more = |pairs: &[(String, String)]| match pairs.is_empty() {
             true => String::new(),
             false => format!(" {pairs:?}"),
         };
+        let mut query = self.query.clone();
+        query.sort_by(|one, other| one.0.cmp(&other.0));
         let body = self.body.as_ref().map(|body| format!(" {body}"));
         format!(
             "{}{}{}{}",
             self.path,
-            more(&self.query),
+            more(&query),
             more(&self.headers),
             body.unwrap_or_default()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn template(path: &str, names: &[&str]) -> RequestTemplate {
+        RequestTemplate::new(PathTemplate::parse(path).unwrap(), names)
+    }
+
+    #[test]
+    fn what_stands_alone_in_an_array_of_the_body_is_in_no_text() {
+        let names = ["a", "b", "c", "d", "e", "f", "g"];
+        let template = template("/x/{a}", &names)
+            .query("q", "is:{b}")
+            .header("x-c", "{c}")
+            .body(json!({"alone": "{d}", "longer": ["id {e}"], "elements": [["{f}"], "{g}"]}));
+        assert_eq!(template.parameters_in_text(), ["a", "b", "c", "d", "e"]);
+    }
+
+    #[test]
+    fn requests_whose_query_differs_in_order_only_are_the_same() {
+        let asked = |query: &[(&str, &str)]| {
+            let template = template("/x", &[]);
+            let template = query.iter().fold(template, |template, (name, value)| {
+                template.query(name, value)
+            });
+            template.expand(&Bindings::default()).unwrap().identity()
+        };
+        assert_eq!(
+            asked(&[("a", "1"), ("b", "2")]),
+            asked(&[("b", "2"), ("a", "1")])
+        );
+        assert_ne!(
+            asked(&[("a", "1"), ("a", "2")]),
+            asked(&[("a", "2"), ("a", "1")])
+        );
+        assert_ne!(
+            asked(&[("a", "1"), ("b", "2")]),
+            asked(&[("a", "2"), ("b", "1")])
+        );
     }
 }
