@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use longshore_jq::Val;
-use longshore_mapping::{Explanation, Expression, JqMapper, JqMapperBuilder, Mapper, RecordPath};
+use longshore_mapping::{
+    Explanation, Expression, JqMapper, JqMapperBuilder, Mapper, MappingProblem, RecordPath,
+};
 use longshore_nested::{PathTemplate, RequestTemplate, TextTemplate};
 use longshore_paginate::{Paginator, Settings};
 use serde_json::Value;
@@ -103,6 +105,7 @@ pub(crate) struct Parts {
     pub(crate) kind: String,
     pub(crate) list: Arc<ListRequest>,
     pub(crate) mapper: Arc<dyn Mapper>,
+    pub(crate) warnings: Vec<Problem>,
     /// Where the values of the parameters come from, each after those that it builds on.
     pub(crate) levels: Vec<Level>,
     pub(crate) embedded: Option<Embedded>,
@@ -156,6 +159,12 @@ impl Resource {
     /// where the records are mapped by code that does not explain itself.
     pub fn explain(&self, record: &Val) -> Option<Explanation> {
         self.0.mapper.explain(record)
+    }
+
+    /// What works but most likely does not do what is meant, such as a property whose name no blueprint can have, under the paths that
+    /// [`Problem`]s have. Configuration files show these when they are loaded.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.0.warnings
     }
 
     /// The blueprint of all its entities, where the mapping names one and the same for every record.
@@ -477,14 +486,15 @@ impl ResourceBuilder {
             looked_at,
             &mut problems,
         );
+        let placed = |p: &MappingProblem| Problem::new(place_of(&p.path), &*p.message);
+        let mut warnings = Vec::new();
         let mapper = self.mapper.or_else(|| match self.jq.build() {
-            Ok(mapper) => Some(Arc::new(mapper) as Arc<dyn Mapper>),
+            Ok(mapper) => {
+                warnings.extend(mapper.warnings().iter().map(placed));
+                Some(Arc::new(mapper) as Arc<dyn Mapper>)
+            }
             Err(found) => {
-                problems.extend(
-                    found
-                        .into_iter()
-                        .map(|p| Problem::new(place_of(&p.path), p.message)),
-                );
+                problems.extend(found.iter().map(placed));
                 None
             }
         });
@@ -495,6 +505,7 @@ impl ResourceBuilder {
                     kind: self.kind,
                     list: Arc::new(list),
                     mapper,
+                    warnings,
                     levels: arranged.levels,
                     embedded: arranged.embedded,
                     max_children: self.max_children,

@@ -487,3 +487,38 @@ fn a_loaded_mapping_shows_no_value_that_may_be_secret() {
     );
     assert!(!format!("{config:?}").contains("CANARY"), "{config:?}");
 }
+
+#[test]
+fn what_compiles_but_cannot_be_meant_is_warned_of_with_its_line() {
+    let config = load(
+        r#"resources:
+  - kind: /users
+    selector:
+      query: .state | IN(["open", "new"])
+    port:
+      entity:
+        mappings:
+          identifier: .id
+          blueprint: '"user"'
+          team:
+            combinator: '"and"'
+            rules: [{property: '"a"', operator: '"="', value: '.a == "x" or "y"'}]
+          properties:
+            created at: .created_at
+            fine-name: .fine
+          relations:
+            owner's: .owner
+"#,
+    );
+    let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+    let starts = [
+        "m.yml:4: resources[0].selector.query: `IN` takes values, not a list of them",
+        "m.yml:12: resources[0].port.entity.mappings.team.rules[0].value: a text is always true as a condition",
+        "m.yml:14: resources[0].port.entity.mappings.properties.created…: Port takes names of",
+        "m.yml:17: resources[0].port.entity.mappings.relations.owner's: Port takes names of",
+    ];
+    assert_eq!(warnings.len(), starts.len(), "{warnings:#?}");
+    for (warning, start) in warnings.iter().zip(starts) {
+        assert!(warning.starts_with(start), "{warning}\n{start}");
+    }
+}

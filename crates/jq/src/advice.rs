@@ -1,7 +1,7 @@
 //! What to write instead, where it is plain why a program fails on a record or answers the same for all of them.
 
 use crate::syntax::{Tm, each_part};
-use jaq_core::load::parse::Term;
+use jaq_core::load::parse::{BinaryOp, Term};
 
 const JOINED: &str = "nothing becomes text by itself: `\"T-\\(.id)\"`, or `(.id | tostring)`";
 const ADDED_TO_LIST: &str = "an item is added to a list in brackets: `.list + [.item]`";
@@ -19,6 +19,9 @@ const UNREAD: &str = "text is read before it is written in another form: `.creat
 const SECONDS: &str = "seconds since 1970 are no text: `.created | todate` writes them; where it may be null: `.created // empty`";
 const FORMATS: &str = "formats are `@csv`, `@json`, `@base64` and the like; times are written by `strftime(\"%Y-%m-%d\")`";
 const LIST_OF_VALUES: &str = "`IN` takes values, not a list of them: `IN(\"open\", \"new\")`, or `IN([\"open\", \"new\"][])`";
+
+const TEXT_AS_CONDITION: &str =
+    "a text is always true as a condition: `.state == \"open\" or .state == \"new\"`";
 
 /// One line about an error, by its text without data.
 pub(crate) fn of_failure(message: &str) -> Option<&'static str> {
@@ -52,10 +55,16 @@ pub(crate) fn of_failure(message: &str) -> Option<&'static str> {
 
 /// One line about a program that most likely does not mean what it says, whatever the record is.
 pub(crate) fn of_program(term: &Tm<'_>) -> Option<&'static str> {
-    if let Term::Call("IN", args) = term
-        && matches!(&args[..], [Term::Arr(Some(_))])
-    {
-        return Some(LIST_OF_VALUES);
+    match term {
+        Term::Call("IN", args) if matches!(&args[..], [Term::Arr(Some(_))]) => {
+            return Some(LIST_OF_VALUES);
+        }
+        Term::BinOp(l, BinaryOp::Or | BinaryOp::And, r)
+            if [l, r].iter().any(|side| matches!(***side, Term::Str(..))) =>
+        {
+            return Some(TEXT_AS_CONDITION);
+        }
+        _ => {}
     }
     let mut found = None;
     each_part(term, &mut |part| found = found.or_else(|| of_program(part)));
@@ -144,8 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn a_list_where_values_belong_is_noticed_wherever_it_stands() {
+    fn lists_and_texts_where_they_mean_nothing_are_noticed_wherever_they_stand() {
         for program in [
+            ".state == \"open\" or \"new\"",
+            "map(select(\"a\" and .b))",
             "IN([\"a\", \"b\"])",
             ".state | IN([\"a\"])",
             "[.x[] | select(.y | IN([1]) | not)]",
@@ -160,6 +171,8 @@ mod tests {
             "IN([\"a\"][])",
             "IN(.tags[])",
             "IN(.x; [1])",
+            ".a == \"x\" or .b == \"y\"",
+            ".a or (.b // \"x\")",
             "[1]",
             "\"x\"",
         ] {

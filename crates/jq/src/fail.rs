@@ -1,12 +1,10 @@
 //! Errors that a program raises while it runs.
 //!
 //! jq's messages quote the data (`Cannot index string ("Ada")…`), and a program can catch them. What leaves the crate
-//! must not hold data, so each error remembers a second text without it.
+//! must not hold data, so the message of each error carries a second text without it.
 
 use crate::limits::Limit;
-use crate::val::{Repr, Text, Val, dump};
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use crate::val::{Repr, Text, Told, Val, dump};
 
 pub(crate) type Error = jaq_core::Error<Val>;
 pub(crate) type ValR = Result<Val, Error>;
@@ -21,42 +19,20 @@ impl std::fmt::Display for Plain {
     }
 }
 
-/// How many errors are remembered: between raising one and ending by it, a program may raise and catch a few more.
-const REMEMBERED: usize = 8;
-
-thread_local! {
-    static LATEST: RefCell<VecDeque<(Text, Plain)>> = const { RefCell::new(VecDeque::new()) };
-}
-
 fn raise(message: String, plain: [&'static str; 4]) -> Error {
-    let message: Text = message.into();
-    LATEST.with_borrow_mut(|latest| {
-        if latest.len() == REMEMBERED {
-            latest.pop_front();
-        }
-        latest.push_back((message.clone(), Plain(plain)));
-    });
-    Error::new(Val(Repr::Str(message)))
+    let told = Told {
+        message: message.into(),
+        plain: Plain(plain),
+    };
+    Error::new(Val(Repr::Str(Text::Told(told.into()))))
 }
 
-/// The text without data of an error that [`raise`] made, if `value` is that error's.
+/// The text without data of an error of ours, if `value` is its message.
 pub(crate) fn plain(value: &Val) -> Option<Plain> {
-    let Repr::Str(text) = &value.0 else {
-        return None;
-    };
-    let found = |latest: &VecDeque<(Text, Plain)>| {
-        latest
-            .iter()
-            .rev()
-            .find(|(message, _)| message.is_same(text))
-            .map(|(_, plain)| *plain)
-    };
-    LATEST.with_borrow(found)
-}
-
-/// Forgets the errors of the evaluation before: they quote its data.
-pub(crate) fn forget() {
-    LATEST.with_borrow_mut(VecDeque::clear);
+    match &value.0 {
+        Repr::Str(Text::Told(told)) => Some(told.plain),
+        _ => None,
+    }
 }
 
 /// A message that holds no data.

@@ -303,7 +303,6 @@ impl fmt::Debug for Filter {
 
 fn begin() -> Evaluation {
     builtins::reset();
-    fail::forget();
     Evaluation::begin()
 }
 

@@ -243,3 +243,24 @@ fn a_filter_shows_its_text_and_keeps_single_quotes() {
     assert_eq!(filter.source(), ".type == 'Bug'");
     assert_eq!(format!("{filter:?}"), "Filter(\".type == 'Bug'\")");
 }
+
+#[test]
+fn an_error_keeps_its_cause_however_many_others_a_program_meets_on_its_way() {
+    let record = Val::from_json(&json!({"a": "x", "b": {}}));
+    for program in [
+        "(try .a.b catch .) as $first | reduce range(100) as $i (0; . + (try ([$i] + 1) catch 1)) | $first | error",
+        "try .a.b catch (. as $cause | [range(50) | try (\"x\" - .) catch .] | $cause | error)",
+        "{([{(.a.b): ., a, \"b\"}]): {(.b): (.a | strptime(.)), a, \"b\"}, a, \"b\"}",
+    ] {
+        let error = Filter::compile(program)
+            .unwrap()
+            .first(&record)
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot index string with string",
+            "{program}"
+        );
+        assert_eq!(error.kind(), EvalErrorKind::Data, "{program}");
+    }
+}

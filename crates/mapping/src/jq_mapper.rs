@@ -10,7 +10,7 @@ use crate::expression::{Expression, Failed, Given, Source, compile_jq};
 use crate::fields::append;
 use crate::hint;
 use crate::path::{leading_path, to_jq};
-use crate::{Entity, Fields, Identifier, Mapped, Mapper, RecordFailure};
+use crate::{Entity, Fields, Identifier, Mapped, Mapper, RecordFailure, field_name_problem};
 
 /// Maps records by jq, as the `selector.query` and `port` parts of a mapping file say. What becomes of which value: see the
 /// [crate page](crate#what-becomes-of-a-record).
@@ -30,6 +30,7 @@ pub struct JqMapper {
     team: Option<Field>,
     properties: Vec<Field>,
     relations: Vec<Field>,
+    warnings: Vec<MappingProblem>,
 }
 
 /// A part of a mapping that cannot work, found before any record.
@@ -229,6 +230,19 @@ impl JqMapper {
             .flatten()
             .chain(&self.properties)
             .chain(&self.relations)
+    }
+
+    /// What works but most likely does not do what is meant, whatever the records are: names that no blueprint can have, and expressions
+    /// such as `.state | IN(["open", "new"])`.
+    ///
+    /// ```
+    /// use longshore_mapping::JqMapper;
+    ///
+    /// let mapper = JqMapper::builder().identifier(".id").blueprint(r#""user""#).property("e mail", ".email").build().unwrap();
+    /// assert_eq!(mapper.warnings()[0].path, "properties.e mail");
+    /// ```
+    pub fn warnings(&self) -> &[MappingProblem] {
+        &self.warnings
     }
 
     /// What every part of the mapping gives for one record, and what becomes of it.
@@ -763,7 +777,7 @@ impl JqMapperBuilder {
     /// # Errors
     /// Every problem, not only the first.
     pub fn build(self) -> Result<JqMapper, Vec<MappingProblem>> {
-        let mut problems = Problems(Vec::new());
+        let mut problems = Problems::default();
         let items = self.build_items(&mut problems);
         let selector = self.build_selector(&mut problems);
         let identifier = match &self.identifier {
@@ -790,7 +804,7 @@ impl JqMapperBuilder {
         let properties = problems.fields("properties", properties, Shape::Any);
         let relations = problems.fields("relations", self.relations, Shape::Identifiers);
         match (identifier, blueprint) {
-            (Some(identifier), Some(blueprint)) if problems.0.is_empty() => Ok(JqMapper {
+            (Some(identifier), Some(blueprint)) if problems.found.is_empty() => Ok(JqMapper {
                 items,
                 selector,
                 identifier,
@@ -800,8 +814,9 @@ impl JqMapperBuilder {
                 team: team.flatten(),
                 properties,
                 relations,
+                warnings: problems.warnings,
             }),
-            _ => Err(problems.0),
+            _ => Err(problems.found),
         }
     }
 
@@ -851,14 +866,31 @@ impl JqMapperBuilder {
 }
 
 /// The problems found so far; compiling adds to them and goes on.
-struct Problems(Vec<MappingProblem>);
+#[derive(Default)]
+struct Problems {
+    found: Vec<MappingProblem>,
+    warnings: Vec<MappingProblem>,
+}
 
 impl Problems {
     fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(MappingProblem {
+        self.found.push(MappingProblem {
             path: path.into(),
             message: message.into(),
         });
+    }
+
+    fn warn(&mut self, path: &str, message: &str) {
+        self.warnings.push(MappingProblem {
+            path: path.to_owned(),
+            message: message.to_owned(),
+        });
+    }
+
+    fn doubt(&mut self, path: &str, filter: &Filter) {
+        if let Some(hint) = filter.hint() {
+            self.warn(path, hint);
+        }
     }
 
     fn missing<T>(&mut self, path: &str, example: &str) -> Option<T> {
@@ -870,15 +902,21 @@ impl Problems {
     }
 
     fn jq(&mut self, path: &str, jq: &str) -> Option<Filter> {
-        compile_jq(jq)
+        let filter = compile_jq(jq)
             .map_err(|message| self.add(path, message))
-            .ok()
+            .ok()?;
+        self.doubt(path, &filter);
+        Some(filter)
     }
 
     fn source(&mut self, path: &str, written: &Expression) -> Option<Source> {
-        Source::compile(path, written, &mut |place, message| {
+        let source = Source::compile(path, written, &mut |place, message| {
             self.add(place, message);
-        })
+        })?;
+        for (place, filter) in source.leaves(path) {
+            self.doubt(place, filter);
+        }
+        Some(source)
     }
 
     fn identifier(&mut self, written: &Expression) -> Option<Source> {
@@ -915,6 +953,7 @@ impl Problems {
                 return None;
             }
         };
+        self.doubt(PLACE, &filter);
         let Some(constant) = filter.as_constant() else {
             return Some(Blueprint::Jq(filter));
         };
@@ -975,6 +1014,9 @@ impl Problems {
             } else if fields.iter().any(|field| field.name == name) {
                 self.add(place, "is given twice; keep one");
             } else {
+                if let Some(problem) = field_name_problem(&name) {
+                    self.warn(&place, problem);
+                }
                 fields.extend(self.field(&place, &name, expression, shape));
             }
         }

@@ -970,6 +970,32 @@ mod diagnosis {
     }
 
     #[test]
+    fn names_and_expressions_that_cannot_be_meant_are_warned_of_before_any_record() {
+        let query = json!({"combinator": "'and'", "rules": [{"property": "'p'", "operator": "'='", "value": ".s | IN([1])"}]});
+        let mapper = user()
+            .selector(".state == 'open' or 'new'")
+            .property("created at", ".created_at")
+            .property("x".repeat(101), ".x")
+            .property("@a_b=c\\d-e9", ".x")
+            .relation("öwner", ".owner")
+            .relation("searched", query)
+            .build()
+            .unwrap();
+        let warned: Vec<_> = mapper.warnings().iter().map(|w| w.path.as_str()).collect();
+        assert_eq!(
+            warned,
+            [
+                "selector.query",
+                "properties.created at",
+                &format!("properties.{}", "x".repeat(101)),
+                "relations.öwner",
+                "relations.searched.rules[0].value",
+            ]
+        );
+        assert_eq!(user().build().unwrap().warnings(), []);
+    }
+
+    #[test]
     fn a_failure_with_a_plain_cause_says_what_to_write() {
         let [comment, _] = comments();
         let builder = user()

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use longshore_mapping::field_name_problem;
 use longshore_nested::Item;
 
 use super::fields::Fields;
@@ -39,7 +38,12 @@ pub(super) fn read(node: Node, against: Against<'_>, findings: &mut Findings) ->
     builder = read_entity(builder, &mut port, &mut written, findings);
     builder = read_items(builder, port, &mut written, findings);
     match builder.build() {
-        Ok(resource) => (findings.problem_count() == before).then_some(resource),
+        Ok(resource) => {
+            for warning in resource.warnings() {
+                findings.warning(&written.place(&warning.path), &*warning.message);
+            }
+            (findings.problem_count() == before).then_some(resource)
+        }
         Err(problems) => {
             written.report(problems, findings);
             None
@@ -549,20 +553,13 @@ fn read_entity(
             builder = builder.team(team);
         }
     }
-    let known = |entry: &(String, Node), findings: &mut Findings| {
-        if let Some(problem) = field_name_problem(&entry.0) {
-            findings.warning(&entry.1.place, problem);
-        }
-    };
     for entry in named(&mut mappings, "properties", findings) {
-        known(&entry, findings);
         written.note(&path(&format!("properties.{}", entry.0)), &entry.1);
         if let Some(property) = jq(&entry.1, findings) {
             builder = builder.property(&entry.0, &property);
         }
     }
     for entry in named(&mut mappings, "relations", findings) {
-        known(&entry, findings);
         written.note(&path(&format!("relations.{}", entry.0)), &entry.1);
         if let Some(relation) = expression(&entry.1, findings) {
             builder = builder.relation(&entry.0, relation);

@@ -20,7 +20,7 @@ pub(crate) use self::num::Num;
 pub(crate) use self::ops::{Slice, dump, split};
 pub(crate) use self::path::windows;
 pub(crate) use self::read::read;
-pub(crate) use self::text::Text;
+pub(crate) use self::text::{Text, Told};
 
 /// Deepest nesting of a [`Val`]. What a program would build beyond it is an error, so that no walk over a value can
 /// exhaust the stack.

@@ -1,6 +1,7 @@
-//! Text: with an allocation of its own, or as a part of the page that it was read from.
+//! Text: with an allocation of its own, as a part of the page that it was read from, or as the message of an error.
 
 use super::page::Page;
+use crate::fail::Plain;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -17,16 +18,14 @@ pub(crate) enum Text {
         start: u32,
         end: u32,
     },
+    /// What an error of ours says, wherever a program takes it.
+    Told(Arc<Told>),
 }
 
-impl Text {
-    /// Whether both are clones of one allocation.
-    pub(crate) fn is_same(&self, other: &Text) -> bool {
-        match (self, other) {
-            (Text::Own(a), Text::Own(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        }
-    }
+/// The message of an error, which may quote data, with what may be said about it without.
+pub(crate) struct Told {
+    pub(crate) message: Box<str>,
+    pub(crate) plain: Plain,
 }
 
 impl Deref for Text {
@@ -36,6 +35,7 @@ impl Deref for Text {
         match self {
             Text::Own(text) => text,
             Text::Part { page, start, end } => page.slice(*start, *end),
+            Text::Told(told) => &told.message,
         }
     }
 }
