@@ -74,6 +74,8 @@ enum Position {
     Counted {
         place: Place,
         start: u64,
+        /// Nobody said where it begins.
+        assumed: bool,
         records: bool,
     },
     /// The answer gives a cursor.
@@ -181,6 +183,7 @@ impl Paginator for Styled {
             pages: page.progress().pages + 1,
             largest_before: page.progress().largest_page,
             had_token: page.progress().had_token,
+            begins_at: None,
             elsewhere: None,
         };
         match &self.position {
@@ -193,7 +196,13 @@ impl Paginator for Styled {
                     from_record: false,
                 };
             }
-            Position::Counted { start, records, .. } => {
+            Position::Counted {
+                start,
+                records,
+                assumed,
+                ..
+            } => {
+                signs.begins_at = Some(*start).filter(|_| *assumed);
                 let at = token
                     .map_or(Some(*start), PageToken::as_u64)
                     .ok_or_else(foreign_token)?;
@@ -305,11 +314,13 @@ impl Styled {
             Style::Offset => Position::Counted {
                 place: param("offset"),
                 start: settings.start.unwrap_or(0),
+                assumed: settings.start.is_none(),
                 records: true,
             },
             Style::Page => Position::Counted {
                 place: param("page"),
                 start: settings.start.or(settings.start_page).unwrap_or(1),
+                assumed: settings.start.or(settings.start_page).is_none(),
                 records: false,
             },
             Style::Cursor => {

@@ -40,6 +40,8 @@ pub(crate) struct Signs {
     pub(crate) largest_before: u64,
     /// An earlier answer gave a position.
     pub(crate) had_token: bool,
+    /// The first counted position, where nobody said which it is.
+    pub(crate) begins_at: Option<u64>,
     /// Something that speaks of more and that this way of paging does not read.
     pub(crate) elsewhere: Option<Evidence>,
 }
@@ -224,12 +226,19 @@ fn empty_page(signs: &Signs) -> Option<Verdict> {
         return None;
     }
     if signs.total.is_none()
-        && let Some(total) = signs.page_total.as_ref().filter(|total| total.count > 1)
+        && let Some(total) = signs.page_total.as_ref()
     {
+        if let (1, 1, Some(start @ 1..)) = (total.count, signs.pages, signs.begins_at) {
+            // So do APIs with nothing to give answer, and so do those for which the one page has the number 0.
+            return Some(Verdict::End(StopReason::EmptyPage.doubting(format!(
+                "page {start} is empty, though the API speaks of one page ({total}): if it counts pages from 0, set `start: 0` \
+                 (`startPage`); if not, `start: {start}`"
+            ))));
+        }
         if signs.pages < total.count {
             return Some(said(&total.to_string()));
         }
-        if signs.pages == total.count {
+        if signs.pages == total.count && total.count > 1 {
             // The last page of several is empty: most likely they are counted from another number.
             return Some(Verdict::Short(Shortfall::TotalNotReached {
                 expected: total.count,

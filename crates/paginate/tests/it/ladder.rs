@@ -643,6 +643,23 @@ fn an_empty_last_page_of_several_is_incomplete() {
 }
 
 #[test]
+fn an_only_page_that_is_empty_is_the_end_with_a_warning_where_the_number_of_the_first_is_assumed() {
+    let one = || vec![Reply::items(vec![], json!({"total_pages": 1}))];
+    let assumed = pages(same, one());
+    assert_eq!(assumed.end(), "EmptyPage");
+    assert!(assumed.told().contains("`start: 0`"), "{}", assumed.told());
+    let told = pages(|paging| paging.start(1), one());
+    assert_eq!((told.end(), told.told().as_str()), ("EmptyPage", ""));
+    for more in [
+        json!({"total_pages": 0}),
+        json!({"total_pages": 1, "total": 0}),
+    ] {
+        let none = pages(same, vec![Reply::items(vec![], more)]);
+        assert_eq!((none.end(), none.told().as_str()), ("EmptyPage", ""));
+    }
+}
+
+#[test]
 fn an_empty_page_in_the_middle_is_passed_over_where_there_are_more_pages() {
     let three = || json!({"total_pages": 3});
     let read = pages(
