@@ -12,6 +12,7 @@ use longshore_engine::{Engine, EngineBuilder, Observer};
 
 use crate::Stop;
 use crate::progress::{Progress, counted};
+use crate::signals;
 
 /// The two files.
 #[derive(Clone, Debug, Default, Args)]
@@ -121,7 +122,9 @@ pub(crate) fn build(
     if let Some(observer) = also {
         builder = builder.observer(observer);
     }
-    builder.build().map_err(|error| refused(&error))
+    let engine = builder.build().map_err(|error| refused(&error))?;
+    signals::spare_logins_of(&engine);
+    Ok(engine)
 }
 
 pub(crate) fn port_client(config: &Config) -> Result<PortClient, Stop> {

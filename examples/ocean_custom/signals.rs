@@ -1,13 +1,26 @@
 //! What SIGTERM and Ctrl-C do.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use longshore_engine::Cancel;
+use longshore_engine::{Cancel, Engine};
 
 use crate::progress::{Progress, say};
 
 /// After this long the process ends, whatever still waits: for whoever reads stdout, most often. Whoever sent the signal waits 10 seconds.
 const PATIENCE: Duration = Duration::from_millis(9_500);
+
+/// After this long a run that is ended at once does not wait any more for a login that must not be lost.
+const PATIENCE_WITH_LOGINS: Duration = Duration::from_secs(5);
+
+/// What reads in this process.
+static ENGINE: OnceLock<Engine> = OnceLock::new();
+
+/// Has [`end_at_once`] wait for the logins of this engine that must not be lost: a server that replaces a refresh token tells the new one once.
+pub(crate) fn spare_logins_of(engine: &Engine) {
+    // There is one.
+    let _ = ENGINE.set(engine.clone());
+}
 
 /// Ends the process, even where it waits for whoever reads stdout.
 pub(crate) fn end_at_once(progress: Progress) {
@@ -17,6 +30,9 @@ pub(crate) fn end_at_once(progress: Progress) {
         say(format_args!(
             "{signal}: ended early; what was written stays, and the next run does the rest"
         ));
+        if let Some(engine) = ENGINE.get() {
+            let _ = tokio::time::timeout(PATIENCE_WITH_LOGINS, engine.settled()).await;
+        }
         std::process::exit(1);
     });
 }

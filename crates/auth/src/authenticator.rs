@@ -18,6 +18,8 @@ use crate::Error;
 ///   there already, it answers [`Renewal::Renewed`] and asks nobody: that is how fifty rejected
 ///   requests lead to one login.
 /// - [`limited`](Authenticator::limited) is for those who have several credentials with a limit each. A wrapper passes it on.
+/// - What [`authenticate`](Authenticator::authenticate) and [`renew`](Authenticator::renew) do ends when they are dropped, but for what must not be lost:
+///   [`settled`](Authenticator::settled) waits for that.
 /// - Header values are marked sensitive, `Debug` and errors show no credential.
 ///
 /// The two that every scheme needs are required, so that a wrapper cannot forget to pass one on.
@@ -43,6 +45,10 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
         let _ = used;
         wait
     }
+
+    /// Waits for what goes on when nobody waits for it, since it must not be lost: a refresh token that a server is about to replace. A program awaits it
+    /// before it ends, for as long as it can wait. A wrapper passes it on.
+    async fn settled(&self) {}
 }
 
 #[async_trait]
@@ -58,6 +64,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
     fn limited(&self, used: Generation, wait: Duration) -> Duration {
         (**self).limited(used, wait)
     }
+
+    async fn settled(&self) {
+        (**self).settled().await;
+    }
 }
 
 #[async_trait]
@@ -72,5 +82,9 @@ impl<A: Authenticator + ?Sized> Authenticator for Box<A> {
 
     fn limited(&self, used: Generation, wait: Duration) -> Duration {
         (**self).limited(used, wait)
+    }
+
+    async fn settled(&self) {
+        (**self).settled().await;
     }
 }

@@ -16,7 +16,7 @@ use crate::template::{Answers, Fill};
 use crate::token_request::{self, TokenAnswer};
 use crate::{
     Authenticator, Credential, CredentialSource, Error, ErrorKind, JsonTemplate, Renewing,
-    Template, expiry,
+    Template, UrlTemplate, expiry,
 };
 
 /// A login of any shape: one request or several in sequence, and what of their answers goes on requests.
@@ -43,7 +43,10 @@ pub struct CustomAuth(Renewing<Steps>);
 #[derive(Clone)]
 pub struct CustomRequest {
     method: Method,
+    /// As far as it is known beforehand.
     url: Url,
+    /// Where it is not wholly.
+    template: Option<UrlTemplate>,
     headers: Vec<(HeaderName, Template)>,
     query: Vec<(String, Template)>,
     body: Body,
@@ -73,9 +76,19 @@ impl CustomRequest {
         CustomRequest {
             method: Method::POST,
             url,
+            template: None,
             headers: Vec::new(),
             query: Vec::new(),
             body: Body::None,
+        }
+    }
+
+    /// As [`new`](CustomRequest::new), to a URL that takes something from the answers before.
+    pub fn to(template: UrlTemplate) -> CustomRequest {
+        let request = CustomRequest::new(template.sample.clone());
+        CustomRequest {
+            template: Some(template),
+            ..request
         }
     }
 
@@ -130,7 +143,11 @@ impl CustomRequest {
     }
 
     fn fill(&self, answers: &Answers) -> Result<Request, Error> {
-        let mut request = Request::new(self.method.clone(), self.url.clone());
+        let url = match &self.template {
+            Some(template) => template.fill(answers)?,
+            None => self.url.clone(),
+        };
+        let mut request = Request::new(self.method.clone(), url);
         for (name, template) in &self.query {
             let value = template.fill(answers, Fill::Plain)?;
             request.url.query_pairs_mut().append_pair(name, &value);
@@ -207,14 +224,14 @@ impl CustomAuthBuilder {
         self
     }
 
-    /// jq to the lifetime in the last answer, where it is not one of the well-known members.
+    /// jq to the lifetime in the last answer, where it is not one of the well-known members. Null or nothing there: the login is used until it is rejected.
     #[must_use]
     pub fn expiry_path(mut self, path: Filter) -> Self {
         self.expiry_path = Some(path);
         self
     }
 
-    /// Where the login asks, in order.
+    /// Where the login asks, in order; `{}` stands for what an answer gives.
     pub fn urls(&self) -> impl Iterator<Item = &Url> {
         self.steps.iter().map(|step| &step.url)
     }
@@ -334,7 +351,7 @@ impl Steps {
         sent: &[SecretString],
     ) -> Result<Option<Duration>, Error> {
         let said = match &self.login.expiry_path {
-            Some(path) => expiry::lifetime(&answers.found(path)?, last.made),
+            Some(path) => answers.lifetime(path, last.made)?,
             None => expiry::well_known(&last.body, last.made).or_else(|| {
                 // `Bearer …`, and `sid=…` of a cookie.
                 let around = |c: char| " =;,".contains(c);

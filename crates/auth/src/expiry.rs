@@ -87,15 +87,28 @@ pub(crate) fn lifetime(value: &Val, made: Made) -> Option<Duration> {
         Some(number) if number >= EPOCH_SECONDS => seconds_after(number, made.now(None)),
         Some(number) => seconds(number),
         None => {
-            let text = value.as_str()?.trim();
-            let at = text
-                .parse::<jiff::Timestamp>()
-                .map(SystemTime::from)
-                .ok()
-                .or_else(|| httpdate::parse_http_date(text).ok())?;
+            let at = moment(value)?;
             seconds_after(epoch(at), made.now(None))
         }
     }
+}
+
+/// Whether it can be read as a lifetime at all, whatever it says.
+pub(crate) fn is_lifetime(value: &Val) -> bool {
+    number(value).is_some() || moment(value).is_some()
+}
+
+/// A date, with its time or alone. One without a zone is in UTC: no server can mean the reader's.
+fn moment(value: &Val) -> Option<SystemTime> {
+    let text = value.as_str()?.trim();
+    let exact = || text.parse::<jiff::Timestamp>().map(SystemTime::from).ok();
+    let of_http = || httpdate::parse_http_date(text).ok();
+    let without_zone = || {
+        let at: jiff::civil::DateTime = text.parse().ok()?;
+        let at = at.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(SystemTime::from(at.timestamp()))
+    };
+    exact().or_else(of_http).or_else(without_zone)
 }
 
 /// The lifetime of a token that says it itself: the claim `exp` of a JWT (RFC 7519 §4.1.4), whose signature is not our business.
@@ -170,6 +183,13 @@ mod tests {
             (json!("2023-11-14T22:14:20Z"), Some(60.0)),
             (json!("2023-11-14T23:14:20.000+01:00"), Some(60.0)),
             (json!("Tue, 14 Nov 2023 22:14:20 GMT"), Some(60.0)),
+            // Without a zone: UTC.
+            (json!("2023-11-14T22:14:20"), Some(60.0)),
+            (json!("2023-11-14 22:14:20"), Some(60.0)),
+            (json!("2023-11-14 22:14:20.5"), Some(60.5)),
+            (json!("2023-11-14 22:14:20+01:00"), None),
+            (json!("2023-11-15 00:14:20+02:00"), Some(60.0)),
+            (json!("2023-11-15"), Some(6400.0)),
             (json!(0), None),
             (json!(-5), None),
             (json!(NOW - 60), None),

@@ -76,6 +76,7 @@ mod custom;
 mod error;
 mod expiry;
 mod jwk;
+mod lasting;
 mod oauth2;
 mod origin_bound;
 mod renewing;
@@ -98,7 +99,7 @@ pub use self::origin_bound::OriginBound;
 pub use self::renewing::{CredentialSource, Renewing};
 pub use self::rotation::Rotation;
 pub use self::signing::{Algorithm, SigningKey};
-pub use self::template::{JsonTemplate, Template};
+pub use self::template::{JsonTemplate, Template, UrlTemplate};
 pub use self::token_store::{FileTokenStore, MemoryTokenStore, TokenStore};
 
 /// What a login gives.

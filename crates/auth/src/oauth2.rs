@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::credential::config;
+use crate::lasting::Lasting;
 use crate::template::Answers;
 use crate::token_request::{self, TokenAnswer};
 use crate::{
@@ -23,6 +24,9 @@ use crate::{
 
 /// Access tokens from an OAuth 2.0 token endpoint (RFC 6749): fetched when first needed, renewed shortly before they expire and after a 401, by one request
 /// for all.
+///
+/// A request that uses up a refresh token is a task of its own, and goes on until the token that comes for it is kept, also when nobody waits for it any
+/// more: all other work ends when it is dropped. A program that ends should let it: see [`settled`](Authenticator::settled).
 ///
 /// ```no_run
 /// use longshore_auth::{ClientAuth, Grant, OAuth2};
@@ -36,7 +40,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct OAuth2(Renewing<Login>);
+pub struct OAuth2(Renewing<Once>);
 
 /// What a token is given for.
 #[derive(Clone)]
@@ -83,6 +87,7 @@ pub struct OAuth2Builder {
     parameters: Vec<(String, String)>,
     headers: HeaderMap,
     token_path: Option<Filter>,
+    refresh_token_path: Option<Filter>,
     expiry_path: Option<Filter>,
     placed: (String, String),
     store: Option<Arc<dyn TokenStore>>,
@@ -101,6 +106,7 @@ impl OAuth2 {
             parameters: Vec::new(),
             headers: HeaderMap::new(),
             token_path: None,
+            refresh_token_path: None,
             expiry_path: None,
             placed: (AUTHORIZATION.to_string(), "Bearer ".to_owned()),
             store: None,
@@ -150,8 +156,16 @@ impl OAuth2Builder {
         self
     }
 
+    /// jq to the refresh token that the server puts in the place of the one it was given; `refresh_token` or `refreshToken`, at the top of the answer or
+    /// beside the token, unless set.
+    #[must_use]
+    pub fn refresh_token_path(mut self, path: Filter) -> Self {
+        self.refresh_token_path = Some(path);
+        self
+    }
+
     /// jq to the lifetime in the answer, where it is not `expires_in`, `expires_at` or in the token itself (a JWT's `exp`): seconds, a moment in
-    /// seconds or milliseconds since 1970, or a date.
+    /// seconds or milliseconds since 1970, or a date. Null or nothing there: the token is used until it is rejected.
     #[must_use]
     pub fn expiry_path(mut self, path: Filter) -> Self {
         self.expiry_path = Some(path);
@@ -214,6 +228,10 @@ impl OAuth2Builder {
             },
             unsaved: Mutex::default(),
         };
+        let login = Once {
+            login: Arc::new(login),
+            lasting: Lasting::new(clock.clone()),
+        };
         Ok(OAuth2(Renewing::new(login, clock)))
     }
 
@@ -238,6 +256,30 @@ impl Authenticator for OAuth2 {
     async fn renew(&self, rejected: Generation) -> Result<Renewal, Error> {
         self.0.renew(rejected).await
     }
+
+    async fn settled(&self) {
+        self.0.source().lasting.settled().await;
+    }
+}
+
+/// A login that ends with those who wait for it, unless it uses something up.
+struct Once {
+    login: Arc<Login>,
+    lasting: Lasting<Issued<Credential>>,
+}
+
+#[async_trait]
+impl CredentialSource for Once {
+    type Credential = Credential;
+
+    async fn fetch(&self) -> Result<Issued<Credential>, Error> {
+        if !matches!(self.login.settings.grant, Grant::RefreshToken(_)) {
+            return self.login.ask().await;
+        }
+        let login = Arc::clone(&self.login);
+        let work = async move { login.ask().await };
+        self.lasting.result_of(work).await
+    }
 }
 
 /// One login.
@@ -249,11 +291,8 @@ struct Login {
     unsaved: Mutex<Option<SecretString>>,
 }
 
-#[async_trait]
-impl CredentialSource for Login {
-    type Credential = Credential;
-
-    async fn fetch(&self) -> Result<Issued<Credential>, Error> {
+impl Login {
+    async fn ask(&self) -> Result<Issued<Credential>, Error> {
         let refresh = match &self.settings.grant {
             Grant::RefreshToken(configured) => Some((configured, self.refresh(configured).await?)),
             _ => None,
@@ -267,19 +306,36 @@ impl CredentialSource for Login {
         }
         let request = self.request(refresh.as_ref().map(|(_, token)| token))?;
         let answer = token_request::ask(&self.client, request).await?;
-        let issued = self.read(&answer)?;
+        // First of all: whatever else is in the answer, the old one may be worth nothing any more.
         if let Some((configured, used)) = refresh
-            && let Some(new) = answer.body.get("refresh_token").and_then(Val::as_str)
-            && !new.is_empty()
-            && new != used.expose_secret()
+            && let Some(new) = self.replacement(&answer)
+            && new.expose_secret() != used.expose_secret()
         {
-            self.keep(configured, new.into()).await?;
+            self.keep(configured, new).await?;
         }
-        Ok(issued)
+        self.read(&answer)
     }
-}
 
-impl Login {
+    /// The refresh token in an answer. One without it leaves the old one valid (RFC 6749 §6).
+    fn replacement(&self, answer: &TokenAnswer) -> Option<SecretString> {
+        let settings = &self.settings;
+        let text = |found: &Val| {
+            found
+                .as_str()
+                .filter(|text| !text.is_empty())
+                .map(SecretString::from)
+        };
+        let at = |filter: &Filter| text(&filter.first(&answer.body).ok()??);
+        if let Some(path) = &settings.refresh_token_path {
+            return at(path);
+        }
+        let member = |name: &str| answer.body.get(name).and_then(text);
+        let beside = |name: &str| at(&beside(settings.token_path.as_ref()?, name)?);
+        REFRESH_TOKENS
+            .iter()
+            .find_map(|name| member(name).or_else(|| beside(name)))
+    }
+
     fn request(&self, refresh: Option<&SecretString>) -> Result<Request, Error> {
         let settings = &self.settings;
         let mut form: Vec<(String, String)> = Vec::new();
@@ -370,7 +426,7 @@ impl Login {
                 Error::new(ErrorKind::Login, message)
             })?;
         let configured = match &settings.expiry_path {
-            Some(path) => Some(expiry::lifetime(&answers.found(path)?, answer.made)),
+            Some(path) => Some(answers.lifetime(path, answer.made)?),
             None => None,
         };
         let lifetime = configured.unwrap_or_else(|| {
@@ -404,6 +460,25 @@ impl Login {
     fn unsaved(&self) -> std::sync::MutexGuard<'_, Option<SecretString>> {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How servers call the refresh token.
+const REFRESH_TOKENS: [&str; 2] = ["refresh_token", "refreshToken"];
+
+/// The path of the member `name` of the object that has what `path` leads to: `.data.refresh_token` for `.data.access_token`.
+fn beside(path: &Filter, name: &str) -> Option<Filter> {
+    let source = path.source().trim_end();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let above = match source.strip_suffix("\"]") {
+        Some(quoted) => quoted.rsplit_once("[\"")?.0.trim_end_matches('.'),
+        None => source.trim_end_matches(is_name).strip_suffix('.')?,
+    };
+    let above = match above.trim_end() {
+        "" => ".".to_owned(),
+        above if above.ends_with('|') => format!("{above} ."),
+        above => above.to_owned(),
+    };
+    Filter::compile(&format!("({above}) | .{name}?")).ok()
 }
 
 /// A type of token whose requests carry a proof of their own (RFC 6749 §7.1, RFC 9449). Anything else is written in so many ways for `Bearer` that

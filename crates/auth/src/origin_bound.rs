@@ -30,6 +30,11 @@ impl OriginBound {
         self.origins.extend(origins);
         self
     }
+
+    /// Waits for what must not be lost: see [`Authenticator::settled`].
+    pub async fn settled(&self) {
+        self.authenticator.settled().await;
+    }
 }
 
 /// Marks requests that went without credentials; no authenticator counts this far.

@@ -38,6 +38,10 @@ impl<S: CredentialSource> Renewing<S> {
         }
     }
 
+    pub(crate) fn source(&self) -> &S {
+        &self.source
+    }
+
     /// The credential to use now, with its generation. Logs in if there is none or it is about
     /// to expire.
     ///

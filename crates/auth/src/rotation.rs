@@ -139,6 +139,12 @@ impl Authenticator for Rotation {
         let first_free = state.limited.iter().map(|limit| limit.until).min();
         first_free.unwrap_or_default().saturating_sub(now)
     }
+
+    async fn settled(&self) {
+        for member in self.members.iter() {
+            member.settled().await;
+        }
+    }
 }
 
 impl fmt::Debug for Rotation {

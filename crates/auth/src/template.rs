@@ -1,12 +1,16 @@
 //! Text with `{{.path}}` in it, filled from the answer of a login.
 
 use std::fmt;
+use std::time::Duration;
 
 use longshore_jq::{Filter, Val};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::credential::config;
-use crate::{Error, ErrorKind};
+use crate::expiry::Made;
+use crate::{Error, ErrorKind, expiry};
 
 /// How many keys of an answer an error names.
 const SHOWN_KEYS: usize = 20;
@@ -32,6 +36,8 @@ pub(crate) enum Fill {
     Plain,
     /// As a value of a form (`application/x-www-form-urlencoded`).
     Form,
+    /// As a part of one segment of a path, or of a value of a query.
+    Url,
 }
 
 impl Template {
@@ -73,6 +79,15 @@ impl Template {
         self.0.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
+    /// The text with `value` wherever an answer's would be.
+    fn with(&self, value: &str) -> String {
+        let parts = self.0.iter().map(|part| match part {
+            Part::Text(text) => text.as_str(),
+            Part::Path(_) => value,
+        });
+        parts.collect()
+    }
+
     pub(crate) fn fill(&self, answer: &Answers, fill: Fill) -> Result<String, Error> {
         let mut text = String::new();
         for part in &self.0 {
@@ -85,6 +100,10 @@ impl Template {
                         Fill::Form => {
                             text.extend(url::form_urlencoded::byte_serialize(found.as_bytes()));
                         }
+                        Fill::Url => match in_url(&found) {
+                            Ok(found) => text.extend(found),
+                            Err(why) => return Err(answer.unusable(filter, why)),
+                        },
                     }
                 }
             }
@@ -101,6 +120,87 @@ impl fmt::Debug for Template {
         });
         f.debug_list().entries(paths).finish()
     }
+}
+
+/// All but the unreserved characters of RFC 3986 §2.3, so that nothing in a value is read as a part of the URL.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A value as a part of a URL, unless it would be another path there or might be taken for one.
+fn in_url(value: &str) -> Result<impl Iterator<Item = &str>, &'static str> {
+    if value.chars().any(char::is_control) {
+        return Err("holds a control character, which no URL may");
+    }
+    let mut reading = percent_decode_str(value).decode_utf8_lossy().into_owned();
+    reading.retain(|c| !matches!(c, '\t' | '\r' | '\n'));
+    match reading.as_str() {
+        "" | "." | ".." => Err("reads as another path in a URL"),
+        _ => Ok(utf8_percent_encode(value, RESERVED)),
+    }
+}
+
+/// A URL that may hold `{{.path}}` behind its host: see [`Template`]. What an answer gives is percent-encoded, all but letters, digits and `-._~`, so that
+/// it stays within its segment, and leads to no other origin.
+#[derive(Clone, Debug)]
+pub struct UrlTemplate {
+    base: Option<Url>,
+    text: Template,
+    /// With `{}` for what answers give.
+    pub(crate) sample: Url,
+}
+
+impl UrlTemplate {
+    /// A whole URL, or a path under `base`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a text that is no [`Template`], is no URL whatever is filled in, or takes scheme, host or port from an answer.
+    pub fn parse(base: Option<&Url>, text: &str) -> Result<UrlTemplate, Error> {
+        let text = Template::parse(text)?;
+        let samples = ["x", "y"].map(|value| resolve(base, &text.with(value)));
+        let [Ok(one), Ok(other)] = samples else {
+            // Without what answers give it may be told better what is wrong.
+            resolve(base, &text.with(""))?;
+            return config(
+                "is no URL with what an answer gives; {{…}} may stand in the path and in the query only",
+            );
+        };
+        if one.origin() != other.origin() {
+            return config(
+                "takes its host from an answer; {{…}} may stand in the path and in the query only",
+            );
+        }
+        Ok(UrlTemplate {
+            sample: resolve(base, &text.with("{}"))?,
+            base: base.cloned(),
+            text,
+        })
+    }
+
+    pub(crate) fn fill(&self, answers: &Answers) -> Result<Url, Error> {
+        let url = resolve(self.base.as_ref(), &self.text.fill(answers, Fill::Url)?)?;
+        // Two parts of one segment may be dots together.
+        let segments = |url: &Url| url.path().split('/').count();
+        let same = url.origin() == self.sample.origin() && segments(&url) == segments(&self.sample);
+        match same {
+            true => Ok(url),
+            false => Err(Error::new(
+                ErrorKind::Login,
+                "what an answer gave would change which path is asked for; it is refused",
+            )),
+        }
+    }
+}
+
+fn resolve(base: Option<&Url>, text: &str) -> Result<Url, Error> {
+    let is_whole = text.contains("://");
+    Ok(match base {
+        Some(base) if !is_whole => longshore_transport::join(base, text)?,
+        _ => longshore_transport::parse_url(text)?,
+    })
 }
 
 /// The path that begins here, and what comes after its `}}`.
@@ -302,17 +402,47 @@ impl Answers {
     }
 
     /// What `filter` finds, which is not null.
-    pub(crate) fn found(&self, filter: &Filter) -> Result<Val, Error> {
+    fn found(&self, filter: &Filter) -> Result<Val, Error> {
         self.first(filter)?
             .filter(|found| !found.is_null())
             .ok_or_else(|| self.missing(filter.source()))
     }
 
+    /// The lifetime that `filter` finds. `None`: null, nothing, zero or the past, so that nobody knows (R25).
+    pub(crate) fn lifetime(&self, filter: &Filter, made: Made) -> Result<Option<Duration>, Error> {
+        let found = self.first(filter)?.unwrap_or_default();
+        let is_empty = found.is_null() || found.as_str().is_some_and(|text| text.trim().is_empty());
+        if !is_empty && !expiry::is_lifetime(&found) {
+            return Err(Error::new(
+                ErrorKind::Login,
+                format!(
+                    "`{}` gives a value of type {} in the answer of {} that is neither a number of seconds nor a moment",
+                    filter.source(),
+                    found.type_name(),
+                    self.asked
+                ),
+            ));
+        }
+        Ok(expiry::lifetime(&found, made))
+    }
+
     fn missing(&self, path: &str) -> Error {
+        let there = match self.body.is_null() {
+            true => "the answer is empty".to_owned(),
+            false => format!("there is {}", shown_keys(&self.body)),
+        };
         let message = format!(
-            "`{path}` finds nothing in the answer of {}; there is {}",
-            self.asked,
-            shown_keys(&self.body)
+            "`{path}` finds nothing in the answer of {}; {there}",
+            self.asked
+        );
+        Error::new(ErrorKind::Login, message)
+    }
+
+    fn unusable(&self, filter: &Filter, why: &str) -> Error {
+        let message = format!(
+            "what `{}` finds in the answer of {} {why}",
+            filter.source(),
+            self.asked
         );
         Error::new(ErrorKind::Login, message)
     }
@@ -494,6 +624,73 @@ mod tests {
             );
         }
         assert_eq!(filled("{{.}}", json!("text")).unwrap(), "text");
+    }
+
+    #[test]
+    fn what_goes_into_a_url_stays_in_its_segment_and_never_chooses_the_host() {
+        let base = Url::parse("https://h/v1").unwrap();
+        let filled = |text: &str, value: &str| {
+            let template =
+                UrlTemplate::parse(Some(&base), text).map_err(|error| error.to_string())?;
+            let url = template.fill(&answers(json!({"t": value})));
+            url.map(|url| url.to_string())
+                .map_err(|error| error.to_string())
+        };
+        for (text, value, expected) in [
+            (
+                "/s/{{.t}}/token",
+                "a b/c?d#e&f",
+                "https://h/v1/s/a%20b%2Fc%3Fd%23e%26f/token",
+            ),
+            (
+                "s-{{.t}}?q={{.t}}",
+                "a&b=c",
+                "https://h/v1/s-a%26b%3Dc?q=a%26b%3Dc",
+            ),
+            (
+                "https://other:8443/{{.t}}",
+                "@evil.example",
+                "https://other:8443/%40evil.example",
+            ),
+            (
+                "{{.t}}",
+                "//evil.example/x",
+                "https://h/v1/%2F%2Fevil.example%2Fx",
+            ),
+            (
+                "{{.t}}",
+                "https://evil.example",
+                "https://h/v1/https%3A%2F%2Fevil.example",
+            ),
+            ("/s/{{.t}}", "...", "https://h/v1/s/..."),
+        ] {
+            assert_eq!(
+                filled(text, value).as_deref(),
+                Ok(expected),
+                "{text} {value}"
+            );
+        }
+        for (text, value) in [
+            ("/s/{{.t}}", ".."),
+            ("/s/{{.t}}/x", "."),
+            ("/s/{{.t}}/x", "%2e%2E"),
+            ("/s/{{.t}}/x", "a\nb"),
+            ("/s/.{{.t | tostring}}/x", "."),
+        ] {
+            assert!(filled(text, value).is_err(), "{text} {value}");
+        }
+        for text in [
+            "https://{{.t}}/x",
+            "https://h{{.t}}",
+            "https://h:{{.t}}/x",
+            "{{.t}}://h/x",
+            "https://{{.t}}@h/x",
+            "/s/{{t}}",
+            "/s/{{.t",
+        ] {
+            let error = UrlTemplate::parse(Some(&base), text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{text}");
+        }
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn explained(code: &str, status: &str) -> String {
 }
 
 /// The codes of RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2 and some that are used all the same, with what helps.
-const ADVICE: [(&str, &str); 14] = [
+const ADVICE: [(&str, &str); 18] = [
     (
         "invalid_client",
         "; check clientId and clientSecret (or privateKey and its id), and try the other way of clientAuth: basic or post",
@@ -159,6 +159,22 @@ const ADVICE: [(&str, &str); 14] = [
     (
         "invalid_request",
         "; the server misses a parameter: its documentation may name one for tokenParams (or audience, scopes), or want clientAuth: post",
+    ),
+    (
+        "consent_required",
+        "; a person or an administrator has to agree to this client's scopes once: log in by the API's own page, and set the refresh token that it gives",
+    ),
+    (
+        "interaction_required",
+        "; the server wants a person to act, for a second factor most often: log in by the API's own page, and set the refresh token that it gives, or use a grantType without a person",
+    ),
+    (
+        "login_required",
+        "; the server wants the person to log in anew: do so by the API's own page, and set the refresh token that it gives",
+    ),
+    (
+        "account_selection_required",
+        "; the server wants a person to choose an account: log in by the API's own page, and set the refresh token that it gives",
     ),
     ("access_denied", ""),
     ("server_error", ""),

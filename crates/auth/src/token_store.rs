@@ -3,7 +3,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -24,7 +24,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The store cannot be read. The login fails.
+    /// The store cannot be read, or [`save`](TokenStore::save) is going to fail as far as that can be known: what is loaded is about to be used up. The login
+    /// fails, before anything is sent.
     async fn load(&self, key: &str) -> Result<Option<SecretString>, Error>;
 
     /// Replaces the value under `key`.
@@ -68,6 +69,8 @@ impl fmt::Debug for MemoryTokenStore {
 
 /// One JSON file for any number of keys, readable by its owner alone (0600 on Unix), replaced atomically.
 ///
+/// It is replaced once at each load too, with what is in it: a refresh token is not used up where the next could not be saved.
+///
 /// Several processes may share it: each save holds a lock on the file beside it (`….lock`) and keeps the keys of the others.
 #[derive(Clone, Debug)]
 pub struct FileTokenStore {
@@ -83,6 +86,45 @@ impl FileTokenStore {
             path: path.into().into(),
             saves: Arc::default(),
         }
+    }
+
+    /// Finds out whether it can be saved to, and leaves everything as it is: for a program that wants to know before it begins.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a directory, another thing that is no file, and a place where nothing can be written.
+    pub fn check(&self) -> Result<(), Error> {
+        let is_other = |path: &Path| fs::metadata(path).is_ok_and(|found| !found.is_file());
+        if is_other(&self.path) {
+            let message = format!(
+                "the token file {} is a directory or another thing that is no file; write the path of a file",
+                self.path.display()
+            );
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let lock = self.beside(".lock");
+        // What is not there can be made where anything can.
+        let opened = match lock.exists() {
+            true => private(&lock).map(drop),
+            false => Ok(()),
+        };
+        opened.map_err(|error| self.broken("cannot be locked", &error))?;
+        let trial = self.beside(&format!(".{}.check", std::process::id()));
+        let made = private(&trial).and_then(|_| fs::remove_file(&trial));
+        made.map_err(|error| self.broken("cannot be written", &error))
+    }
+
+    /// The value under `key`, where a save is going to succeed: whoever loads it is about to use it up.
+    fn load_before_use(&self, key: &str) -> Result<Option<SecretString>, Error> {
+        self.check()?;
+        let (_turn, _lock) = self.lock()?;
+        let mut values = self.read()?;
+        // A file that is mounted alone can be read and opened, but not replaced.
+        if self.path.exists() {
+            self.replace(&values)
+                .map_err(|error| self.broken("cannot be written", &error))?;
+        }
+        Ok(values.remove(key).map(SecretString::from))
     }
 
     fn read(&self) -> Result<BTreeMap<String, String>, Error> {
@@ -102,18 +144,25 @@ impl FileTokenStore {
     }
 
     fn write(&self, key: &str, value: &SecretString) -> Result<(), Error> {
-        let _turn = self.saves.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = (|| {
-            let lock = private(&self.beside(".lock"))?;
-            lock.lock()?;
-            Ok(lock)
-        })();
-        // Held until the end: other processes wait for it.
-        let _lock: File = written.map_err(|error| self.broken("cannot be locked", &error))?;
+        let (_turn, _lock) = self.lock()?;
         let mut values = self.read()?;
         values.insert(key.to_owned(), value.expose_secret().to_owned());
         self.replace(&values)
             .map_err(|error| self.broken("cannot be written", &error))
+    }
+
+    /// Held until the end: threads of this process wait for the first, other processes for the second.
+    fn lock(&self) -> Result<(MutexGuard<'_, ()>, File), Error> {
+        let turn = self.saves.lock().unwrap_or_else(PoisonError::into_inner);
+        let locked = (|| {
+            let lock = private(&self.beside(".lock"))?;
+            lock.lock()?;
+            Ok(lock)
+        })();
+        match locked {
+            Ok(lock) => Ok((turn, lock)),
+            Err(error) => Err(self.broken("cannot be locked", &error)),
+        }
     }
 
     /// What is there stays whole until the new file is whole.
@@ -168,7 +217,7 @@ impl FileTokenStore {
 impl TokenStore for FileTokenStore {
     async fn load(&self, key: &str) -> Result<Option<SecretString>, Error> {
         let key = key.to_owned();
-        self.blocking(move |store| Ok(store.read()?.remove(&key).map(SecretString::from)))
+        self.blocking(move |store| store.load_before_use(&key))
             .await
     }
 
@@ -282,6 +331,52 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("s3cret"));
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), "s3cret", "left alone");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_store_that_cannot_save_says_so_at_the_load_and_before() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (directory, path) = file();
+        fs::create_dir(&path).unwrap();
+        let nowhere = directory.path().join("none/tokens.json");
+        let mut refused = vec![
+            path.clone(),
+            nowhere,
+            directory.path().join(".."),
+            "/proc/tokens.json".into(),
+            "/dev/null".into(),
+        ];
+        // Somebody else's lock. Whoever may do everything may open it too.
+        let locked = directory.path().join("locked.json");
+        let lock = directory.path().join("locked.json.lock");
+        fs::create_dir(&lock).unwrap();
+        refused.push(locked);
+        for path in &refused {
+            let store = FileTokenStore::new(path);
+            for error in [
+                store.check().unwrap_err(),
+                store.load("a").await.unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::Config, "{}", path.display());
+                assert!(
+                    error.to_string().contains(&*path.to_string_lossy()),
+                    "{error}"
+                );
+            }
+        }
+        // A check leaves nothing behind, and what is there as it is.
+        let fine = directory.path().join("fine.json");
+        fs::write(&fine, "{}").unwrap();
+        fs::set_permissions(&fine, fs::Permissions::from_mode(0o444)).unwrap();
+        let count = || fs::read_dir(directory.path()).unwrap().count();
+        let before = count();
+        FileTokenStore::new(&fine).check().unwrap();
+        FileTokenStore::new(directory.path().join("new.json"))
+            .check()
+            .unwrap();
+        assert_eq!(count(), before);
+        assert_eq!(loaded(&FileTokenStore::new(&fine), "a").await, None);
     }
 
     #[tokio::test]

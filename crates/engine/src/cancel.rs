@@ -50,6 +50,13 @@ impl Cancel {
         self.0.run_until_cancelled(future).await
     }
 
+    /// Waits until the word was given and a login that must not be lost has had its time, which leaves some of the 10 s that whoever stops a container
+    /// waits.
+    pub(crate) async fn out_of_time_for_logins(&self) {
+        self.0.cancelled().await;
+        tokio::time::sleep(Cancel::GRACE + Duration::from_secs(2)).await;
+    }
+
     /// Waits until the word was given and what had to be done after it has had its time.
     pub(crate) async fn out_of_time(&self) {
         self.0.cancelled().await;

@@ -1,8 +1,10 @@
 //! The engine: one API, the way to ask it, and the resources to pull from it.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures::future::{Either, select};
 use http::HeaderMap;
 use longshore_auth::Authenticator;
 use longshore_paginate::{Paginator, Settings};
@@ -83,7 +85,8 @@ impl Engine {
 
     /// The entities of one resource, as they are read.
     ///
-    /// To be polled in a tokio runtime. Nothing is sent before the first poll, and dropping the stream ends all its work. While a page is mapped and
+    /// To be polled in a tokio runtime. Nothing is sent before the first poll, and dropping the stream ends all its work, but for a login that must not be
+    /// lost: see [`settled`](Engine::settled). While a page is mapped and
     /// taken, the next one is on its way; where a total tells of further pages, up to `maxConcurrentRequests` are, and with `lookAhead` as many as
     /// that says. No more than those are in memory.
     ///
@@ -162,7 +165,23 @@ impl Engine {
 
     /// As [`sync`](Engine::sync), run in another way: some kinds only, or with a word that stops it.
     pub async fn sync_with(&self, options: &SyncOptions, sink: &dyn Sink) -> Report {
-        sync::run(&self.api, &self.resources, options, sink).await
+        let sync = pin!(sync::run(&self.api, &self.resources, options, sink));
+        let out_of_time = pin!(options.cancel.out_of_time_for_logins());
+        match select(sync, out_of_time).await {
+            Either::Left((report, out_of_time)) => {
+                select(pin!(self.settled()), out_of_time).await;
+                report
+            }
+            Either::Right(((), sync)) => sync.await,
+        }
+    }
+
+    /// Waits until no login is under way that must not be lost: a server that was asked to replace a refresh token has the new one in its answer alone, so
+    /// that such a request goes on when the stream that needed it is dropped. Most often that is at once.
+    ///
+    /// A sync does it by itself. Who drops streams early awaits it before the runtime ends, for as long as there is time.
+    pub async fn settled(&self) {
+        self.api.logins.settled().await;
     }
 
     /// How many lists a sync of these kinds asks for, of all kinds without any, as far as that is known without a request.

@@ -101,6 +101,17 @@ impl Logins {
         Ok(bound)
     }
 
+    /// Waits until no login is under way that must not be lost.
+    pub(crate) async fn settled(&self) {
+        let others: Vec<Arc<OriginBound>> = {
+            let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+            others.values().map(|(_, bound)| bound.clone()).collect()
+        };
+        for bound in others.iter().chain([&self.own]) {
+            bound.settled().await;
+        }
+    }
+
     /// Origins beside the base URL's that get credentials.
     pub(crate) fn credential_origins(&self) -> &[Origin] {
         &self.credential_origins

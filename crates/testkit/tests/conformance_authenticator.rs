@@ -39,6 +39,7 @@ enum Defect {
     Hangs,
     NobodyTakesOver,
     RestsLonger,
+    CountsBackwards,
 }
 
 /// A login that renews by generation, and can be wrong in one way.
@@ -100,6 +101,7 @@ impl Authenticator for Login {
                 let asked = self.asked.fetch_add(1, Ordering::SeqCst);
                 return Ok(Generation(if asked < 50 { 0 } else { asked }));
             }
+            Defect::CountsBackwards => return Ok(Generation(1_000 - *generation)),
             _ => {}
         }
         Ok(Generation(*generation))
@@ -121,6 +123,10 @@ impl Authenticator for Login {
             }
             _ => {}
         }
+        let rejected = match self.defect {
+            Defect::CountsBackwards => Generation(1_000 - rejected.0),
+            _ => rejected,
+        };
         let mut generation = self.generation.lock().await;
         if rejected.0 == *generation || self.defect == Defect::RenewsStale {
             if self.defect != Defect::FetchesForEachRenewal {
@@ -193,6 +199,7 @@ async fn each_defect_fails_by_the_name_of_its_rule() {
         (Defect::Hangs, "single-flight"),
         (Defect::NobodyTakesOver, "abandoned"),
         (Defect::RestsLonger, "limited"),
+        (Defect::CountsBackwards, "renews"),
     ];
     for (defect, rule) in cases {
         let panic = check(defect)

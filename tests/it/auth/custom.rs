@@ -325,6 +325,87 @@ customAuthRequestTemplate:
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_url_of_a_later_step_may_hold_what_was_answered_before() {
+    for (endpoint, id, asked) in [
+        (
+            "/sessions/{{.id}}/token",
+            json!("a/b c"),
+            "/sessions/a%2Fb%20c/token",
+        ),
+        (
+            "https://login.example.net/sessions/{{.id}}/token?of={{.id}}",
+            json!(7),
+            "/sessions/7/token?of=7",
+        ),
+    ] {
+        let answer = id.clone();
+        let begin = move |_: &_| Answer::json(json!({"id": answer}));
+        let api = ScriptedApi::new()
+            .on("POST /begin", begin)
+            .json("/items", json!([{"id": 1}]))
+            .on("POST /sessions/{id}/token", |_| {
+                Answer::json(json!({"t": "abc"}))
+            });
+        let login = api.clone();
+        let rig = two_hosts(api, login);
+        let connection = format!(
+            "authType: custom\ncustomAuthRequest:\n  - endpoint: /begin\n  - endpoint: '{endpoint}'\ncustomAuthRequestTemplate: {{headers: {{X-T: '{{{{.t}}}}'}}}}"
+        );
+        well(&rig.engine(&connection, &items("/items", "{}"))).await;
+        assert_eq!(rig.api.paths(), ["/begin", asked, "/items"]);
+    }
+    // What would be another path is not asked for.
+    for id in ["..", ".", "%2e%2e", "a\nb", ""] {
+        let api = ScriptedApi::new().json("/begin", json!({"id": id}));
+        let rig = Rig::new(api);
+        let connection = "authType: custom\ncustomAuthRequest: [{endpoint: /begin}, {endpoint: '/s/{{.id}}/token'}]\ncustomAuthRequestTemplate: {headers: {X-T: '{{.t}}'}}";
+        let engine = rig.engine(connection, &items("/items", "{}"));
+        let read = Read::of(&engine, &engine.resources()[0]).await;
+        let said = chains(&read).join(" ");
+        assert!(said.contains("`.id`"), "{id:?}: {said}");
+        assert_eq!(rig.api.paths(), ["/begin"], "{id:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expiry_path_that_finds_nothing_leaves_the_login_to_its_rejection() {
+    let nothing = json!({"token": "t", "ttl": null});
+    assert_eq!(used_for(nothing.clone(), ", expiryPath: ttl").await, None);
+    assert_eq!(used_for(nothing, ", expiryPath: absent.ttl").await, None);
+    for (path, said) in [
+        ("token", "neither a number of seconds nor a moment"),
+        (".token[0]", "fails on the answer"),
+    ] {
+        let rig = rig(answering(json!({"token": "t"})));
+        let connection = format!(
+            "authType: custom\ncustomAuthRequest: {{endpoint: '{LOGIN}/login', expiryPath: {path}}}\n\
+             customAuthRequestTemplate: {{headers: {{X: '{{{{.token}}}}'}}}}"
+        );
+        let engine = rig.engine(&connection, &items("/items", "{}"));
+        let read = Read::of(&engine, &engine.resources()[0]).await;
+        let heard = chains(&read).join(" ");
+        assert!(heard.contains(said), "{path}: {heard}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_answer_is_said_to_be_empty() {
+    let login = ScriptedApi::new().on("/login", |_| Answer::status(200));
+    let rig = rig(login);
+    let connection = format!(
+        "authType: custom\ncustomAuthRequest: {{endpoint: '{LOGIN}/login'}}\n\
+         customAuthRequestTemplate: {{headers: {{X: '{{{{.token}}}}'}}}}"
+    );
+    let engine = rig.engine(&connection, &items("/items", "{}"));
+    let read = Read::of(&engine, &engine.resources()[0]).await;
+    let said = chains(&read).join(" ");
+    assert!(
+        said.contains("`.token` finds nothing in the answer of POST https://login.example.net/login; the answer is empty"),
+        "{said}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_path_that_finds_nothing_is_named_with_the_keys_that_are_there() {
     let login = answering(json!({"token": "s3cret", "data": {"jwt": "s3cret"}}));
     let rig = rig(login.clone());
@@ -373,6 +454,22 @@ fn settings_are_checked_when_they_are_loaded() {
         (
             ok.to_owned(),
             "custom needs `customAuthRequestTemplate`, which is not set",
+        ),
+        (
+            "customAuthRequest: {endpoint: '/s/{{.id}}'}".to_owned(),
+            "customAuthRequest.endpoint: holds {{…}}, and before the first request there is no answer",
+        ),
+        (
+            "customAuthRequest: [{endpoint: /a}, {endpoint: '/s/{{id}}'}]".to_owned(),
+            "customAuthRequest[1].endpoint: holds {{…}} with a path that does not begin with a dot",
+        ),
+        (
+            "customAuthRequest: [{endpoint: /a}, {endpoint: 'https://{{.host}}/x'}]".to_owned(),
+            "customAuthRequest[1].endpoint: takes its host from an answer",
+        ),
+        (
+            format!("{ok}customAuthRequestTemplate:\n  headers: {{}}\n  body: {{}}"),
+            "needs at least one of headers, queryParams and body",
         ),
         (
             format!("{ok}customAuthRequestTemplate: {{}}"),

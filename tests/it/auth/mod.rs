@@ -9,6 +9,7 @@ mod per_resource;
 mod placements;
 mod rotation;
 mod sigv4;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

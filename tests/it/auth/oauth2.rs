@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use longshore_engine::auth::{Error, ExposeSecret as _, SecretString, TokenStore, async_trait};
 use longshore_engine::config::AuthSettings;
+use longshore_engine::transport::{Error as TransportError, Request, Response, Transport};
+use longshore_engine::{Cancel, EngineBuilder, NdjsonSink, SyncOptions};
 use longshore_testkit::{Answer, Seen};
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
@@ -286,6 +288,60 @@ async fn a_rejected_token_is_renewed_once_and_the_request_repeated_once() {
     assert!(chains(&read)[0].contains("401"), "{:?}", chains(&read));
 }
 
+/// What the README says for servers that want something beside the usual.
+#[tokio::test(start_paused = true)]
+async fn the_rows_of_the_readme_for_assertions_give_what_their_servers_want() {
+    let key = one_line(&pem(&PKCS_RSA_SHA256));
+    let signed = format!("grantType: jwt_bearer\nclientId: app\nprivateKey: \"{key}\"\n");
+    // Box: at most 60 s, whose account it is, and the secret beside it.
+    let seen = token_request(&format!(
+        "{signed}privateKeyId: k1\nassertionSubject: '12345'\nassertionAudience: https://api.box.com/oauth2/token\nassertionLifetimeSeconds: 45\n\
+         assertionClaims: {{box_sub_type: enterprise}}\nclientSecret: s3cret\nclientAuth: post"
+    ))
+    .await;
+    let sent = form(&seen);
+    let names: Vec<&str> = sent.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        ["assertion", "client_id", "client_secret", "grant_type"]
+    );
+    assert_eq!(
+        (sent["client_id"].as_str(), sent["client_secret"].as_str()),
+        ("app", "s3cret")
+    );
+    let (header, claims) = jwt(&sent["assertion"]);
+    assert_eq!(
+        (&header["alg"], &header["kid"]),
+        (&json!("RS256"), &json!("k1"))
+    );
+    assert_eq!(claims["box_sub_type"], "enterprise");
+    assert_eq!(claims["aud"], "https://api.box.com/oauth2/token");
+    assert_eq!(
+        (&claims["iss"], &claims["sub"]),
+        (&json!("app"), &json!("12345"))
+    );
+    let lasts = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+    assert_eq!(lasts, 45);
+    // DocuSign: the scopes inside.
+    let seen = token_request(&format!(
+        "{signed}assertionSubject: user-id\nassertionAudience: account.docusign.com\nassertionClaims: {{scope: signature impersonation}}"
+    ))
+    .await;
+    let (_, claims) = jwt(&form(&seen)["assertion"]);
+    assert_eq!(claims["scope"], "signature impersonation");
+    assert_eq!(claims["aud"], "account.docusign.com");
+    // Zoom: a grant of its own.
+    let seen = token_request(
+        "clientId: a\nclientSecret: b\ntokenParams: {grant_type: account_credentials, account_id: '7'}",
+    )
+    .await;
+    assert_eq!(seen.header("authorization"), Some("Basic YTpi"));
+    assert_eq!(
+        form(&seen),
+        pairs([("grant_type", "account_credentials"), ("account_id", "7")])
+    );
+}
+
 /// A server that takes each refresh token once and gives the next.
 fn rotating() -> Issuer {
     let last = Mutex::new("r1".to_owned());
@@ -489,6 +545,206 @@ async fn a_refresh_token_that_could_not_be_kept_is_kept_before_it_is_used_up() {
         kept.contains(&newest) && !said.contains(&newest),
         "{newest} in {kept}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_came_is_kept_whatever_else_is_in_the_answer() {
+    // Right to the server, and of no use here: a typing mistake in tokenPath, a token of another type, one that no header can hold, a lifetime that is none.
+    for (settings, members) in [
+        ("tokenPath: acces_token", json!({"access_token": "a"})),
+        ("", json!({"access_token": "a", "token_type": "DPoP"})),
+        ("", json!({"access_token": "a\nb"})),
+        (
+            "expiryPath: ends",
+            json!({"access_token": "a", "ends": "soon"}),
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("tokens.json");
+        let issuer = Issuer::answering(move |_| {
+            let mut answer = json!({"refresh_token": "r2"});
+            super::merge(&mut answer, &members);
+            Answer::json(answer)
+        });
+        let engine = issuer.engine(&format!(
+            "authType: oauth2\ngrantType: refresh_token\nrefreshToken: r1\ntokenUrl: {LOGIN}/token\nclientId: a\ntokenFile: {}\n{settings}",
+            file.display()
+        ));
+        let read = Read::of(&engine, &engine.resources()[0]).await;
+        assert_eq!(read.end(), "RequestFailed", "{settings}");
+        let kept = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            kept.contains("\"r2\""),
+            "{settings}: {kept:?} {:?}",
+            chains(&read)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_used_up_where_the_next_token_could_not_be_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tokens.json");
+    let connection = |file: &std::path::Path| {
+        format!(
+            "authType: oauth2\ngrantType: refresh_token\nrefreshToken: r1\ntokenUrl: {LOGIN}/token\nclientId: a\ntokenFile: {}",
+            file.display()
+        )
+    };
+    // Where it is so from the beginning, the configuration is refused.
+    for unwritable in [
+        directory.path(),
+        "/proc/tokens.json".as_ref(),
+        "/dev/null".as_ref(),
+    ] {
+        let refused = config(&connection(unwritable), &items("/items", "{}"));
+        let said = refused.map(|_| ()).unwrap_err().to_string();
+        assert!(said.contains("tokenFile: the token file"), "{said}");
+    }
+    // Where it becomes so, nothing is sent.
+    let issuer = rotating();
+    let engine = issuer.engine(&connection(&file));
+    let lock = directory.path().join("tokens.json.lock");
+    std::fs::create_dir(&lock).unwrap();
+    let read = Read::of(&engine, &engine.resources()[0]).await;
+    let said = chains(&read).join(" ");
+    assert!(said.contains("tokens.json cannot be locked"), "{said}");
+    assert_eq!(issuer.logins(), 0);
+    std::fs::remove_dir(&lock).unwrap();
+    well(&engine).await;
+}
+
+/// A network on which answers of the login take a second to come back.
+#[derive(Debug)]
+struct SlowLogin(std::sync::Arc<dyn Transport>);
+
+#[async_trait]
+impl Transport for SlowLogin {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let is_login = request.url.path() == "/token";
+        let answer = self.0.send(request).await;
+        if is_login {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        answer
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_is_under_way_ends_well_when_nobody_waits_for_it_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tokens.json");
+    let issuer = rotating();
+    let connection = format!(
+        "authType: oauth2\ngrantType: refresh_token\nrefreshToken: r1\ntokenUrl: {LOGIN}/token\nclientId: a\ntokenFile: {}",
+        file.display()
+    );
+    let kept = || std::fs::read_to_string(&file).unwrap_or_default();
+    for how in ["dropped", "cancelled"] {
+        let config = config(&connection, &items("/items", "{}")).unwrap();
+        let engine = EngineBuilder::from_config(&config)
+            .unwrap()
+            .transport(std::sync::Arc::new(SlowLogin(
+                issuer.rig.network.transport(),
+            )))
+            .build()
+            .unwrap();
+        let before = issuer.logins();
+        let asked = async {
+            while issuer.logins() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        match how {
+            "dropped" => {
+                let read = Read::of(&engine, &engine.resources()[0]);
+                tokio::select! {
+                    biased;
+                    () = asked => {}
+                    _ = read => panic!("the token request was to be seen first"),
+                }
+                engine.settled().await;
+            }
+            _ => {
+                let cancel = Cancel::new();
+                let options = SyncOptions::new().cancel(cancel.clone());
+                let sink = NdjsonSink::file(directory.path().join("entities"));
+                let sync = engine.sync_with(&options, &sink);
+                let word = async {
+                    asked.await;
+                    cancel.cancel();
+                };
+                futures::join!(sync, word);
+            }
+        }
+        assert_eq!(issuer.logins(), before + 1, "{how}");
+        assert!(
+            kept().contains(&format!("\"r{}\"", before + 2)),
+            "{how}: {}",
+            kept()
+        );
+        // Whoever comes next gets what that gave: no second request.
+        well(&engine).await;
+        assert_eq!(issuer.logins(), before + 1, "{how}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_new_refresh_token_may_stand_anywhere() {
+    for (settings, answer) in [
+        ("", json!({"access_token": "t", "refresh_token": "r2"})),
+        ("", json!({"access_token": "t", "refreshToken": "r2"})),
+        (
+            "tokenPath: data.access_token",
+            json!({"data": {"access_token": "t", "refresh_token": "r2"}}),
+        ),
+        (
+            "tokenPath: .data[0].access_token",
+            json!({"data": [{"access_token": "t", "refresh_token": "r2"}]}),
+        ),
+        (
+            "tokenPath: '.data | .[\"accessToken\"]'",
+            json!({"data": {"accessToken": "t", "refreshToken": "r2"}}),
+        ),
+        (
+            "tokenPath: a.t\nrefreshTokenPath: next.token",
+            json!({"a": {"t": "t"}, "next": {"token": "r2"}, "refresh_token": "another"}),
+        ),
+        (
+            "refreshTokenPath: .tokens[1]",
+            json!({"access_token": "t", "tokens": ["x", "r2"]}),
+        ),
+    ] {
+        let issuer = Issuer::answering(move |_| Answer::json(answer.clone()));
+        let engine = issuer.engine(&format!(
+            "authType: oauth2\ngrantType: refresh_token\nrefreshToken: r1\ntokenUrl: {LOGIN}/token\nclientId: a\n{settings}"
+        ));
+        // The API takes none of these tokens: a second one is asked for.
+        Read::of(&engine, &engine.resources()[0]).await;
+        let sent: Vec<String> = issuer
+            .login
+            .requests()
+            .iter()
+            .map(|seen| form(seen)["refresh_token"].clone())
+            .collect();
+        assert_eq!(sent, ["r1", "r2"], "{settings}");
+    }
+    // Null, empty and absent leave the old one valid.
+    for members in [
+        json!({}),
+        json!({"refresh_token": null}),
+        json!({"refresh_token": ""}),
+    ] {
+        let issuer = Issuer::new(members.clone());
+        let engine = issuer.engine(&format!(
+            "authType: oauth2\ngrantType: refresh_token\nrefreshToken: r1\ntokenUrl: {LOGIN}/token\nclientId: a"
+        ));
+        well(&engine).await;
+        issuer.revoke();
+        well(&engine).await;
+        let last = issuer.login.requests()[1].clone();
+        assert_eq!(form(&last)["refresh_token"], "r1", "{members}");
+    }
 }
 
 fn jwt(text: &str) -> (Value, Value) {

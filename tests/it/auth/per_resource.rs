@@ -4,7 +4,7 @@ use longshore_testkit::{Answer, ScriptedApi};
 use serde_json::json;
 
 use super::{LOGIN, two_hosts};
-use crate::rig::{Rig, config, items};
+use crate::rig::{Read, Rig, config, items};
 
 /// An API that says who asked.
 fn whoami() -> ScriptedApi {
@@ -211,5 +211,40 @@ fn a_name_that_is_not_there_says_which_are() {
             refused.contains(said),
             "{connection} {selector}:\n{refused}"
         );
+    }
+}
+
+/// Port is asked for the mapping again before each sync.
+#[tokio::test(start_paused = true)]
+async fn settings_that_stand_in_a_mapping_stay_one_login_when_it_is_read_again() {
+    let login = ScriptedApi::new().on("/token", |call| {
+        let body = call.request.body.clone().unwrap();
+        let given = String::from_utf8_lossy(&body).into_owned();
+        match given.contains("refresh_token=r1") {
+            true => Answer::json(json!({"access_token": "t", "refresh_token": "r2"})),
+            false => Answer::status(400),
+        }
+    });
+    let rig = two_hosts(whoami(), login.clone());
+    let at_port = |id: &str| {
+        json!({"resources": [{
+            "kind": "/items",
+            "selector": {"query": "true", "auth": {
+                "authType": "oauth2", "grantType": "refresh_token", "refreshToken": "r1", "clientId": id,
+                "tokenUrl": format!("{LOGIN}/token"),
+            }},
+            "port": {"entity": {"mappings": {"identifier": ".id", "blueprint": "\"item\""}}},
+        }]})
+    };
+    let config = config("authType: none", &items("/items", "{}")).unwrap();
+    let engine = rig.engine_from(&config);
+    for (id, logins) in [("a", 1), ("a", 1), ("b", 2), ("a", 2)] {
+        let read_again = config.clone().with_mapping_from_port(at_port(id)).unwrap();
+        let engine = engine
+            .with_resources(read_again.mapping.unwrap().resources)
+            .unwrap();
+        let read = Read::of(&engine, &engine.resources()[0]).await;
+        assert_eq!(read.identifiers(), ["Bearer_t"], "{:?}", read.errors);
+        assert_eq!(login.requests().len(), logins, "{id}");
     }
 }

@@ -202,3 +202,30 @@ fn a_rotation_needs_credentials_that_can_be_told_apart() {
         assert!(refused.contains(said), "{settings}:\n{refused}");
     }
 }
+
+/// Names are in no order that matters.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_may_have_a_name_wherever_that_sorts() {
+    for name in ["a", "zz", "k1a"] {
+        let (rig, served) = limited(1);
+        let connection = format!(
+            "credentials:\n  {name}: {{authType: rotate, rotate: [k1, k2]}}\n  k1: {{authType: bearer_token, apiToken: one}}\n  k2: {{authType: bearer_token, apiToken: two}}"
+        );
+        let engine = rig.engine(&connection, &items("/items", &format!("{{auth: {name}}}")));
+        well(&engine).await;
+        well(&engine).await;
+        assert_eq!(*served.lock().unwrap(), ["one", "two"], "{name}");
+    }
+    for (a, b) in [("a", "b"), ("b", "a")] {
+        let connection = format!(
+            "credentials:\n  {a}: {{authType: rotate, rotate: [{b}, k1]}}\n  {b}: {{authType: rotate, rotate: [k1, k2]}}\n  k1: {{authType: bearer_token, apiToken: one}}\n  k2: {{authType: bearer_token, apiToken: two}}"
+        );
+        let refused = config(&connection, &items("/items", "{}"))
+            .unwrap_err()
+            .to_string();
+        let said =
+            format!("credentials.{a}.rotate[0]: is a rotation itself; list its credentials here");
+        assert!(refused.contains(&said), "{refused}");
+        assert_eq!(refused.matches("rotation itself").count(), 1, "{refused}");
+    }
+}

@@ -1,9 +1,8 @@
 //! `authType` and its credentials: of the connection, of each entry of `credentials`, and of `selector.auth`.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use longshore_auth::{
     ApiKey, Authenticator, BasicAuth, BearerToken, Credential, CustomAuthBuilder, KeyPlace, NoAuth,
@@ -192,6 +191,17 @@ impl fmt::Debug for AuthSettings {
     }
 }
 
+impl KeySettings {
+    /// Whether both go to one place, so that the second takes it from the first.
+    fn is_in_place_of(&self, other: &KeySettings) -> bool {
+        self.place == other.place
+            && match self.place {
+                KeyPlace::Header => self.name.eq_ignore_ascii_case(&other.name),
+                _ => self.name == other.name,
+            }
+    }
+}
+
 impl fmt::Debug for KeySettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeySettings")
@@ -273,6 +283,7 @@ pub(super) const KEYS: &[(&[&str], &str)] = &[
     (&["tokenHeader"], "oauth2"),
     (&["tokenPrefix"], "oauth2"),
     (&["refreshToken"], "oauth2"),
+    (&["refreshTokenPath"], "oauth2"),
     (&["tokenFile"], "oauth2"),
     (&["privateKey"], "oauth2"),
     (&["privateKeyId"], "oauth2"),
@@ -312,17 +323,27 @@ pub(super) const PLACES: Words = Words {
 pub(super) struct Written {
     /// By the first name of the key.
     keys: BTreeMap<&'static str, Node>,
+    /// Empty texts of variables that count as not set elsewhere.
+    empty: BTreeMap<&'static str, Node>,
     /// Where `authType` is, or should be.
     pub(super) place: Place,
 }
 
 impl Written {
     fn of(levels: &mut Levels, findings: &mut Findings) -> Written {
-        let keys = KEYS
+        let keys: BTreeMap<&str, Node> = KEYS
             .iter()
             .filter_map(|(names, _)| Some((names[0], levels.take(names, findings)?)))
             .collect();
+        for node in keys.values() {
+            warn_of_variable(node, findings);
+        }
+        let empty = ["username", "password"].into_iter().filter_map(|name| {
+            let place = levels.environment.empty_variable(name)?;
+            Some((name, Node::scalar("", true, place.clone())))
+        });
         Written {
+            empty: empty.collect(),
             keys,
             place: levels.missing("authType"),
         }
@@ -330,6 +351,11 @@ impl Written {
 
     pub(super) fn take(&mut self, name: &'static str) -> Option<Node> {
         self.keys.remove(name)
+    }
+
+    /// As [`take`](Written::take), for texts that may be empty: a variable has no other way to say that than to be set and empty.
+    fn take_possibly_empty(&mut self, name: &'static str) -> Option<Node> {
+        self.take(name).or_else(|| self.empty.remove(name))
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -368,10 +394,14 @@ impl Written {
     }
 
     /// A credential that is not sent is almost always a type that was forgotten.
-    fn warn_of_unused(self, auth_type: &str, findings: &mut Findings) {
+    /// Where one of them is wrong, the others of its type may not have been looked at.
+    fn warn_of_unused(self, auth_type: &str, is_read: bool, findings: &mut Findings) {
         for (name, node) in self.keys {
             let owner = KEYS.iter().find(|(names, _)| names[0] == name);
             let owner = owner.map_or("", |(_, owner)| *owner);
+            if owner == auth_type && !is_read {
+                continue;
+            }
             let what = match owner {
                 "custom" | "rotate" => "is not used",
                 _ => "is not sent",
@@ -394,8 +424,26 @@ pub(super) struct Credentials {
     named: BTreeMap<String, Arc<AuthSettings>>,
     /// Names whose settings have problems of their own.
     broken: Vec<String>,
-    /// Settings that are written where a name could stand, by their text: those that say the same are the same login.
-    inline: RefCell<BTreeMap<String, Arc<AuthSettings>>>,
+    /// Rotations, which come after all that they may name.
+    rotations: Vec<String>,
+    inline: Inline,
+}
+
+/// Settings that are written where a name could stand, by their file and their text: those that say the same are the same login, also in a mapping that is
+/// read once more.
+#[derive(Clone, Default)]
+pub(super) struct Inline(Arc<Mutex<BTreeMap<String, Arc<AuthSettings>>>>);
+
+impl Inline {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Arc<AuthSettings>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Inline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inline").finish_non_exhaustive()
+    }
 }
 
 impl Credentials {
@@ -404,11 +452,13 @@ impl Credentials {
         base_url: &Url,
         own: &AuthSettings,
         named: &BTreeMap<String, Arc<AuthSettings>>,
+        inline: &Inline,
     ) -> Credentials {
         Credentials {
             base_url: Some(base_url.clone()),
             own: Some(own.clone()),
             named: named.clone(),
+            inline: inline.clone(),
             ..Credentials::default()
         }
     }
@@ -430,8 +480,9 @@ impl Credentials {
         {
             return self.by_name(text.trim(), &node, findings);
         }
-        let text = node.to_json_of_texts().to_string();
-        if let Some(known) = self.inline.borrow().get(&text) {
+        // Paths of files in it count from the file that it is in.
+        let text = format!("{} {}", node.place.file, node.to_json_of_texts());
+        if let Some(known) = self.inline.known().get(&text) {
             return Some(Arc::clone(known));
         }
         let place = node.place.clone();
@@ -444,7 +495,7 @@ impl Credentials {
         let settings = self.settings(&mut levels, Needs::Type, findings);
         levels.finish(findings);
         let settings = Arc::new(settings.filter(|_| findings.problem_count() == before)?);
-        self.inline.borrow_mut().insert(text, Arc::clone(&settings));
+        self.inline.known().insert(text, Arc::clone(&settings));
         Some(settings)
     }
 
@@ -461,6 +512,10 @@ impl Credentials {
             return Some(Arc::new(AuthSettings::None));
         }
         if self.broken.iter().any(|broken| broken == name) {
+            return None;
+        }
+        if self.rotations.iter().any(|rotation| rotation == name) {
+            findings.problem(&node.place, ROTATION_IN_ROTATION);
             return None;
         }
         let names = self.named.keys().chain(&self.broken);
@@ -519,7 +574,7 @@ impl Credentials {
                 return None;
             }
         };
-        written.warn_of_unused(name, findings);
+        written.warn_of_unused(name, settings.is_some(), findings);
         settings
     }
 
@@ -551,8 +606,7 @@ impl Credentials {
                     findings.problem(&place, "is no credential; a rotation needs some");
                 }
                 AuthSettings::Rotate(_) => {
-                    let message = "is a rotation itself; list its credentials here";
-                    findings.problem(&place, message);
+                    findings.problem(&place, ROTATION_IN_ROTATION);
                 }
                 _ => members.push(member),
             }
@@ -560,6 +614,8 @@ impl Credentials {
         (members.len() == count).then_some(AuthSettings::Rotate(members))
     }
 }
+
+const ROTATION_IN_ROTATION: &str = "is a rotation itself; list its credentials here";
 
 /// What an object of settings must say.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -580,7 +636,14 @@ pub(super) fn read(
         base_url: base_url.cloned(),
         ..Credentials::default()
     };
-    for (name, mut entry) in named(levels, findings) {
+    let (rotations, others): (Vec<_>, Vec<_>) =
+        named(levels, findings).into_iter().partition(|(_, entry)| {
+            entry
+                .text_of("authType")
+                .is_some_and(|it| it.trim() == "rotate")
+        });
+    credentials.rotations = rotations.iter().map(|(name, _)| name.clone()).collect();
+    for (name, mut entry) in others.into_iter().chain(rotations) {
         let before = findings.problem_count();
         let settings = credentials.settings(&mut entry, Needs::Type, findings);
         entry.finish(findings);
@@ -596,6 +659,10 @@ pub(super) fn read(
 }
 
 impl Credentials {
+    pub(super) fn inline(&self) -> Inline {
+        self.inline.clone()
+    }
+
     pub(super) fn into_named(self) -> BTreeMap<String, Arc<AuthSettings>> {
         self.named
     }
@@ -624,8 +691,12 @@ fn named(levels: &mut Levels, findings: &mut Findings) -> BTreeMap<String, Level
             },
         );
     }
-    for entry in section.environment.into_entries() {
+    for (entry, keys, unknown) in section.environment.into_entries_with_keys() {
         let place = entry.node.place.clone();
+        if keys != Keys::Variables && matches!(entry.key.as_str(), "" | "none") {
+            findings.problem(&place, "is no name for a credential; take another");
+            continue;
+        }
         let known = all
             .keys()
             .find(|name| {
@@ -633,9 +704,12 @@ fn named(levels: &mut Levels, findings: &mut Findings) -> BTreeMap<String, Level
                     || entry.key.eq_ignore_ascii_case(&snake_case(name))
             })
             .cloned();
-        let name = known.unwrap_or_else(|| entry.key.to_ascii_lowercase());
-        let Some(fields) = Fields::of(entry.node, Keys::Variables, Unknown::Warned, findings)
-        else {
+        let name = known.unwrap_or_else(|| match keys {
+            Keys::Variables => entry.key.to_ascii_lowercase(),
+            // A name in JSON text is written as it is.
+            _ => entry.key.clone(),
+        });
+        let Some(fields) = Fields::of(entry.node, keys, unknown, findings) else {
             continue;
         };
         all.entry(name)
@@ -647,6 +721,20 @@ fn named(levels: &mut Levels, findings: &mut Findings) -> BTreeMap<String, Level
             .join(fields);
     }
     all
+}
+
+/// `${NAME}` where it stays what it is. Only one that is the whole text: any other may be part of a secret.
+fn warn_of_variable(node: &Node, findings: &mut Findings) {
+    let name = node.text().and_then(|text| {
+        let name = text.trim().strip_prefix("${")?.strip_suffix('}')?;
+        super::headers::is_variable_name(name).then_some(name)
+    });
+    if name.is_some() {
+        findings.warning(
+            &node.place,
+            "is sent as it is written: `${…}` is taken from the environment in customHeaders alone; every setting has a variable of its own, as OCEAN__INTEGRATION__CONFIG__API_TOKEN is for apiToken",
+        );
+    }
 }
 
 fn line_of(entry: &Entry) -> Place {
@@ -665,7 +753,7 @@ fn bearer_token(written: &mut Written, findings: &mut Findings) -> Option<AuthSe
 
 fn basic(written: &mut Written, findings: &mut Findings) -> Option<AuthSettings> {
     let place = written.place_of("username");
-    let [username, password] = ["username", "password"].map(|name| match written.take(name) {
+    let [username, password] = ["username", "password"].map(|name| match written.take_possibly_empty(name) {
         Some(node) => values::text_without_controls(&node, findings),
         None => {
             findings.problem(
@@ -707,7 +795,7 @@ fn api_key(written: &mut Written, findings: &mut Findings) -> Option<AuthSetting
     let prefix = written.take("apiKeyPrefix");
     let one = written.take("apiKey");
     let several = written.take("apiKeys");
-    let mut keys = Vec::new();
+    let mut keys: Vec<KeySettings> = Vec::new();
     let mut all_read = true;
     if let Some(key) = one {
         // The plain case stays what it was.
@@ -740,7 +828,17 @@ fn api_key(written: &mut Written, findings: &mut Findings) -> Option<AuthSetting
         let (nodes, read) = key_list(node, place, prefix, findings);
         all_read &= read;
         for nodes in nodes {
+            let name_place = nodes.name.as_ref().map(|node| node.place.clone());
+            let place = name_place.unwrap_or_else(|| nodes.key.place.clone());
             match read_key(nodes, findings) {
+                Some(key) if keys.iter().any(|known| known.is_in_place_of(&key)) => {
+                    let case = match key.place {
+                        KeyPlace::Header => " (header names do not depend on case)",
+                        _ => "",
+                    };
+                    findings.problem(&place, format!("is given twice{case}; keep one"));
+                    all_read = false;
+                }
                 Some(key) => keys.push(key),
                 None => all_read = false,
             }
@@ -985,6 +1083,16 @@ mod tests {
                 json!(" "),
                 with(oauth2(), "grantType", "refresh_token"),
                 "is empty",
+            ),
+            (
+                "refreshTokenPath",
+                json!(".a |"),
+                with(
+                    with(oauth2(), "grantType", "refresh_token"),
+                    "refreshToken",
+                    "r",
+                ),
+                no_jq,
             ),
             (
                 "tokenFile",

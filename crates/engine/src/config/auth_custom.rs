@@ -1,7 +1,9 @@
 //! `authType: custom`: `customAuthRequest`, one request or several, and `customAuthRequestTemplate`.
 
 use http::Method;
-use longshore_auth::{CustomAuth, CustomAuthBuilder, CustomRequest, Error, JsonTemplate, Template};
+use longshore_auth::{
+    CustomAuth, CustomAuthBuilder, CustomRequest, Error, JsonTemplate, Template, UrlTemplate,
+};
 use serde_json::Value;
 use url::Url;
 
@@ -117,8 +119,18 @@ fn step(
         false => Template::parse(text),
     };
     let mut fields = Fields::of(node, Keys::Settings, Unknown::Refused, findings)?;
-    let url = match fields.take(&["endpoint"], findings) {
-        Some(node) => endpoint(&node, base_url, findings),
+    let request = match fields.take(&["endpoint"], findings) {
+        Some(node) if node.text().is_some_and(|text| text.contains("{{")) => {
+            match position.is_first {
+                true => {
+                    let message = "holds {{…}}, and before the first request there is no answer to take it from";
+                    findings.problem(&node.place, message);
+                    None
+                }
+                false => endpoint_template(&node, base_url, findings).map(CustomRequest::to),
+            }
+        }
+        Some(node) => endpoint(&node, base_url, findings).map(CustomRequest::new),
         None => {
             findings.problem(
                 &fields.missing("endpoint"),
@@ -174,7 +186,7 @@ fn step(
         steps.expiry_path = path_filter(&node, findings);
     }
     fields.finish(findings);
-    let mut request = CustomRequest::new(url?).method(method?);
+    let mut request = request?.method(method?);
     for (name, value) in headers? {
         // The name was checked above.
         request = request.header(&name, value).ok()?;
@@ -201,6 +213,12 @@ pub(super) fn endpoint(
     if text.contains("://") {
         return connection::url(node, findings);
     }
+    if begins_with_host(&text) {
+        findings.warning(
+            &node.place,
+            "is read as a path under baseUrl, and begins like a host; write https:// in front of a host, or / in front of a path",
+        );
+    }
     match longshore_transport::join(base_url?, &text) {
         Ok(url) => Some(url),
         Err(error) => {
@@ -208,6 +226,35 @@ pub(super) fn endpoint(
             None
         }
     }
+}
+
+/// `login.example.com/token`, but not `index.php/token` or `v1.0/token`.
+fn begins_with_host(text: &str) -> bool {
+    const FILES: [&str; 8] = ["php", "asp", "aspx", "jsp", "do", "json", "html", "cgi"];
+    let host = text.split(['/', '?', '#', ':']).next().unwrap_or_default();
+    let labels: Vec<&str> = host.split('.').collect();
+    let is_label = |label: &&str| {
+        !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    let is_top = |label: &str| {
+        label.len() > 1
+            && label.chars().all(|c| c.is_ascii_alphabetic())
+            && !FILES.iter().any(|file| file.eq_ignore_ascii_case(label))
+    };
+    labels.len() > 1 && labels.iter().all(is_label) && labels.last().is_some_and(|top| is_top(top))
+}
+
+fn endpoint_template(
+    node: &Node,
+    base_url: Option<&Url>,
+    findings: &mut Findings,
+) -> Option<UrlTemplate> {
+    let text = values::filled_text(node, findings)?;
+    if base_url.is_none() && !text.contains("://") {
+        // Whatever is wrong with it was said of baseUrl.
+        return None;
+    }
+    report(UrlTemplate::parse(base_url, &text), &node.place, findings)
 }
 
 struct Parts {
@@ -221,7 +268,11 @@ fn read_template(node: Node, findings: &mut Findings) -> Option<Parts> {
     let headers = fields.take(&["headers"], findings);
     let query = fields.take(&["queryParams"], findings);
     let body = fields.take(&["body"], findings);
-    if headers.is_none() && query.is_none() && body.is_none() {
+    let is_there = |node: &Option<Node>| {
+        let empty = |node: &Node| matches!(&node.shape, Shape::Map(entries) if entries.is_empty());
+        node.as_ref().is_some_and(|node| !empty(node))
+    };
+    if ![&headers, &query, &body].into_iter().any(is_there) {
         findings.problem(
             &fields.place,
             "needs at least one of headers, queryParams and body, as in headers: {Authorization: 'Bearer {{.access_token}}'}",

@@ -1,6 +1,5 @@
 //! `authType: oauth2`: what a token endpoint is asked, and what its answer says.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -232,8 +231,11 @@ pub(super) fn read(
         };
         builder = builder.placed(header, prefix).ok()?;
     }
-    if let Some(path) = extras.token_file {
-        builder = builder.token_store(Arc::new(FileTokenStore::new(path)));
+    if let Some(path) = extras.refresh_token_path {
+        builder = builder.refresh_token_path(path);
+    }
+    if let Some(store) = extras.token_file {
+        builder = builder.token_store(Arc::new(store));
     }
     Some(builder)
 }
@@ -484,7 +486,8 @@ struct Extras {
     expiry_path: Option<Filter>,
     header: Option<String>,
     prefix: Option<String>,
-    token_file: Option<PathBuf>,
+    refresh_token_path: Option<Filter>,
+    token_file: Option<FileTokenStore>,
 }
 
 impl Extras {
@@ -514,6 +517,11 @@ impl Extras {
         };
         let token_path = path("tokenPath");
         let expiry_path = path("expiryPath");
+        // As with the file: nothing looks at it without the grant.
+        let refresh_token_path = match grant {
+            Some(GrantType::RefreshToken) => path("refreshTokenPath"),
+            _ => None,
+        };
         let header = written
             .take("tokenHeader")
             .and_then(|node| header_name(&node, findings));
@@ -530,9 +538,15 @@ impl Extras {
         });
         // A file that nothing is ever written to is a setting that was misunderstood: it stays, and is warned of.
         let token_file = match grant {
-            Some(GrantType::RefreshToken) => written
-                .take("tokenFile")
-                .and_then(|node| values::file_to_write(&node, findings)),
+            Some(GrantType::RefreshToken) => written.take("tokenFile").and_then(|node| {
+                let path = values::file_to_write(&node, findings)?;
+                let store = FileTokenStore::new(path);
+                store
+                    .check()
+                    .map_err(|error| findings.problem(&node.place, error.to_string()))
+                    .ok()?;
+                Some(store)
+            }),
             _ => None,
         };
         Extras {
@@ -540,6 +554,7 @@ impl Extras {
             headers,
             token_path,
             expiry_path,
+            refresh_token_path,
             header,
             prefix,
             token_file,

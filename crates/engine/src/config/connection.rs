@@ -15,7 +15,7 @@ use longshore_transport::{
 use secrecy::SecretString;
 use url::Url;
 
-use super::auth::{self, AuthSettings, Credentials};
+use super::auth::{self, AuthSettings, Credentials, Inline};
 use super::fields::Fields;
 use super::notice::{Findings, Place};
 use super::reach::{self, ClientCertificate};
@@ -34,6 +34,8 @@ pub struct Connection {
     pub auth: AuthSettings,
     /// Those that resources may name.
     pub credentials: BTreeMap<String, Arc<AuthSettings>>,
+    /// Those that stand where a name could, in every mapping that was read.
+    pub(super) inline_credentials: Inline,
     /// Headers for every request, all marked sensitive.
     pub custom_headers: HeaderMap,
     /// Paging, where a resource says nothing else.
@@ -99,7 +101,12 @@ impl Connection {
     }
 
     pub(super) fn named_credentials(&self) -> Credentials {
-        Credentials::of(&self.base_url, &self.auth, &self.credentials)
+        Credentials::of(
+            &self.base_url,
+            &self.auth,
+            &self.credentials,
+            &self.inline_credentials,
+        )
     }
 
     /// An HTTP client for other servers than the API, Port for one: with the proxy and the authorities of the network around us, and
@@ -158,6 +165,12 @@ impl Levels {
             .as_mut()
             .and_then(|file| file.take(names, findings));
         variable.or(written)
+    }
+
+    /// The text of a setting that is still to be taken.
+    pub(super) fn text_of(&self, name: &str) -> Option<&str> {
+        let written = || self.file.as_ref()?.text_of(name);
+        self.environment.text_of(name).or_else(written)
     }
 
     /// The settings of an object, from both places.
@@ -290,6 +303,7 @@ pub(super) fn read(
         answer_rules,
         base_url: base_url?,
         auth: auth?,
+        inline_credentials: credentials.inline(),
         credentials: credentials.into_named(),
         custom_headers,
         pagination,

@@ -166,13 +166,38 @@ impl Fields {
 
     /// Everything that is left, for objects whose keys are names of the user's.
     pub(super) fn into_entries(self) -> Vec<Entry> {
+        let entries = self.into_entries_with_keys().into_iter();
+        entries.map(|(entry, ..)| entry).collect()
+    }
+
+    /// As [`into_entries`](Fields::into_entries), each with how keys are spelled where it is written: a variable may hold JSON text.
+    pub(super) fn into_entries_with_keys(self) -> Vec<(Entry, Keys, Unknown)> {
         #[cfg(test)]
         known::note(&self.place.path, &["*"]);
         self.fields
             .into_iter()
             .filter(|field| !field.taken)
-            .map(|field| field.entry)
+            .map(|field| (field.entry, field.keys, field.unknown))
             .collect()
+    }
+
+    /// The text of a setting that is still to be taken.
+    pub(super) fn text_of(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields.iter().filter(|field| !field.taken);
+        let field = fields
+            .find(|field| field.keys.is(&field.entry.key, name) && !field.entry.node.is_null())?;
+        field.entry.node.text()
+    }
+
+    /// Where a variable is set and empty, which counts as not set.
+    pub(super) fn empty_variable(&self, name: &str) -> Option<&Place> {
+        let mut fields = self.fields.iter();
+        let field = fields.find(|field| {
+            field.keys == Keys::Variables
+                && field.keys.is(&field.entry.key, name)
+                && field.entry.node.is_null()
+        })?;
+        Some(&field.entry.node.place)
     }
 
     /// Where a key that is missing would stand.

@@ -98,7 +98,7 @@ fn expand(text: &str, variables: &BTreeMap<String, String>) -> Result<String, St
     Ok(out)
 }
 
-fn is_variable_name(name: &str) -> bool {
+pub(super) fn is_variable_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -394,7 +394,7 @@ struct Credential {
     token_headers: Option<OrText<Names<Items<Text>>>>,
     /// Where the token stands in the answer; `access_token` unless set.
     token_path: Option<Text>,
-    /// Where its lifetime stands, where it is not one of the usual members: seconds, a moment since 1970, or a date.
+    /// Where its lifetime stands, where it is not one of the usual members: seconds, a moment since 1970, or a date. Nothing there: until a 401.
     expiry_path: Option<Text>,
     /// The header that carries the token; `Authorization` unless set.
     token_header: Option<Text>,
@@ -404,6 +404,8 @@ struct Credential {
     refresh_token: Option<Text>,
     /// A file for refresh tokens that the server replaces, counted from this one.
     token_file: Option<String>,
+    /// Where the refresh token stands in the answer that replaces this one; `refresh_token`, at the top or beside the token, unless set.
+    refresh_token_path: Option<Text>,
     /// The private key for assertions: PEM, a JSON Web Key, or the JSON of a Google service account; a file or the text.
     private_key: Option<OrText<Names<Value>>>,
     /// Which of several keys it is (`kid`).

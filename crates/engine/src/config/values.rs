@@ -121,7 +121,6 @@ pub(super) fn number_within(
     number
 }
 
-/// A time in seconds, more than none and at most a day.
 /// A moment, as `2024-03-05T10:11:12Z` or in seconds since 1970: what jq's `fromdate` reads, in seconds.
 pub(super) fn moment(node: &Node, findings: &mut Findings) -> Option<f64> {
     let text = filled_text(node, findings)?;
@@ -139,6 +138,7 @@ pub(super) fn moment(node: &Node, findings: &mut Findings) -> Option<f64> {
     moment
 }
 
+/// A time in seconds, more than none and at most a day.
 pub(super) fn seconds(node: &Node, findings: &mut Findings) -> Option<Duration> {
     let seconds = node
         .text()

@@ -21,7 +21,7 @@ use super::broken;
 /// - `sensitive`: every header that is added is marked sensitive;
 /// - `no-secret-in-debug`: neither the authenticator nor the request shows a secret in `Debug`;
 /// - `stable`: without a renewal the generation stays;
-/// - `renews`: a rejected credential leads to a newer generation (for candidates that say so), or `Unchanged` means unchanged;
+/// - `renews`: a rejected credential leads to a greater generation (for candidates that say so), or `Unchanged` means unchanged;
 /// - `stale-generation`: a generation that is no longer current renews nothing;
 /// - `single-flight`: fifty requests at once, and fifty renewals at once, fetch one credential (for candidates that count), and all end;
 /// - `abandoned`: a renewal that is dropped half-way (its stream was dropped, its request timed out) stands in nobody's way;
@@ -198,10 +198,10 @@ impl Check {
             return;
         }
         let second = self.authenticated(&mut bare()).await;
-        if second == first {
+        if second <= first {
             self.broken(
                 "renews",
-                "a renewal said `Renewed`, but the generation is the rejected one",
+                "a renewal said `Renewed`, but the generation is the rejected one, or a smaller one, which counts as replaced",
             );
         }
 
@@ -225,7 +225,7 @@ impl Check {
         }
         let third = self.authenticated(&mut bare()).await;
         let fetched = self.fetched() - before;
-        if third == second || (self.candidate.fetches.is_some() && fetched != 1) {
+        if third <= second || (self.candidate.fetches.is_some() && fetched != 1) {
             self.broken(
                 "single-flight",
                 &format!("fifty renewals at once fetched {fetched} credentials, not one"),
@@ -245,7 +245,7 @@ impl Check {
                 "after a renewal that was dropped half-way the next does not end within a minute",
             );
         }
-        if !done && self.authenticated(&mut bare()).await == current {
+        if !done && self.authenticated(&mut bare()).await <= current {
             self.broken(
                 "abandoned",
                 "after a renewal that was dropped half-way the next one leaves the rejected credential",

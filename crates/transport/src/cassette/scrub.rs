@@ -69,7 +69,8 @@ impl Scrub {
         self
     }
 
-    /// Every text of some length that requests to this URL, whatever their query, and their answers hold: it is where tokens come from.
+    /// Every text of some length that requests to this URL, whatever their query, and their answers hold: it is where tokens come from. A segment of its
+    /// path with braces in it (`/sessions/{}/token`) stands for every segment.
     #[must_use]
     pub fn login(mut self, url: Url) -> Scrub {
         self.logins.push(url);
@@ -82,6 +83,18 @@ impl fmt::Debug for Scrub {
         f.debug_struct("Scrub")
             .field("query_names", &self.query_names)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whether a path is the one of a login, in which a segment with braces stands for every one.
+fn is_path_of(login: &str, path: &str) -> bool {
+    let (mut known, mut segments) = (login.split('/'), path.split('/'));
+    loop {
+        match (known.next(), segments.next()) {
+            (None, None) => return true,
+            (Some(known), Some(segment)) if known == segment || known.contains("%7B") => {}
+            _ => return false,
+        }
     }
 }
 
@@ -124,8 +137,9 @@ impl Scrubber {
 
     /// What a login says and hears.
     pub(super) fn learn_login(&mut self, request: &Request, response: Option<&Response>) {
-        let here =
-            |url: &Url| (url.origin(), url.path()) == (request.url.origin(), request.url.path());
+        let here = |url: &Url| {
+            url.origin() == request.url.origin() && is_path_of(url.path(), request.url.path())
+        };
         if !self.logins.iter().any(here) {
             return;
         }
