@@ -14,6 +14,8 @@ use crate::error::{Error, ErrorKind};
 /// A path is dotted (`meta.after_cursor`), a literal key with dots in it (`@odata.nextLink`, tried first), jq when it begins
 /// with a dot and dots do not suffice (`.data[-1].id`), or a header of the answer (`header:X-Next-Cursor`), perhaps with jq on its text
 /// (`header:X-Pagination | fromjson | .TotalCount`).
+///
+/// Write literals with `..Settings::default()`: fields are added in minor releases.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Settings {

@@ -24,6 +24,8 @@ use crate::error::{Error, ErrorKind};
 use crate::sink::{Evidence, Mark, Reconciled, Rejection, Sink, Written};
 
 /// What a mapping says about writing and deleting.
+///
+/// Write literals with `..PortSinkOptions::default()`: fields are added in minor releases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortSinkOptions {
     /// Keeps properties that an upsert does not name; `enableMergeEntity`.
