@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_engine::config::{Config, Listen, Listener, ShardSettings};
 use longshore_engine::runtime::{News, NoSync, Runtime, Server, Stopped, Telemetry, serve};
-use longshore_engine::shard::{Shard, ShardSink};
+use longshore_engine::shard::{Shard, ShardSink, forget_result};
 use longshore_engine::{
     Cancel, FileState, MemoryState, NdjsonSink, PlanSink, PortSink, PortSinkOptions, Report, Sink,
     SyncOptions, SyncState,
@@ -24,6 +24,11 @@ pub(crate) async fn run(
     traffic: &Traffic,
     progress: &Progress,
 ) -> Result<bool, Stop> {
+    let shard = shard_of(&config, arguments)?;
+    if let Some((settings, folder)) = &shard {
+        // Whatever fails from here on, the result of an earlier run is no part of this one.
+        forget_result(folder, settings.shard).map_err(|error| Stop::Failed(chain(&error)))?;
+    }
     let port = port_client(&config)?;
     let cancel = Cancel::new();
     give_the_word(cancel.clone());
@@ -34,7 +39,6 @@ pub(crate) async fn run(
         progress,
         Some(Arc::new(telemetry.clone())),
     )?;
-    let shard = shard_of(&config, arguments)?;
     let polls = !arguments.once && shard.is_none() && config.run.listener != Listener::Once;
     let listen = config.run.listen;
     let shards = Shards::default();

@@ -500,6 +500,75 @@ async fn a_shard_that_begins_again_takes_its_old_result_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shard_that_cannot_even_begin_has_no_old_result_either() {
+    let (rig, config, folder) = (rig(), config("", MAPPING).unwrap(), TempDir::new().unwrap());
+    run_all(&rig, &config, folder.path()).await;
+    let away = rig
+        .port
+        .clone()
+        .faults(PortCall::Token, 1.., Answer::status(401));
+    let again = Rig::with_port(api(), away);
+    let sink = ShardSink::new(
+        sink(&again, &config),
+        Shard::new(1, COUNT).unwrap(),
+        config.identity().unwrap(),
+        folder.path(),
+    );
+    sink.begin().await.unwrap_err();
+    assert!(problems(&config, folder.path()).contains("shard-1-of-3.ndjson is missing"));
+}
+
+const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
+
+#[tokio::test(start_paused = true)]
+async fn a_day_after_the_first_shard_began_nothing_is_deleted() {
+    for (hours, deletes) in [(23, 3), (25, 0)] {
+        let (rig, config, folder) = (rig(), config("", MAPPING).unwrap(), TempDir::new().unwrap());
+        run_all(&rig, &config, folder.path()).await;
+        rig.port.advance(HOUR * hours);
+        let report = reconcile(&rig, &config, folder.path()).await;
+        assert_eq!(rig.port.deleted().len(), deletes, "{hours}: {report:?}");
+        let refused = report
+            .errors
+            .iter()
+            .any(|error| error.contains("25 hours ago"));
+        assert_eq!(refused, deletes == 0, "{report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shards_that_began_a_day_apart_are_not_of_one_run() {
+    let (rig, config, folder) = (rig(), config("", MAPPING).unwrap(), TempDir::new().unwrap());
+    run_all(&rig, &config, folder.path()).await;
+    rig.port.advance(HOUR * 25);
+    for index in [0, 2] {
+        let shard = Shard::new(index, COUNT).unwrap();
+        run_shard(&rig, &config, shard, folder.path()).await;
+    }
+    let all = problems(&config, folder.path());
+    assert_eq!(all.lines().count(), 1, "{all}");
+    assert!(
+        all.contains("shard-1-of-3.ndjson: is of an earlier run"),
+        "{all}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_that_began_after_now_are_of_another_port() {
+    let (rig, config, folder) = (rig(), config("", MAPPING).unwrap(), TempDir::new().unwrap());
+    rig.port.advance(HOUR);
+    run_all(&rig, &config, folder.path()).await;
+    let earlier = rig.port.now() - HOUR;
+    let _ = rig.port.clone().at_time(earlier);
+    let report = reconcile(&rig, &config, folder.path()).await;
+    assert!(
+        report.errors[0].contains("later than it is now"),
+        "{report}"
+    );
+    assert_eq!(rig.port.deleted(), []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn entities_that_could_not_be_written_by_a_shard_keep_everything() {
     let config = config("retry: {attempts: 1}", MAPPING).unwrap();
     let folder = TempDir::new().unwrap();
@@ -539,6 +608,56 @@ fn the_identity_of_a_configuration_is_what_it_says_and_not_how_it_is_written() {
     assert_eq!(of("pageSize: 7", &as_json.unwrap()), written);
     assert_ne!(of("", &MAPPING.replace("/teams", "/squads")), written);
     assert_ne!(of("integration: {identifier: other}", MAPPING), written);
+}
+
+#[test]
+fn the_identity_tells_apis_and_tenants_apart() {
+    let of = |base_url: &str, more: &str| {
+        let loaded = Config::loader()
+            .connection_text("connection.yaml", &format!("baseUrl: '{base_url}'\n{more}"))
+            .mapping_text("mapping.yaml", MAPPING)
+            .load();
+        loaded.unwrap().identity().unwrap()
+    };
+    let written = of("https://api.example.com/v1", "");
+    assert_eq!(
+        of(
+            "https://api.example.com:443/v1",
+            "authType: bearer_token\napiToken: x"
+        ),
+        written
+    );
+    let tenants = [
+        ("https://api.example.com:8443/v1", ""),
+        ("http://api.example.com/v1", ""),
+        ("https://api.example.com/v2", ""),
+        ("https://api.example.org/v1", ""),
+        ("https://api.example.com/v1?tenant=test", ""),
+        ("https://api.example.com/v1?tenant=prod", ""),
+        (
+            "https://api.example.com/v1",
+            "customHeaders: {X-Org-Id: test}",
+        ),
+        (
+            "https://api.example.com/v1",
+            "customHeaders: {X-Org-Id: prod}",
+        ),
+    ];
+    let mut all: BTreeSet<String> = tenants.map(|(url, more)| of(url, more)).into();
+    assert!(
+        all.insert(written) && all.len() == tenants.len() + 1,
+        "{all:?}"
+    );
+    let of_headers = |headers: &str| {
+        of(
+            "https://api.example.com",
+            &format!("customHeaders: {{{headers}}}"),
+        )
+    };
+    assert_eq!(of_headers("A: x, B: y"), of_headers("b: y, a: x"));
+    // It cannot be read back.
+    let secret = of("https://api.example.com?key=sk-1234", "");
+    assert!(secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()));
 }
 
 /// `2026-01-01T10:00:00Z` in seconds of that year.

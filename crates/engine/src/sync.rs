@@ -14,6 +14,7 @@ use crate::options::SyncOptions;
 use crate::outcome::Outcome;
 use crate::resource::Resource;
 use crate::session::Session;
+use crate::shard::too_old;
 use crate::sink::{Evidence, Reconciled, Rejection, Seen, Sink, WithheldDelete, Written};
 use crate::transfer::transfer;
 
@@ -319,7 +320,10 @@ pub(crate) async fn reconcile(evidence: Evidence, sink: &dyn Sink) -> Report {
     let mut report = Report::default();
     match sink.begin().await {
         // When the shards began counts, and that is in what they have seen.
-        Ok(_now) => report.take(sink.reconcile(evidence).await),
+        Ok(now) => match too_old(evidence.mark(), now) {
+            Some(why) => report.errors.push(why),
+            None => report.take(sink.reconcile(evidence).await),
+        },
         Err(error) => report.errors.push(error.to_string()),
     }
     report

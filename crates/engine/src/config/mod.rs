@@ -66,9 +66,10 @@ mod tree;
 mod values;
 mod yaml;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::stable::StableHash;
+use aws_lc_rs::digest::{Context, SHA256};
 
 pub use self::auth::{AuthSettings, AwsSettings, KeySettings};
 pub use self::connection::Connection;
@@ -127,9 +128,10 @@ impl Config {
         schema::mapping()
     }
 
-    /// What is read and for whom, in a short text: the API, the integration at Port, and the whole mapping. Equal for equal configurations on
-    /// every machine, whatever the order of keys. None where there is no mapping yet. It is no cryptographic hash: whoever knows all else of a
-    /// mapping can check guesses at a secret in it.
+    /// What is read and for whom, in a short text: the API (the whole `baseUrl` with its query, and `customHeaders`, which may name a tenant), the
+    /// integration at Port, and the whole mapping. Equal for equal configurations on every machine, whatever the order of keys. None where
+    /// there is no mapping yet. Credentials are not part of it, since they are renewed: two tenants that differ in nothing but a key need integrations
+    /// of their own. Nothing can be read back out of it, but whoever knows all else can check guesses at a secret in it.
     pub fn identity(&self) -> Option<String> {
         self.mapping
             .as_ref()
@@ -138,10 +140,21 @@ impl Config {
 
     /// The same with this mapping.
     pub fn identity_with(&self, mapping: &Mapping) -> String {
-        let mut hash = StableHash::new();
+        let mut hash = Context::new(&SHA256);
+        // With their lengths, so that `ab`, `c` and `a`, `bc` differ.
+        let mut add = |part: &[u8]| {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part);
+        };
+        let connection = &self.connection;
+        let base_url = &connection.base_url;
+        let port_number = base_url.port_or_known_default().unwrap_or_default();
         for part in [
-            self.connection.base_url.host_str().unwrap_or_default(),
-            self.connection.base_url.path(),
+            base_url.scheme(),
+            base_url.host_str().unwrap_or_default(),
+            &port_number.to_string(),
+            base_url.path(),
+            base_url.query().unwrap_or_default(),
             self.port.base_url.as_str(),
             &self.port.integration_type,
             self.port
@@ -150,9 +163,20 @@ impl Config {
                 .unwrap_or_default(),
             &mapping.digest,
         ] {
-            hash.add_text(part);
+            add(part.as_bytes());
         }
-        hash.hex()
+        let headers: BTreeSet<(&str, &[u8])> = connection
+            .custom_headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        for (name, value) in headers {
+            add(name.as_bytes());
+            add(value);
+        }
+        let digest = hash.finish();
+        let bytes = digest.as_ref().iter().take(16);
+        bytes.map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Takes the mapping that the integration at Port holds. Keys in it that are unknown are a warning each.

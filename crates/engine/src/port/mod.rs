@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use self::changed::Changed;
 pub use self::plan::{BlueprintPlan, HeldBack, Plan, PlanSink, Planned, PlannedChange};
+pub(crate) use self::reconcile::CLOCK_SLACK;
 pub use self::state::{FileState, MemoryState, SyncState};
 use self::waiting::{PASSES, Refused, Waiting};
 use crate::config::Mapping;

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::sink::{Evidence, Mark, Reconciled, WithheldDelete};
 
 /// How far the cut-off for "not updated since" lies before the beginning of a sync, for clocks inside Port that disagree (R10).
-const CLOCK_SLACK: Duration = Duration::from_secs(60);
+pub(crate) const CLOCK_SLACK: Duration = Duration::from_secs(60);
 /// Search queries of relations that go into one search.
 const QUERIES_AT_ONCE: usize = 50;
 

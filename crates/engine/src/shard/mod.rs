@@ -11,8 +11,9 @@ mod sink;
 use std::fmt;
 use std::str::FromStr;
 
-pub use self::results::{ShardProblems, ShardResults};
-pub use self::sink::ShardSink;
+pub(crate) use self::results::too_old;
+pub use self::results::{LONGEST_RUN, ShardProblems, ShardResults};
+pub use self::sink::{ShardSink, forget_result};
 
 use crate::resource::Resource;
 use crate::stable::StableHash;

@@ -13,9 +13,14 @@ use serde_json::Value;
 
 use super::sink::VERSION;
 use super::{Shard, file_name, shard_of_file};
+use crate::port::CLOCK_SLACK;
 use crate::resource::Resource;
 use crate::sink::{Evidence, Mark, Seen};
 use crate::stable::StableHash;
+
+/// How long after the first shard began nothing more is deleted on the ground of what the shards saw, and how far apart shards of one sync begin at most.
+/// What was seen since by other syncs, and not written because it had not changed, would look gone.
+pub const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What all shards of one sync left behind: together, what one process would have seen.
 #[derive(Debug)]
@@ -95,7 +100,8 @@ impl ShardResults {
     /// Reads the files of all shards in this folder. `identity` and `resources` are those of the mapping that the shards have read.
     ///
     /// # Errors
-    /// A shard is missing, a file was cut or changed, or is of another mapping, another version or another number of shards.
+    /// A shard is missing, a file was cut or changed, or is of another mapping, another version, another number of shards, or of another run: it began
+    /// more than [`LONGEST_RUN`] before another one.
     pub fn read(
         folder: &Path,
         identity: &str,
@@ -141,6 +147,10 @@ impl ShardResults {
         if !problems.is_empty() {
             return Err(ShardProblems(problems));
         }
+        problems.extend(of_earlier_runs(folder, &wholes));
+        if !problems.is_empty() {
+            return Err(ShardProblems(problems));
+        }
         let entities = wholes.iter().map(|(_, whole)| whole.ending.entities).sum();
         Ok(ShardResults {
             evidence: evidence(wholes, seen, resources),
@@ -157,6 +167,44 @@ impl ShardResults {
     /// How many entities they produced, those that several of them produced counted by each.
     pub fn entities(&self) -> u64 {
         self.entities
+    }
+}
+
+/// Those that began so long before the last one that they are not of the same run.
+fn of_earlier_runs(folder: &Path, wholes: &[(Shard, Whole)]) -> Vec<String> {
+    let began = |whole: &Whole| whole.began.map(Duration::from_millis);
+    let last = wholes.iter().filter_map(|(_, whole)| began(whole)).max();
+    let Some(last) = last else {
+        return Vec::new();
+    };
+    let outdated = wholes.iter().filter(|(_, whole)| {
+        began(whole).is_some_and(|began| last.saturating_sub(began) > LONGEST_RUN)
+    });
+    outdated
+        .map(|(shard, _)| {
+            format!(
+                "{}: is of an earlier run: it began more than {} hours before another one; run the shard again",
+                folder.join(file_name(*shard)).display(),
+                LONGEST_RUN.as_secs() / 3600
+            )
+        })
+        .collect()
+}
+
+/// Why what shards saw from `began` on is no ground for deleting anything `now`, both by Port's clock.
+pub(crate) fn too_old(Mark(began): Mark, Mark(now): Mark) -> Option<String> {
+    let hours = LONGEST_RUN.as_secs() / 3600;
+    match now?.duration_since(began?) {
+        Ok(age) if age > LONGEST_RUN => Some(format!(
+            "the first shard began {} hours ago, and what was seen more than {hours} hours ago says nothing about now; nothing was deleted, \
+             run the shards again",
+            age.as_secs() / 3600
+        )),
+        Ok(_) => None,
+        Err(ahead) if ahead.duration() > CLOCK_SLACK => Some(
+            "the shards began later than it is now by Port's clock; nothing was deleted, run them again with the same Port".to_owned(),
+        ),
+        Err(_) => None,
     }
 }
 

@@ -118,7 +118,7 @@ impl<S: Sink> ShardSink<S> {
         Ok(())
     }
 
-    /// Begins the file, and takes that of an earlier run away.
+    /// Begins the file.
     fn open(&self, mark: Mark) -> Result<Book, Error> {
         let file = self.folder.join(file_name(self.shard));
         let began = mark.0.map(milliseconds);
@@ -130,12 +130,7 @@ impl<S: Sink> ShardSink<S> {
             "count": self.shard.count(),
             "began": began,
         });
-        let opened = fs::create_dir_all(&self.folder)
-            .and_then(|()| match fs::remove_file(&file) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                removed => removed,
-            })
-            .and_then(|()| File::create(self.partial()));
+        let opened = fs::create_dir_all(&self.folder).and_then(|()| File::create(self.partial()));
         let mut book = Book {
             file: BufWriter::new(opened.map_err(|error| cannot_write(&file, error))?),
             hash: StableHash::new(),
@@ -179,6 +174,7 @@ impl Book {
 #[async_trait]
 impl<S: Sink> Sink for ShardSink<S> {
     async fn begin(&self) -> Result<Mark, Error> {
+        forget_result(&self.folder, self.shard)?;
         let mark = self.inner.begin().await?;
         let book = self.open(mark)?;
         *lock(&self.book) = Some(book);
@@ -201,6 +197,26 @@ impl<S: Sink> Sink for ShardSink<S> {
     async fn reconcile(&self, evidence: Evidence) -> Result<Reconciled, Error> {
         *lock(&self.unknown) = evidence.seen().unknown.iter().cloned().collect();
         Ok(Reconciled::default())
+    }
+}
+
+/// Takes away what an earlier run of this shard left behind in the folder. [`ShardSink`] does so when a sync begins; whoever has to ask for something
+/// before that, Port for the mapping say, does it first: beside the new results of the other shards the old one would look like part of them.
+///
+/// # Errors
+/// There is one, and it cannot be removed.
+pub fn forget_result(folder: &Path, shard: Shard) -> Result<(), Error> {
+    let file = folder.join(file_name(shard));
+    match fs::remove_file(&file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::quoting(
+            ErrorKind::Sink,
+            format!(
+                "{} of an earlier run cannot be removed: {error}",
+                file.display()
+            ),
+            error,
+        )),
+        _ => Ok(()),
     }
 }
 
