@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use longshore_engine::config::Config;
 use longshore_engine::mapping::Entity;
-use longshore_engine::port_client::identifier_problem;
+use longshore_engine::port_client::entity_problem;
 use longshore_engine::{
     Error, ErrorKind, Evidence, Mark, Reconciled, Rejection, Sink, SyncOptions, Written,
 };
@@ -132,11 +132,10 @@ impl Sink for DryRun {
 }
 
 fn refusal(entity: &Entity) -> Option<Rejection> {
-    let identifier = entity.identifier.as_str()?;
-    let problem = identifier_problem(identifier)?;
+    let problem = entity_problem(entity)?;
     Some(Rejection {
         blueprint: entity.blueprint.clone(),
-        identifier: identifier.to_owned(),
-        message: format!("the identifier {problem}"),
+        identifier: entity.identifier.as_str().unwrap_or_default().to_owned(),
+        message: problem,
     })
 }

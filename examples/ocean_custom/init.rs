@@ -24,6 +24,9 @@ pub(crate) struct Init {
     #[arg(long, value_name = "COUNT", default_value_t = 100, requires = "infer",
           value_parser = clap::value_parser!(u32).range(1..))]
     sample: u32,
+    /// Create what the records tell even where not everything could be read.
+    #[arg(long, requires = "infer")]
+    incomplete: bool,
     /// Blueprints as JSON or YAML, instead of blueprints.json in resourcesPath.
     #[arg(long, value_name = "FILE")]
     blueprints: Option<PathBuf>,
@@ -54,6 +57,7 @@ pub(crate) async fn run(arguments: &Init) -> Result<bool, Stop> {
         false => Some(port_client(&config)?),
     };
     let mut notes = Vec::new();
+    let mut read_well = true;
     if arguments.infer {
         let config = match (&config.mapping, &plan.mapping) {
             (Some(_), _) => config,
@@ -68,11 +72,13 @@ pub(crate) async fn run(arguments: &Init) -> Result<bool, Stop> {
         let Inference {
             blueprints,
             notes: found,
+            is_complete,
             ..
         } = infer(&engine, &mapping.unwrap_or_default(), sample).await;
         progress.clear();
         plan.blueprints = blueprints;
         notes = found;
+        read_well = is_complete;
     }
     for note in &notes {
         say(format_args!("note: {note}"));
@@ -86,8 +92,14 @@ pub(crate) async fn run(arguments: &Init) -> Result<bool, Stop> {
         .map_err(|error| Stop::Failed(format!("the blueprints cannot be printed: {error}")))?;
     let Some(port) = port else {
         say("nothing was created (--dry-run)");
-        return Ok(true);
+        return Ok(read_well);
     };
+    if !read_well && !arguments.incomplete {
+        say(
+            "nothing was created: not everything could be read, so that blueprints or properties may be missing; add --incomplete to create these all the same",
+        );
+        return Ok(false);
+    }
     let created = plan
         .create(&port)
         .await
@@ -95,5 +107,5 @@ pub(crate) async fn run(arguments: &Init) -> Result<bool, Stop> {
     for created in &created {
         say(created);
     }
-    Ok(true)
+    Ok(read_well)
 }

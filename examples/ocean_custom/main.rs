@@ -5,7 +5,7 @@
 //! ocean_custom … [--dry-run | --explain | --plan | --validate | --replay FILE | --output FILE] [--record FILE]  look, check, or write elsewhere
 //! ocean_custom … --shard INDEX/COUNT --shard-dir DIR                                    sync a part
 //! ocean_custom reconcile DIR [--plan] [--config FILE] [--mapping FILE]                  delete what no part has seen
-//! ocean_custom init [--infer | --blueprints FILE] [--dry-run] [--config FILE] [--mapping FILE]
+//! ocean_custom init [--infer [--incomplete] | --blueprints FILE] [--dry-run] [--config FILE] [--mapping FILE]
 //! ocean_custom --schema connection|mapping
 //! ```
 //!

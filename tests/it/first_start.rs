@@ -5,7 +5,7 @@ use std::fs;
 use longshore_engine::EngineBuilder;
 use longshore_engine::config::Config;
 use longshore_engine::init::{Created, FirstStart, Inference, infer};
-use longshore_testkit::{PortCall, PortDouble, ScriptedApi};
+use longshore_testkit::{Answer, PortCall, PortDouble, ScriptedApi};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -163,7 +163,7 @@ async fn a_start_that_was_cut_short_is_finished_by_the_next() {
     let port = port().fault(
         PortCall::CreateBlueprint,
         2,
-        longshore_testkit::Answer::status(422).with_json(json!({"ok": false, "message": "no"})),
+        Answer::status(422).with_json(json!({"ok": false, "message": "no"})),
     );
     let rig = Rig::with_port(ScriptedApi::new(), port.clone());
     let plan = FirstStart::of(&config).unwrap();
@@ -174,6 +174,50 @@ async fn a_start_that_was_cut_short_is_finished_by_the_next() {
     assert!(port.known_integration("test").is_some());
     for name in ["user", "team", "company"] {
         assert!(port.known_blueprint(name).is_some(), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_circle_that_was_cut_short_is_closed_by_the_next_start() {
+    let (_folder, config) = config(&[("blueprints.json", blueprints())], Some(MAPPING), "");
+    let port = port().fault(PortCall::UpdateBlueprint, 1, Answer::status(422));
+    let rig = Rig::with_port(ScriptedApi::new(), port.clone());
+    let plan = FirstStart::of(&config).unwrap();
+    plan.run(&rig.port_client()).await.unwrap_err();
+    assert!(port.known_integration("test").is_none());
+    run(&port, &config).await;
+    for (name, target) in [("user", "team"), ("team", "company"), ("company", "user")] {
+        let blueprint = port.known_blueprint(name).unwrap();
+        assert_eq!(blueprint["relations"]["to"]["target"], target, "{name}");
+    }
+    assert!(port.known_integration("test").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blueprint_in_a_circle_stays_as_somebody_changed_it() {
+    for changed in [true, false] {
+        let (_folder, config) = config(&[("blueprints.json", blueprints())], Some(MAPPING), "");
+        let port = port().fault(PortCall::UpdateBlueprint, 1, Answer::status(422));
+        let rig = Rig::with_port(ScriptedApi::new(), port.clone());
+        let plan = FirstStart::of(&config).unwrap();
+        plan.run(&rig.port_client()).await.unwrap_err();
+        let opened = ["user", "team", "company"]
+            .into_iter()
+            .find(|name| {
+                let relations = &port.known_blueprint(name).unwrap()["relations"];
+                relations.as_object().is_none_or(serde_json::Map::is_empty)
+            })
+            .unwrap();
+        let port = match changed {
+            // Somebody made it anew in the meantime.
+            true => port.blueprint(opened),
+            // Or the integration is known, and what is there is somebody's.
+            false => port.integration("test", json!({"resources": []})),
+        };
+        let before = port.known_blueprint(opened);
+        let rig = Rig::with_port(ScriptedApi::new(), port.clone());
+        plan.create(&rig.port_client()).await.unwrap();
+        assert_eq!(port.known_blueprint(opened), before, "{changed}");
     }
 }
 

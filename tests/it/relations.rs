@@ -365,3 +365,98 @@ resources:
     named.sort();
     assert_eq!(named, ["a", "b", "self"]);
 }
+
+// What Port fails to take
+
+/// One user and one that is gone.
+fn with_one_gone() -> PortDouble {
+    (0..9).fold(port().stale_entity("user", "gone"), |port, n| {
+        port.stale_entity("user", &n.to_string())
+    })
+}
+
+/// Port's answer to a bulk call of one entity that it could not take for the moment.
+fn busy(status: u16) -> Answer {
+    Answer::status(207).with_json(json!({
+        "ok": false, "entities": [],
+        "errors": [{"identifier": "0", "index": 0, "statusCode": status, "error": "busy", "message": "try again"}],
+    }))
+}
+
+const PLAIN: &str = r#"
+entityDeletionThreshold: 1
+resources:
+  - kind: /users
+    port: {entity: {mappings: {identifier: .id, title: .name, blueprint: '"user"'}}}
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn an_entity_that_port_fails_to_take_for_the_moment_is_sent_again_in_the_same_sync() {
+    for status in [408, 425, 429, 500, 503, 529] {
+        let api = ScriptedApi::new().json("/users", json!([{"id": 0, "name": "new"}]));
+        let port = with_one_gone()
+            .fault(PortCall::UpsertMany, 1, busy(status))
+            .fault(PortCall::UpsertMany, 2, busy(status));
+        let rig = Rig::with_port(api, port);
+        let report = rig.sync("", PLAIN).await;
+        assert!(report.is_clean(), "{status}: {report}");
+        assert_eq!(rig.port.entity("user", "0").unwrap()["title"], "new");
+        assert_eq!(rig.port.count(PortCall::UpsertMany), 3);
+        assert!(rig.port.entity("user", "gone").is_none(), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entity_that_port_fails_to_take_for_good_keeps_everything() {
+    let users: Vec<Value> = (0..9).map(|id| json!({"id": id, "name": "new"})).collect();
+    let api = ScriptedApi::new().json("/users", users);
+    let port = with_one_gone().rejects("user", "3", 503, "busy");
+    let rig = Rig::with_port(api, port);
+    let report = rig.sync("", PLAIN).await;
+    assert_eq!((report.upserted, report.rejected), (8, 1), "{report}");
+    assert!(report.errors[0].contains("Port answered 503"), "{report}");
+    assert_eq!(rig.port.deleted(), []);
+    assert!(
+        report.withheld[0].reason.contains("could be written"),
+        "{report}"
+    );
+    // At once, and in each pass.
+    assert_eq!(rig.port.count(PortCall::UpsertMany), 4);
+}
+
+// Targets that Port refuses whatever is there
+
+#[tokio::test(start_paused = true)]
+async fn targets_that_port_refuses_are_found_before_anything_is_sent() {
+    let mut users: Vec<Value> = (0..20).map(|id| json!({"id": id, "team": "t"})).collect();
+    users.extend([
+        json!({"id": "spaced", "team": "blue team"}),
+        json!({"id": "empty", "team": ""}),
+        json!({"id": "with-null", "friends": ["1", null]}),
+        json!({"id": "in-list", "friends": ["1", "a b"]}),
+        json!({"id": "fine", "team": null, "friends": []}),
+    ]);
+    let (report, port) = sync(users.into(), json!([{"id": "t"}]), port()).await;
+    assert_eq!((report.upserted, report.rejected), (22, 4), "{report}");
+    let says = |identifier: &str| {
+        let found = report
+            .rejections
+            .iter()
+            .find(|rejection| rejection.identifier == identifier);
+        found.unwrap().message.clone()
+    };
+    assert!(
+        says("spaced")
+            .starts_with("the relation `team`: the identifier `blue team` has the character ' '")
+    );
+    assert!(says("empty").starts_with("the relation `team`: it has an empty text"));
+    assert!(says("with-null").starts_with("the relation `friends`: its list has a null"));
+    assert!(says("in-list").starts_with("the relation `friends`: the identifier `a b`"));
+    // None of them had a batch halved: users, teams, and the users again.
+    assert!(
+        port.count(PortCall::UpsertMany) <= 5,
+        "{}",
+        port.count(PortCall::UpsertMany)
+    );
+    assert!(port.entity("user", "fine").is_some());
+}

@@ -473,6 +473,46 @@ async fn init_infers_blueprints_prints_them_and_creates_them_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn init_creates_nothing_by_half_a_read_unless_told() {
+    let api = tickets().on("/tickets", |_| Answer::status(404));
+    let port = PortDouble::new().blueprint("other");
+    let (api_server, port_server) = (api.serve().await, port.serve().await);
+    let init = async |more: &[&str]| {
+        Program::new()
+            .arguments(&["init", "--infer"])
+            .arguments(more)
+            .connection(&format!("baseUrl: {}", api_server.url))
+            .mapping(MAPPING)
+            .port(&port_server)
+            .run()
+            .await
+    };
+    for arguments in [&[][..], &["--dry-run"]] {
+        let ended = init(arguments).await;
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("nothing was created"),
+            "{}",
+            ended.stderr
+        );
+        assert!(
+            ended.stderr.contains("note: not everything could be read"),
+            "{}",
+            ended.stderr
+        );
+    }
+    assert_eq!(port.count(PortCall::CreateBlueprint), 0);
+    assert!(port.known_integration("my-api").is_none());
+    let ended = init(&["--incomplete"]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(
+        port.known_integration("my-api").is_some(),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_first_start_creates_what_lies_in_the_folder_of_resources() {
     let port = PortDouble::new().blueprint("other");
     let (api_server, port_server) = (tickets().serve().await, port.serve().await);

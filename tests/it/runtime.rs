@@ -275,6 +275,47 @@ async fn a_schedule_begins_a_sync_by_the_clock_and_any_other_sync_starts_it_anew
     assert_eq!(syncs[3].0 - syncs[2].0, 3600, "{syncs:?}");
 }
 
+/// Every request for the integration fails for a while, whatever is asked first.
+fn away_for_a_while(rig: &Rig, requests: u64) {
+    let next = rig.port.count(PortCall::Integration) as u64 + 1;
+    let numbers = next..next + requests;
+    let _ = rig
+        .port
+        .clone()
+        .faults(PortCall::Integration, numbers, Answer::status(500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_comes_while_port_fails_is_served_when_it_does_not() {
+    let rig = rig();
+    let running = start(&rig, "", None);
+    minutes(5).await;
+    let _ = rig.port.clone().request_resync("test");
+    // All six attempts of two questions, about the integration before the sync and about its changes.
+    away_for_a_while(&rig, 24);
+    minutes(10).await;
+    let syncs = running.heard.syncs();
+    assert_eq!(syncs.len(), 2, "{:?}", running.heard.all());
+    assert_eq!(syncs[1].1, by(Trigger::Request));
+    minutes(10).await;
+    assert_eq!(running.heard.syncs().len(), 2, "served once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduled_sync_that_cannot_begin_is_tried_at_the_next_question() {
+    let rig = rig();
+    let running = start(&rig, "scheduledResyncInterval: 60", None);
+    minutes(59).await;
+    away_for_a_while(&rig, 12);
+    minutes(10).await;
+    let syncs = running.heard.syncs();
+    assert_eq!(syncs.len(), 2, "{:?}", running.heard.all());
+    assert_eq!(syncs[1].1, by(Trigger::Schedule));
+    assert!((3600..=3600 + 240).contains(&syncs[1].0), "{syncs:?}");
+    minutes(30).await;
+    assert_eq!(running.heard.syncs().len(), 2);
+}
+
 // Trouble
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use icu_properties::CodePointMapData;
 use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
+use longshore_mapping::Entity;
+use serde_json::Value;
 
 /// The longest identifier, in characters.
 pub const MAX_IDENTIFIER_CHARS: usize = 1000;
@@ -42,6 +44,63 @@ pub fn identifier_problem(identifier: &str) -> Option<IdentifierProblem> {
         }
     }
     None
+}
+
+/// Why Port refuses this entity in any case, in one line, or `None`: its identifier, or an identifier that one of its relations leads to.
+///
+/// A relation holds an identifier, a list of identifiers, null for no target, or a search query. An empty text is no target and Port refuses it,
+/// alone or in a list: one of them fails the whole bulk call with a 422, so it is found before anything is sent. It is never
+/// taken for null, which would clear the relation.
+///
+/// ```
+/// use longshore_port_client::{Entity, entity_problem};
+/// use serde_json::json;
+///
+/// let mut entity = Entity::new("user", "ada");
+/// entity.relations.insert("team".to_owned(), json!("blue team"));
+/// assert!(entity_problem(&entity).unwrap().starts_with("the relation `team`: the identifier `blue team` has the character ' '"));
+/// ```
+pub fn entity_problem(entity: &Entity) -> Option<String> {
+    if let Some(problem) = entity.identifier.as_str().and_then(identifier_problem) {
+        return Some(format!("the identifier {problem}"));
+    }
+    entity.relations.iter().find_map(|(name, target)| {
+        let problem = match target {
+            Value::Array(targets) => targets.iter().find_map(|target| match target {
+                Value::String(target) => target_problem(target),
+                Value::Null => Some(
+                    "its list has a null, which Port refuses: leave it out in the mapping, for example with map(values)".to_owned(),
+                ),
+                _ => Some("its list has something else than identifiers, which Port refuses".to_owned()),
+            }),
+            Value::String(target) => target_problem(target),
+            Value::Null | Value::Object(_) => None,
+            Value::Bool(_) | Value::Number(_) => {
+                Some("it is neither an identifier nor a list of them, which Port refuses".to_owned())
+            }
+        };
+        problem.map(|problem| format!("the relation `{name}`: {problem}"))
+    })
+}
+
+fn target_problem(target: &str) -> Option<String> {
+    /// Longer ones are cut in messages.
+    const SHOWN: usize = 100;
+    let problem = match identifier_problem(target)? {
+        IdentifierProblem::Empty => {
+            return Some(
+                "it has an empty text, which Port refuses: give null where there is no target, for example with if . == \"\" then null else . end"
+                    .to_owned(),
+            );
+        }
+        problem => problem,
+    };
+    let mut shown: String = target.chars().filter(|c| !c.is_control()).collect();
+    if let Some((end, _)) = shown.char_indices().nth(SHOWN) {
+        shown.truncate(end);
+        shown.push('…');
+    }
+    Some(format!("the identifier `{shown}` {problem}"))
 }
 
 /// What Port would refuse in an identifier. `Display` completes "the identifier …".

@@ -91,7 +91,7 @@ pub use blueprint::{Blueprint, BlueprintRelation, BlueprintSchema};
 pub use client::{CONCURRENT_BATCHES, PortClient, PortClientBuilder};
 pub use delete::{DELETE_BATCH, Delete, Deleted, NotDeleted, NotDeletedReason};
 pub use error::{Error, ErrorKind};
-pub use identifier::{IdentifierProblem, MAX_IDENTIFIER_CHARS, identifier_problem};
+pub use identifier::{IdentifierProblem, MAX_IDENTIFIER_CHARS, entity_problem, identifier_problem};
 pub use integration::{Integration, IntegrationChanges, NewIntegration, ResyncState, ResyncStatus};
 pub use kinds::{KindState, KindStatus};
 pub use ledger::{Feeds, Ledger, Proof, SourceId, Unproven, Verdict, Withheld, WithheldReason};

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::client::Call;
 use crate::path::segment;
 use crate::refusal::{Refusal, said};
-use crate::{Error, ErrorKind, PortClient, identifier_problem};
+use crate::{Error, ErrorKind, PortClient, entity_problem, identifier_problem};
 
 /// Entities that Port takes in one bulk call.
 pub const UPSERT_BATCH: usize = 20;
@@ -86,13 +86,23 @@ pub struct Rejected {
     pub unanswered: bool,
 }
 
+impl Rejected {
+    /// Port says of this entity alone what it says of a request that may be repeated: a limit is exceeded (429), or it fails (5xx). Nothing is wrong
+    /// with the entity.
+    pub fn is_temporary(&self) -> bool {
+        let status = self.status.map(StatusCode::from_u16);
+        matches!(status, Some(Ok(status)) if transport::is_temporary(status))
+    }
+}
+
 impl PortClient {
     /// Creates or updates `entities`, all of one blueprint.
     ///
     /// They are sent in batches of at most 20 entities and 1 MiB, several at once. A batch that Port finds too large (413), or
     /// refuses as a whole because of one entity (400, 422), is halved until that entity is alone. Entities with the
     /// same identifier are never in flight together, so the last one given wins. What Port would refuse in any
-    /// case (an identifier against its pattern, an entity above 1 MiB) is rejected without being sent.
+    /// case (an identifier or the target of a relation against its pattern, see [`entity_problem`]; an entity above 1 MiB) is rejected without
+    /// being sent.
     ///
     /// An `Ok` says that every entity has an answer, not that all were taken: see [`Upserted::rejected`].
     ///
@@ -163,8 +173,8 @@ impl PortClient {
             entity: Option<Map<String, Value>>,
         }
         let name = name_of(entity);
-        if let Some(problem) = entity.identifier.as_str().and_then(identifier_problem) {
-            let message = format!("the identifier `{name}` {problem}");
+        if let Some(problem) = entity_problem(entity) {
+            let message = format!("entity `{name}`: {problem}");
             return Err(Error::new(ErrorKind::Refused, message));
         }
         let mut json = Vec::new();
@@ -421,8 +431,8 @@ impl<'a> Batches<'a> {
                 unanswered: false,
             })
         };
-        if let Some(problem) = entity.identifier.as_str().and_then(identifier_problem) {
-            return rejected(identifier, format!("the identifier {problem}"));
+        if let Some(problem) = entity_problem(entity) {
+            return rejected(identifier, problem);
         }
         if entity.blueprint != self.blueprint {
             return rejected(

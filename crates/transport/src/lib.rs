@@ -97,7 +97,7 @@ pub use self::prepare::{Generation, Prepare, Renewal, Unauthenticated};
 pub use self::quota::Quota;
 pub use self::retry::RetryPolicy;
 pub use self::single_flight::{Issued, SingleFlight};
-pub use self::status::StatusRules;
+pub use self::status::{StatusRules, is_temporary};
 pub use self::told::{Allowance, ResetUnit};
 pub use self::transport::Transport;
 

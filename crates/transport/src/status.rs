@@ -101,7 +101,8 @@ impl StatusRules {
     }
 }
 
-fn is_temporary(status: StatusCode) -> bool {
+/// Whether this status says that the same request may succeed later: 408, 425, 429, 500, 502, 503, 504, 520–524 and 529.
+pub fn is_temporary(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
         408 | 425 | 429 | 500 | 502 | 503 | 504 | 520..=524 | 529

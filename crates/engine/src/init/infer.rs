@@ -18,6 +18,9 @@ pub struct Inference {
     pub blueprints: Vec<Blueprint>,
     /// What could not be told from the records, one line each.
     pub notes: Vec<String>,
+    /// Whether as many entities were read of every resource as were asked for, or all that there are. Otherwise blueprints may be missing, and
+    /// properties of those that are there.
+    pub is_complete: bool,
 }
 
 /// Reads the first entities of every resource, `sample` of each, and says which blueprints they fit.
@@ -32,6 +35,7 @@ pub struct Inference {
 pub async fn infer(engine: &Engine, mapping: &Value, sample: usize) -> Inference {
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
     let mut notes = Vec::new();
+    let mut is_complete = true;
     for (index, resource) in engine.resources().iter().enumerate() {
         let mut entities = engine.entities(resource);
         let (mut count, mut problem) = (0, None);
@@ -52,6 +56,10 @@ pub async fn infer(engine: &Engine, mapping: &Value, sample: usize) -> Inference
                 }
             }
         }
+        if count < sample && problem.is_none() {
+            problem = entities.outcome().cause().map(ToString::to_string);
+        }
+        is_complete &= problem.is_none();
         match problem {
             Some(problem) => notes.push(format!("not everything could be read: {problem}")),
             None if count == 0 => notes.push(format!(
@@ -74,7 +82,11 @@ pub async fn infer(engine: &Engine, mapping: &Value, sample: usize) -> Inference
             )),
         }
     }
-    Inference { blueprints, notes }
+    Inference {
+        blueprints,
+        notes,
+        is_complete,
+    }
 }
 
 /// The longest name of a blueprint, a property or a relation, and the longest title, in characters.

@@ -6,11 +6,12 @@ mod files;
 mod infer;
 mod order;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use longshore_port_client::{
-    Blueprint, ErrorKind as PortErrorKind, Integration, NewIntegration, PortClient,
+    Blueprint, BlueprintRelation, ErrorKind as PortErrorKind, Integration, NewIntegration,
+    PortClient,
 };
 use serde_json::Value;
 
@@ -147,7 +148,8 @@ impl FirstStart {
         Ok(created)
     }
 
-    /// Creates the blueprints that are not there, those first that others relate to.
+    /// Creates the blueprints that are not there, those first that others relate to. As long as the integration is unknown, one that is there just as it
+    /// is created first, before what its relations lead to is there, was left by a start that was cut short and is finished.
     ///
     /// # Errors
     /// Port cannot be reached, or refuses one. Those before it are there then.
@@ -162,7 +164,13 @@ impl FirstStart {
                 .await
                 .map_err(port_error)?
             {
-                done.push(kept(wanted, &there));
+                let was_cut_short = step.needs_second() && is_just(&there, &step.first);
+                if was_cut_short && port.integration().await.map_err(port_error)?.is_none() {
+                    new.insert(wanted.identifier.as_str());
+                    done.push(Created::Blueprint(wanted.identifier.clone()));
+                } else {
+                    done.push(kept(wanted, &there));
+                }
                 continue;
             }
             match port.create_blueprint(&step.first).await {
@@ -188,6 +196,42 @@ impl FirstStart {
         }
         Ok(done)
     }
+}
+
+/// Whether a blueprint at Port is what was once created as `first`: all of that and, but for what Port adds of its own, nothing else.
+fn is_just(there: &Blueprint, first: &Blueprint) -> bool {
+    let holds = |there: &Value, first: &Value| match first {
+        // Port writes down what was left out.
+        Value::Null => true,
+        first => there == first,
+    };
+    let relation = |relation: &BlueprintRelation| {
+        let BlueprintRelation {
+            target,
+            required,
+            many,
+            ..
+        } = relation;
+        (target.clone(), *required, *many)
+    };
+    let relations = |blueprint: &Blueprint| -> BTreeMap<String, (String, bool, bool)> {
+        let relations = blueprint.relations.iter();
+        relations
+            .map(|(name, to)| (name.clone(), relation(to)))
+            .collect()
+    };
+    let lacks_late = order::LATE.iter().all(|late| {
+        let late = there.further.get(*late);
+        late.is_none_or(|late| late.as_object().is_some_and(serde_json::Map::is_empty))
+    });
+    lacks_late
+        && there.title == first.title
+        && there.schema.properties == first.schema.properties
+        && relations(there) == relations(first)
+        && first
+            .further
+            .iter()
+            .all(|(name, first)| holds(there.further.get(name).unwrap_or(&Value::Null), first))
 }
 
 /// What a blueprint that is there lacks of what is wanted.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use longshore_port_client::Blueprint;
 
 /// Reckoned over the entities of other blueprints, so only once those are there.
-const LATE: [&str; 2] = ["aggregationProperties", "mirrorProperties"];
+pub(super) const LATE: [&str; 2] = ["aggregationProperties", "mirrorProperties"];
 
 /// One blueprint, as it is created first and as it is to be in the end.
 #[derive(Debug)]

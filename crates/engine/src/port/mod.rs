@@ -19,7 +19,7 @@ use self::changed::Changed;
 pub use self::plan::{BlueprintPlan, HeldBack, Plan, PlanSink, Planned, PlannedChange};
 pub(crate) use self::reconcile::CLOCK_SLACK;
 pub use self::state::{FileState, MemoryState, SyncState};
-use self::waiting::{PASSES, Refused, Waiting};
+use self::waiting::{PASSES, PAUSE, Refused, Waiting};
 use crate::config::Mapping;
 use crate::error::{Error, ErrorKind};
 use crate::sink::{Evidence, Mark, Reconciled, Rejection, Sink, Written};
@@ -176,7 +176,13 @@ impl Sink for PortSink {
     async fn settle(&self) -> Result<Written, Error> {
         let mut written = Written::default();
         let mut waiting = self.waiting().take();
-        for _ in 0..PASSES {
+        let mut pause = PAUSE;
+        for pass in 0..PASSES {
+            let port_failed = waiting.iter().any(|refused| refused.temporary.is_some());
+            if pass > 0 && port_failed {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
             let before = written.upserted;
             let mut again = Vec::new();
             for part in waiting::split(waiting) {
@@ -190,7 +196,11 @@ impl Sink for PortSink {
                 }
             }
             waiting = again;
-            if waiting.is_empty() || written.upserted == before || written.failure.is_some() {
+            let may_yet = waiting.iter().any(|refused| refused.temporary.is_some());
+            if waiting.is_empty()
+                || written.failure.is_some()
+                || (written.upserted == before && !may_yet)
+            {
                 break;
             }
         }
@@ -277,9 +287,11 @@ impl PortSink {
                     Error::new(ErrorKind::Sink, "Port's answer does not mention them")
                 });
             } else if waiting::may_be_taken_later(&entity, &no) {
+                let temporary = no.status.filter(|_| no.is_temporary());
                 refused.push(Refused {
                     entity,
                     message: no.message,
+                    temporary,
                 });
             } else {
                 written.rejected.push(Rejection {
@@ -315,16 +327,28 @@ impl PortSink {
 }
 
 impl Written {
+    /// What Port refuses for good is rejected. What it failed to take is a failure: not every upsert is acknowledged (R12).
     fn reject(&mut self, refused: impl IntoIterator<Item = Refused>) {
-        let rejections = refused.into_iter().map(|refused| Rejection {
-            blueprint: refused.entity.blueprint.clone(),
-            identifier: match refused.entity.identifier {
-                Identifier::Text(text) => text,
-                Identifier::Search(query) => query.to_string(),
-            },
-            message: refused.message,
-        });
-        self.rejected.extend(rejections);
+        for refused in refused {
+            if let Some(status) = refused.temporary {
+                self.failure.get_or_insert_with(|| {
+                    let message = format!(
+                        "Port answered {status} for single entities in every attempt ({}); the next sync tries again",
+                        refused.message
+                    );
+                    Error::new(ErrorKind::Sink, message).retryable(true)
+                });
+                continue;
+            }
+            self.rejected.push(Rejection {
+                blueprint: refused.entity.blueprint.clone(),
+                identifier: match refused.entity.identifier {
+                    Identifier::Text(text) => text,
+                    Identifier::Search(query) => query.to_string(),
+                },
+                message: refused.message,
+            });
+        }
     }
 }
 

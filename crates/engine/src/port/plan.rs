@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use longshore_mapping::{Entity, Identifier};
 use longshore_port_client::{
-    CONCURRENT_BATCHES, ErrorKind as PortErrorKind, Found, PortClient, Search, identifier_problem,
+    CONCURRENT_BATCHES, ErrorKind as PortErrorKind, Found, PortClient, Search, entity_problem,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -188,12 +188,13 @@ impl Sink for PlanSink {
         let mut written = Written::default();
         for (blueprint, mut entities) in by_blueprint(entities) {
             entities.retain(|entity| {
-                let problem = entity.identifier.as_str().and_then(identifier_problem);
-                let Some(problem) = problem else { return true };
+                let Some(problem) = entity_problem(entity) else {
+                    return true;
+                };
                 written.rejected.push(Rejection {
                     blueprint: blueprint.clone(),
                     identifier: entity.identifier.as_str().unwrap_or_default().to_owned(),
-                    message: format!("the identifier {problem}"),
+                    message: problem,
                 });
                 false
             });

@@ -1,6 +1,7 @@
-//! Entities that Port refused while something else was not there yet, and the order in which they are tried again.
+//! Entities that Port refused while something else was not there yet, or while it failed itself, and the order in which they are tried again.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use longshore_mapping::{Entity, Identifier};
 use longshore_port_client::Rejected;
@@ -14,11 +15,16 @@ pub(super) const MOST: usize = 50_000;
 /// How often they are tried again.
 pub(super) const PASSES: usize = 3;
 
+/// How long Port has before the second pass, and twice as long before the third, where it was Port that failed.
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
+
 /// A refused entity, and Port's words.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) entity: Entity,
     pub(super) message: String,
+    /// The status, where it says that Port failed and nothing is wrong with the entity.
+    pub(super) temporary: Option<u16>,
 }
 
 /// What waits until everything else is written.
@@ -50,6 +56,7 @@ impl Waiting {
         let behind = entities.extract_if(.., waits).map(|entity| Refused {
             entity,
             message: "what came before it under the same identifier was refused".to_owned(),
+            temporary: None,
         });
         behind.collect()
     }
@@ -63,8 +70,12 @@ fn key_of(entity: &Entity) -> Option<u64> {
     Some(same::key(&entity.blueprint, entity.identifier.as_str()?))
 }
 
-/// Whether Port may take this entity when others are there: it relates to something, or is itself looked up, and Port said no to it alone.
+/// Whether Port may take this entity later: Port failed, or others may be there by then. It relates to something in that case, or is itself looked up,
+/// and Port said no to it alone.
 pub(super) fn may_be_taken_later(entity: &Entity, rejected: &Rejected) -> bool {
+    if rejected.is_temporary() {
+        return true;
+    }
     let depends = matches!(entity.identifier, Identifier::Search(_))
         || entity.relations.values().any(|target| match target {
             Value::Null => false,
@@ -161,6 +172,7 @@ mod tests {
         Refused {
             entity,
             message: String::new(),
+            temporary: None,
         }
     }
 

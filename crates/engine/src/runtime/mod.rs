@@ -272,9 +272,11 @@ impl Runtime {
             return Stopped::Idle;
         };
         let mut last_begin = Instant::now();
+        // A scheduled sync was due and could not begin.
+        let mut is_overdue = false;
         loop {
             if let Some((trigger, integration)) = pending.take() {
-                last_begin = Instant::now();
+                (last_begin, is_overdue) = (Instant::now(), false);
                 match self.sync(trigger, integration).await {
                     Ok((_, true)) => return Stopped::DuringSync,
                     Ok(_) => {}
@@ -290,7 +292,10 @@ impl Runtime {
                 .scheduled_resync_interval
                 .map(|interval| last_begin + interval);
             let next_question = Instant::now() + interval;
-            let wake = due.map_or(next_question, |due| due.min(next_question));
+            let wake = match due {
+                Some(due) if !is_overdue => due.min(next_question),
+                _ => next_question,
+            };
             let waited = async {
                 tokio::time::sleep_until(wake).await;
                 if due.is_some_and(|due| due <= Instant::now()) {
@@ -302,10 +307,7 @@ impl Runtime {
                 None => return Stopped::Idle,
                 Some(found) => pending = found,
             }
-            if pending.is_none() && due.is_some_and(|due| due <= Instant::now()) {
-                // It could not begin; the next one is due after the next interval, not at once.
-                last_begin = Instant::now();
-            }
+            is_overdue = pending.is_none() && due.is_some_and(|due| due <= Instant::now());
         }
     }
 
@@ -362,8 +364,12 @@ impl Runtime {
     async fn ask(&mut self) -> Option<(Trigger, Option<Integration>)> {
         match self.port.resync_request().await {
             Ok(asked) if asked > self.watermark => {
-                self.watermark = asked;
-                return self.begin(Trigger::Request).await;
+                let begun = self.begin(Trigger::Request).await;
+                // What cannot begin now is asked for still at the next question.
+                if begun.is_some() {
+                    self.watermark = asked;
+                }
+                return begun;
             }
             Ok(_) => {}
             Err(error) => self.problem(&port_error(error).to_string()),

@@ -54,8 +54,28 @@ async fn every_request_fits_ports_published_description() {
     queried.identifier = Identifier::Search(search);
     let refused =
         ["", ".", "..", "a b", "a\u{301}", &"x".repeat(1001)].map(|id| Entity::new("user", id));
+    let related = [
+        json!(""),
+        json!(" "),
+        json!("."),
+        json!(["a", null]),
+        json!(["a", ""]),
+        json!(["a", "b c"]),
+        json!([["a"]]),
+        json!("x".repeat(1001)),
+        json!(7),
+        json!(true),
+        json!([{}]),
+    ]
+    .map(|target| {
+        let mut entity = Entity::new("user", "relates");
+        entity.relations.insert("to".to_owned(), target);
+        entity
+    });
+    let refusals = refused.len() + related.len();
     let mut entities = vec![rich, bare, queried];
     entities.extend(refused);
+    entities.extend(related);
     entities.extend((0..40).map(|n| Entity::new("user", format!("u{n}"))));
     for validation_only in [true, false] {
         let how = Upsert {
@@ -67,6 +87,7 @@ async fn every_request_fits_ports_published_description() {
             done.upserted + done.rejected.len() as u64,
             entities.len() as u64
         );
+        assert!(done.rejected.len() >= refusals, "{:?}", done.rejected);
     }
 
     let owned = client
