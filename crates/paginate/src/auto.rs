@@ -23,7 +23,7 @@ use crate::path::is_plain;
 use crate::request::PageRequest;
 use crate::settings::{SettingProblem, Settings, Style};
 use crate::signs::{self, USUAL_SIZES};
-use crate::survey::{Echo, Field, Survey, is_json_api, names_of_request, plain_name};
+use crate::survey::{Echo, Field, Survey, is_json_api, names_of_request, plain_name, size_asked};
 use crate::token::PageToken;
 
 /// Ways that are tried at most where the answer speaks of more, and where it does not.
@@ -147,6 +147,9 @@ struct FirstPage {
     count: u64,
     /// Its identifiers tell its records apart.
     by_identity: bool,
+    /// It holds as many records as the request asked for.
+    #[serde(default)]
+    full: bool,
 }
 
 fn only_what_is_set<S: serde::Serializer>(
@@ -457,10 +460,14 @@ impl Trying {
                 ),
             });
         }
-        let count = self.first_page.count;
-        Next::Complete(match USUAL_SIZES.contains(&count) {
+        let FirstPage { count, full, .. } = self.first_page;
+        let as_many_as = match full {
+            true => "as many as the request asks for",
+            false => "a usual size of a page",
+        };
+        Next::Complete(match full || USUAL_SIZES.contains(&count) {
             true => StopReason::SinglePage.doubting(format!(
-                "there are exactly {count} records, a usual size of a page, and `auto` tried {} ways to ask for more without an answer of \
+                "there are exactly {count} records, {as_many_as}, and `auto` tried {} ways to ask for more without an answer of \
                  another kind: if there are more, add `{line}`, or another type, to the settings of this list, with the name that the \
                  documentation of the API has for the parameter",
                 self.tried
@@ -505,6 +512,7 @@ impl FirstPage {
             records,
             count: page.records() as u64,
             by_identity,
+            full: size_asked(page.request()) == Some(page.records() as u64),
         }
     }
 
@@ -542,13 +550,24 @@ impl Evidence {
         let [total, pages] = survey.totals();
         let (links, no_link) = survey.links();
         let (tokens, no_token) = survey.tokens();
+        let sure =
+            |total: &signs::Total| !(USUAL_SIZES.contains(&total.count) && total.count == records);
+        let total_reached = total
+            .as_ref()
+            .filter(|(total, _)| total.count == records && sure(total));
+        let all_there = total_reached.is_some();
         let by_position = || {
             if link_target(page.headers(), "next").is_some() {
                 return Some("the header `Link` with rel=\"next\"".to_owned());
             }
-            let stands_at_the_end_too = |field: &&Field| records > 0 || field.says_next();
+            // Some APIs give a position for ever: where no record is, or none is missing, it leads nowhere unless it says "next".
+            let stands_at_the_end_too =
+                |field: &&Field| records > 0 && !all_there || field.says_next();
             let token = tokens.iter().find(stands_at_the_end_too);
-            let place = links.first().or(token.map(|field| &field.path));
+            let place = links
+                .first()
+                .or(token.map(|field| &field.path))
+                .or(survey.objects.first());
             // "None of 0" beside a position to go on from is an API that gives one on every page.
             let none_of_none =
                 records == 0 && total.as_ref().is_some_and(|(total, _)| total.count == 0);
@@ -585,11 +604,6 @@ impl Evidence {
         let more = by_total
             .or(by_flag)
             .or_else(|| said_last.is_none().then(by_position).flatten());
-        let sure =
-            |total: &signs::Total| !(USUAL_SIZES.contains(&total.count) && total.count == records);
-        let total_reached = total
-            .as_ref()
-            .filter(|(total, _)| total.count == records && sure(total));
         let end = match (&more, said_last) {
             (Some(_), _) => None,
             (None, Some(flag)) => Some(StopReason::Flag(flag)),

@@ -6,6 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::auto::Discovery;
+use crate::elsewhere;
 use crate::ending::{Shortfall, StopReason};
 use crate::error::{Error, ErrorKind};
 use crate::ladder::{self, Onward, Signs};
@@ -16,6 +17,7 @@ use crate::path::Path;
 use crate::request::PageRequest;
 use crate::settings::{SettingProblem, Settings, Style};
 use crate::signs::{self, Flag, Total, USUAL_SIZES};
+use crate::survey::size_asked;
 use crate::token::PageToken;
 
 /// Records that are asked for where nothing else is said.
@@ -179,6 +181,7 @@ impl Paginator for Styled {
             page_total,
             records: page.records() as u64,
             asked,
+            asked_by_request: size_asked(page.request()),
             read: page.read(),
             pages: page.progress().pages + 1,
             largest_before: page.progress().largest_page,
@@ -220,6 +223,11 @@ impl Paginator for Styled {
                     1
                 };
                 signs.onward = Onward::Counted((step > 0).then(|| PageToken::from(at + step)));
+                let might_be_the_end =
+                    signs.records == 0 || signs.asked.is_some_and(|asked| signs.records < asked);
+                if might_be_the_end {
+                    signs.elsewhere = elsewhere::next_page(page);
+                }
             }
             Position::Cursor {
                 source,
@@ -470,19 +478,33 @@ impl Styled {
 
     /// Paging is off: what speaks of more is not passed over in silence.
     fn off(&self, explicit: bool, signs: &Signs, page: &Page<'_>) -> Next {
-        let more = match &signs.configured_flag {
+        let (more, sure) = match &signs.configured_flag {
             _ if signs.stop_when == Some(true) => return Next::Complete(StopReason::StopWhen),
-            Some(flag) if flag.more => Some(signs::Evidence {
-                what: flag.name.clone(),
-                line: "pagination: {type: page}".to_owned(),
-            }),
+            Some(flag) if flag.more => {
+                let evidence = signs::Evidence {
+                    what: flag.name.clone(),
+                    line: "pagination: {type: page}".to_owned(),
+                };
+                (Some(evidence), true)
+            }
             Some(flag) => return Next::Complete(StopReason::Flag(flag.name.clone())),
-            None => signs::any_more(page),
+            None => match elsewhere::more_than_one(page) {
+                Some((evidence, sure)) => (Some(evidence), sure),
+                None => (None, true),
+            },
         };
-        if let Some(evidence) = more {
+        // Who says `none` has looked at what may be or not.
+        let more = more.filter(|_| sure || !explicit);
+        if let Some(signs::Evidence { what, line }) = more {
+            if !sure {
+                return Next::Complete(StopReason::SinglePage.doubting(format!(
+                    "paging is off, and {what} may lead to more, or not: if it does, add `{line}` to the settings of this list; if not, \
+                     `pagination: {{type: none}}`"
+                )));
+            }
             let shortfall = Shortfall::NotPaged {
-                evidence: evidence.what,
-                line: evidence.line,
+                evidence: what,
+                line,
             };
             return match explicit {
                 true => Next::Complete(StopReason::SinglePage.doubting(shortfall.to_string())),
@@ -490,13 +512,22 @@ impl Styled {
             };
         }
         let records = signs.records;
-        if USUAL_SIZES.contains(&records) || records == self.size.records {
+        if let Some(as_many_as) = self.full_page(records, page) {
             return Next::Complete(StopReason::SinglePage.doubting(format!(
-                "paging is off and there are exactly {records} records, a usual size of a page: if there are more, add \
+                "paging is off and there are exactly {records} records, {as_many_as}: if there are more, add \
                  `pagination: {{type: page}}`, or the type that the API has, to the settings of this list"
             )));
         }
         Next::Complete(StopReason::SinglePage)
+    }
+
+    /// In words, what makes so many records a full page, if anything does.
+    fn full_page(&self, records: u64, page: &Page<'_>) -> Option<&'static str> {
+        if Some(records) == size_asked(page.request()) {
+            return Some("as many as the request asks for");
+        }
+        let usual = USUAL_SIZES.contains(&records) || records == self.size.records;
+        usual.then_some("a usual size of a page")
     }
 
     fn stop_when(&self, page: &Page<'_>) -> Result<Option<bool>, Error> {

@@ -46,21 +46,27 @@ impl Fingerprint {
 
     /// Of what a record is, whatever it holds by now: its identifier under a usual name, else all of it.
     pub(crate) fn of_identity(record: &Val) -> Fingerprint {
+        Fingerprint::of_identifier(record).unwrap_or_else(|| Fingerprint::of_record(record))
+    }
+
+    fn of_identifier(record: &Val) -> Option<Fingerprint> {
         let scalar = |name: &&str| {
             let value = record.get(name)?;
             (value.as_str().is_some_and(|text| !text.is_empty()) || value.is_number())
                 .then_some(value)
         };
-        match IDENTIFIERS.iter().find_map(scalar) {
-            Some(identifier) => Fingerprint::of_record(identifier),
-            None => Fingerprint::of_record(record),
-        }
+        IDENTIFIERS
+            .iter()
+            .find_map(scalar)
+            .map(Fingerprint::of_record)
     }
 
-    /// Of what the records of a page are, in order.
-    pub(crate) fn of_identities(records: &[Val]) -> Fingerprint {
-        let marks: Vec<Fingerprint> = records.iter().map(Fingerprint::of_identity).collect();
-        Fingerprint::of_page(&marks)
+    /// Of what each of these records is, where the marks of all they hold are known.
+    pub(crate) fn of_identities(records: &[Val], marks: &[Fingerprint]) -> Vec<Fingerprint> {
+        let of_one = |(record, mark): (&Val, &Fingerprint)| {
+            Fingerprint::of_identifier(record).unwrap_or(*mark)
+        };
+        records.iter().zip(marks).map(of_one).collect()
     }
 
     /// Of a page, from the marks of its records in order.

@@ -32,6 +32,8 @@ pub(crate) struct Signs {
     pub(crate) records: u64,
     /// Records that were asked for, where anything was.
     pub(crate) asked: Option<u64>,
+    /// Records that the caller's request asks for, whoever wrote that into it.
+    pub(crate) asked_by_request: Option<u64>,
     /// Records read, this page included.
     pub(crate) read: u64,
     /// Pages read, this page included.
@@ -84,6 +86,7 @@ pub(crate) fn decide(signs: Signs) -> Next {
         .or_else(|| known_flag(&signs))
         .or_else(|| token(&signs))
         .or_else(|| total(&signs))
+        .or_else(|| says_next(&signs))
         .or_else(|| empty_page(&signs))
         .or_else(|| short_page(&signs))
         // Nobody knows: one more request decides.
@@ -176,7 +179,8 @@ fn token(signs: &Signs) -> Option<Verdict> {
     if signs.total.is_some() || signs.page_total.is_some() {
         return Some(Verdict::End(StopReason::NoToken));
     }
-    let usual = USUAL_SIZES.contains(&signs.records);
+    let usual =
+        USUAL_SIZES.contains(&signs.records) || signs.asked_by_request == Some(signs.records);
     Some(match signs.asked {
         Some(asked) if signs.records >= asked => Verdict::Short(Shortfall::EndNotProven {
             records: signs.records,
@@ -218,6 +222,15 @@ fn total(signs: &Signs) -> Option<Verdict> {
         return Some(Verdict::End(StopReason::TotalReached(total.count)));
     }
     pages.map(|total| Verdict::End(StopReason::LastPage(total.count)))
+}
+
+/// Before a page that is short or empty counts as the last one: it is not, where it says itself that another one follows. Beside a total that
+/// is just reached, that is one of those positions which some APIs give for ever.
+fn says_next(signs: &Signs) -> Option<Verdict> {
+    let counted = matches!(signs.onward, Onward::Counted(_));
+    let all_read = matches!(&signs.total, Some(total) if total.count == signs.read);
+    let evidence = signs.elsewhere.as_ref().filter(|_| counted && !all_read)?;
+    Some(said(&evidence.what))
 }
 
 /// 6. Where nothing is left, everything was read; but not below a known total.

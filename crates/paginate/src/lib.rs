@@ -47,6 +47,7 @@ mod auto;
 #[macro_use]
 mod paginator;
 mod configured;
+mod elsewhere;
 mod ending;
 mod error;
 mod fingerprint;

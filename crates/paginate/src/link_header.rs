@@ -105,11 +105,19 @@ fn parameters(mut rest: &str) -> (Vec<(String, String)>, &str) {
     }
 }
 
-/// A quoted text without its quotes and escapes, or all up to the next `;` or `,`.
+/// A quoted text without its quotes and escapes, or all up to the next `;` or `,`. (Single quotes are no quotes of RFC 8288, but
+/// some APIs write them.)
 fn value(text: &str) -> (String, &str) {
+    let single = || {
+        let (inside, after) = text.strip_prefix('\'')?.split_once('\'')?;
+        let ends =
+            after.trim_ascii_start().is_empty() || after.trim_ascii_start().starts_with([';', ',']);
+        ends.then(|| (inside.to_owned(), after))
+    };
     let Some(inside) = text.strip_prefix('"') else {
         let end = text.find([';', ',']).unwrap_or(text.len());
-        return (text[..end].trim_ascii_end().to_owned(), &text[end..]);
+        let bare = || (text[..end].trim_ascii_end().to_owned(), &text[end..]);
+        return single().unwrap_or_else(bare);
     };
     let mut value = String::new();
     let mut escaped = false;
@@ -155,6 +163,8 @@ mod tests {
             r#"<https://h/a?page=2>; title="a, b; rel=\"prev\" <x>"; Rel="next""#,
             r#"<https://h/x>; rel="prev"; title="unclosed rel=prev" , <https://h/a?page=2>; rel=Next"#,
             r#"nonsense, <https://h/a?page=2>; rel=next"#,
+            r#"<https://h/a?page=2>; rel='next'"#,
+            r#"<https://h/a?page=1>; rel='prev', <https://h/a?page=2>; title='a; b'; rel = 'next' ;x"#,
             r#"<https://h/x>; rel, <https://h/a?page=2>; crossorigin; rel=next"#,
         ] {
             assert_eq!(

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::link_header::link_target;
 use crate::page::Page;
 use crate::path::{Path, member};
-use crate::survey::plain_name;
+use crate::survey::{OFFSET_ECHOES, SIZE_ECHOES, plain_name, size_asked};
 
 /// Page sizes that APIs use where the request names none.
 pub(crate) const USUAL_SIZES: [u64; 6] = [10, 20, 25, 30, 50, 100];
@@ -124,9 +124,21 @@ const UNUSUAL_LINKS: [&str; 7] = [
 ];
 
 /// Where totals stand, under the top level and these.
-const TOTAL_PLACES: [&str; 5] = ["", "meta.", "pagination.", "page.", "paging."];
+const TOTAL_PLACES: [&str; 11] = [
+    "",
+    "meta.",
+    "pagination.",
+    "page.",
+    "paging.",
+    "meta.pagination.",
+    "data.",
+    "data.pagination.",
+    "result.",
+    "response.",
+    "pageInfo.",
+];
 
-const TOTALS: [&str; 13] = [
+const TOTALS: [&str; 15] = [
     "total",
     "total_count",
     "totalCount",
@@ -138,6 +150,8 @@ const TOTALS: [&str; 13] = [
     "total_results",
     "totalRecords",
     "total_records",
+    "total_entries",
+    "totalEntries",
     "totalSize",
     "@odata.count",
 ];
@@ -153,11 +167,17 @@ const PAGE_TOTALS: [&str; 5] = [
     "pageCount",
 ];
 
-const TOTAL_HEADERS: [HeaderName; 2] = [
+const TOTAL_HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("x-total-count"),
     HeaderName::from_static("x-total"),
+    HeaderName::from_static("x-wp-total"),
+    HeaderName::from_static("total-count"),
 ];
-const PAGE_TOTAL_HEADER: HeaderName = HeaderName::from_static("x-total-pages");
+const PAGE_TOTAL_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-total-pages"),
+    HeaderName::from_static("x-wp-totalpages"),
+    HeaderName::from_static("total-pages"),
+];
 
 /// Names that mean something else in many a record. Where the body itself is the one record, they say nothing of paging.
 const COMMON_IN_RECORDS: [&str; 15] = [
@@ -324,14 +344,40 @@ pub(crate) fn record_total(page: &Page<'_>, asked: Option<u64>) -> Option<Total>
         // A `count` no larger than what one page may hold can be the count of the page.
         let page_size = (page.records() as u64)
             .max(page.progress().largest_page)
-            .max(asked.unwrap_or(0));
-        totals(page, &[COUNT]).filter(|(_, count)| *count > page_size)
+            .max(asked.unwrap_or(0))
+            .max(size_asked(page.request()).unwrap_or(0));
+        let place = |name: &str| {
+            name.trim_matches('`')
+                .strip_suffix(COUNT)
+                .map(str::to_owned)
+        };
+        totals(page, &[COUNT])
+            .filter(|(_, count)| *count > page_size)
+            .filter(|(name, count)| {
+                place(name).is_none_or(|at| !echoes_the_size(page, &at, *count))
+            })
     };
     sure.or_else(counted).map(|(name, count)| Total {
         name,
         count,
         configured: false,
     })
+}
+
+/// Whether a `count` is the size that the page was asked with, as LinkedIn's `paging: {start: 0, count: 10}` repeats it: it stands beside the
+/// offset, nothing else there is a size, and it is a number that sizes are.
+pub(crate) fn echoes_the_size(page: &Page<'_>, at: &str, count: u64) -> bool {
+    let place = match at.strip_suffix('.') {
+        Some(path) => member(page.value(), path),
+        None => Some(page.value()),
+    };
+    let names: Vec<String> = place
+        .map(|object| object.keys().into_iter().map(plain_name).collect())
+        .unwrap_or_default();
+    let any = |known: &[&str]| names.iter().any(|name| known.contains(&name.as_str()));
+    any(&OFFSET_ECHOES)
+        && !any(&SIZE_ECHOES)
+        && (USUAL_SIZES.contains(&count) || count >= 100 && count % 50 == 0)
 }
 
 /// The 34 of `Content-Range: items 0-9/34`, as PostgREST and others answer (RFC 9110, section 14.4). Of bytes it speaks of something else.
@@ -345,10 +391,9 @@ fn in_content_range(page: &Page<'_>) -> Option<u64> {
 /// The total of pages under a well-known name.
 pub(crate) fn page_total(page: &Page<'_>) -> Option<Total> {
     let header = || {
-        Some((
-            format!("header `{PAGE_TOTAL_HEADER}`"),
-            page.header(&PAGE_TOTAL_HEADER)?.parse().ok()?,
-        ))
+        PAGE_TOTAL_HEADERS
+            .iter()
+            .find_map(|name| Some((format!("header `{name}`"), page.header(name)?.parse().ok()?)))
     };
     totals(page, &PAGE_TOTALS)
         .or_else(header)
@@ -509,7 +554,7 @@ pub(crate) fn truthy(value: &Val) -> Option<bool> {
 }
 
 /// The configuration line for a style, ready to paste.
-fn line(style: &str, path: Option<(&str, &str)>) -> String {
+pub(crate) fn line(style: &str, path: Option<(&str, &str)>) -> String {
     match path {
         Some((setting, path)) => format!("pagination: {{type: {style}, {setting}: '{path}'}}"),
         None => format!("pagination: {{type: {style}}}"),
@@ -530,9 +575,24 @@ fn all<'p>(
 
 fn totals(page: &Page<'_>, names: &[&str]) -> Option<(String, u64)> {
     let bare = page.body_is_the_record();
-    TOTAL_PLACES.iter().find_map(|place| {
+    // `{data: {…}}` with one record in `data`, whose keys are its own.
+    let is_the_record = |place: &str| {
+        page.records() == 1
+            && page.first_record() == member(page.value(), place.trim_end_matches('.'))
+    };
+    let places = TOTAL_PLACES
+        .iter()
+        .filter(|place| place.is_empty() || !is_the_record(place));
+    places.into_iter().find_map(|place| {
         names.iter().find_map(|name| {
-            if bare && place.is_empty() && COMMON_IN_RECORDS.contains(name) {
+            let of_the_list = [
+                "meta.",
+                "pagination.",
+                "page.",
+                "paging.",
+                "meta.pagination.",
+            ];
+            if bare && !of_the_list.contains(place) && COMMON_IN_RECORDS.contains(name) {
                 return None;
             }
             let path = format!("{place}{name}");

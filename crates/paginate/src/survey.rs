@@ -8,6 +8,7 @@ use longshore_jq::Val;
 use crate::link_header::link_target;
 use crate::page::Page;
 use crate::path::is_plain;
+use crate::request::PageRequest;
 use crate::signs::{self, Flag, Total};
 
 /// How deep the way to a field may be.
@@ -89,7 +90,46 @@ const VAGUE_TOKENS: [&str; 9] = [
     "nextid",
 ];
 
-const MORE: [&str; 14] = [
+/// Positions that may be objects, as DynamoDB's `LastEvaluatedKey` is.
+const OBJECT_TOKENS: [&str; 5] = [
+    "lastevaluatedkey",
+    "exclusivestartkey",
+    "nexttoken",
+    "nextcursor",
+    "nextkey",
+];
+
+/// How the names of positions end.
+const POSITIONS: [&str; 26] = [
+    "token",
+    "cursor",
+    "page",
+    "marker",
+    "mark",
+    "key",
+    "offset",
+    "id",
+    "start",
+    "after",
+    "before",
+    "from",
+    "skip",
+    "index",
+    "position",
+    "range",
+    "bookmark",
+    "batch",
+    "continuation",
+    "number",
+    "state",
+    "link",
+    "url",
+    "uri",
+    "href",
+    "records",
+];
+
+const MORE: [&str; 15] = [
     "more",
     "moreavailable",
     "morerecords",
@@ -104,6 +144,7 @@ const MORE: [&str; 14] = [
     "nextavailable",
     "nextpageavailable",
     "incomplete",
+    "exceededtransferlimit",
 ];
 
 const LAST: [&str; 18] = [
@@ -137,7 +178,7 @@ const VAGUE_FLAGS: [&str; 6] = [
     "finished",
 ];
 
-const TOTALS: [&str; 24] = [
+const TOTALS: [&str; 29] = [
     "total",
     "totalcount",
     "totalitems",
@@ -162,6 +203,11 @@ const TOTALS: [&str; 24] = [
     "count",
     "itemcount",
     "recordcount",
+    "totalmatching",
+    "totalavailable",
+    "totalsetsize",
+    "hits",
+    "hitcount",
 ];
 
 const PAGE_ECHOES: [&str; 14] = [
@@ -181,7 +227,7 @@ const PAGE_ECHOES: [&str; 14] = [
     "thispage",
 ];
 
-const OFFSET_ECHOES: [&str; 12] = [
+pub(crate) const OFFSET_ECHOES: [&str; 12] = [
     "offset",
     "skip",
     "start",
@@ -196,7 +242,7 @@ const OFFSET_ECHOES: [&str; 12] = [
     "pageoffset",
 ];
 
-const SIZE_ECHOES: [&str; 13] = [
+pub(crate) const SIZE_ECHOES: [&str; 13] = [
     "limit",
     "size",
     "pagesize",
@@ -210,6 +256,20 @@ const SIZE_ECHOES: [&str; 13] = [
     "ps",
     "resultsperpage",
     "recordsperpage",
+];
+
+/// Names of a size that only requests have; in answers they are something else.
+const SIZES_ASKED: [&str; 10] = [
+    "count",
+    "max",
+    "first",
+    "pagelen",
+    "num",
+    "n",
+    "sysparmlimit",
+    "numofrows",
+    "numberofresults",
+    "batchsize",
 ];
 
 /// One field around the records.
@@ -250,6 +310,8 @@ pub(crate) struct Survey<'p> {
     pub(crate) fields: Vec<Field>,
     /// Lists of links, each with the way to the next one.
     link_lists: Vec<(String, Option<String>)>,
+    /// Positions that are objects: nothing goes on by them, but they say that there is more.
+    pub(crate) objects: Vec<String>,
 }
 
 impl<'p> Survey<'p> {
@@ -258,6 +320,7 @@ impl<'p> Survey<'p> {
             page,
             fields: Vec::new(),
             link_lists: Vec::new(),
+            objects: Vec::new(),
         };
         if !page.body_is_the_record() {
             survey.visit(page.value(), &[], true);
@@ -281,13 +344,19 @@ impl<'p> Survey<'p> {
             keys.push(key);
             let name = plain_name(key);
             if let Some(items) = value.as_array() {
-                if let Some(next) = next_of_links(items) {
+                let of_links = (!is_the_list(page, Some(value)))
+                    .then(|| next_of_links(&name, items))
+                    .flatten();
+                if let Some(next) = of_links {
                     let list = path_of(&keys, true);
                     self.link_lists.push((list, next));
                 }
                 continue;
             }
             if value.is_object() {
+                if OBJECT_TOKENS.contains(&name.as_str()) && !value.keys().is_empty() {
+                    self.objects.push(path_of(&keys, false));
+                }
                 let a_record = page.records() == 1 && page.first_record() == Some(value);
                 if keys.len() < DEPTH && !a_record {
                     let known = known && CONTAINERS.contains(&name.as_str());
@@ -355,11 +424,11 @@ impl<'p> Survey<'p> {
                 continue;
             }
             match field.value.as_str() {
-                Some("") => empty = true,
+                Some("") => empty |= field.ends_when_empty(),
                 Some(text) if only_a_link || signs::looks_like_url(text) => {
                     links.push(field.path.clone())
                 }
-                None if field.value.is_null() => empty = true,
+                None if field.value.is_null() => empty |= field.ends_when_empty(),
                 _ => {}
             }
         }
@@ -398,7 +467,7 @@ impl<'p> Survey<'p> {
                         .as_str()
                         .is_some_and(|text| text.contains("://")) => {}
                 Ok(Some(_)) => tokens.push(field.copy()),
-                Ok(None) => empty = true,
+                Ok(None) => empty |= field.ends_when_empty(),
                 Err(_) => {}
             }
         }
@@ -493,6 +562,14 @@ impl<'p> Survey<'p> {
             let named = (field.known_place || field.name == "value") && TOTALS.contains(&name);
             let counts_the_page =
                 name.ends_with("count") && !name.starts_with("total") && count <= records;
+            let place = || {
+                field
+                    .path
+                    .strip_suffix(field.keys.last().map_or("", String::as_str))
+            };
+            let counts_the_page = counts_the_page
+                || name == "count"
+                    && place().is_some_and(|at| signs::echoes_the_size(self.page, at, count));
             (named && count >= records && !counts_the_page).then(|| field.total(count))
         });
         let of_pages = self.fields.iter().find_map(|field| {
@@ -565,6 +642,12 @@ impl<'p> Survey<'p> {
         })
     }
 
+    /// The text of a field, by its path.
+    pub(crate) fn text_at(&self, path: &str) -> Option<&str> {
+        let field = self.fields.iter().find(|field| field.path == path);
+        field?.value.as_str()
+    }
+
     /// The names of query parameters in all links of the answer, which know them.
     pub(crate) fn names_in_links(&self) -> Vec<String> {
         let of_fields = self.fields.iter().filter_map(|field| field.value.as_str());
@@ -611,6 +694,8 @@ impl Field {
                 name,
                 "cursor" | "token" | "after" | "id" | "offset" | "page" | "key" | "startingafter"
             );
+        // `continue: {gcmcontinue: "x", continue: "gcmcontinue||"}`
+        let of_next = of_next || self.parent == "continue" && name != "continue";
         // A position that is no number is none that could be counted.
         let text = || {
             let text = self.value.as_str();
@@ -620,9 +705,7 @@ impl Field {
         if self.known_place && of_counts && text() {
             return true;
         }
-        let named = name.starts_with("next") && name.len() > "next".len()
-            || TOKENS.contains(&name)
-            || name == "next";
+        let named = TOKENS.contains(&name) || name == "next" || self.next_of_paging();
         let vague = VAGUE_TOKENS.contains(&name);
         of_next
             || named
@@ -632,11 +715,48 @@ impl Field {
                     || self.parent == "cursors")
     }
 
+    /// `nextPageToken`, but not `next_run` nor `nextSyncToken`: the name goes on with what positions are called, or the place is one of
+    /// paging and nothing else.
+    fn next_of_paging(&self) -> bool {
+        let Some(what) = self
+            .name
+            .strip_prefix("next")
+            .filter(|what| !what.is_empty())
+        else {
+            return false;
+        };
+        let of_changes = what.contains("sync") || what.contains("delta");
+        !of_changes
+            && (self.parent.starts_with("pag") || POSITIONS.iter().any(|end| what.ends_with(end)))
+    }
+
+    /// Whether its emptiness is the end of the list: a name that means nothing else, where lists are described.
+    fn ends_when_empty(&self) -> bool {
+        let name = self.name.as_str();
+        let next = name
+            .strip_prefix("odata")
+            .unwrap_or(name)
+            .strip_prefix("next");
+        let of_next = next.is_some_and(|what| {
+            what.is_empty()
+                || POSITIONS.contains(&what)
+                || what
+                    .strip_prefix("page")
+                    .or(what.strip_prefix("records"))
+                    .is_some_and(|what| POSITIONS.contains(&what))
+        });
+        let inside = self.parent.starts_with("next") && self.known_place;
+        (of_next || inside || TOKENS.contains(&name))
+            && (self.known_place || matches!(self.parent.as_str(), "pageinfo" | "cursors"))
+    }
+
     /// Whether it says that there is a next page: other positions are of this page's end, and stand there on the last page as well.
     pub(crate) fn says_next(&self) -> bool {
         self.name.starts_with("next")
             || self.parent.starts_with("next")
+            || self.parent == "continue"
             || self.name.contains("continu")
+            || self.name == "aftercursor" && self.keys.is_empty()
     }
 
     fn total(&self, count: u64) -> (Total, Option<String>) {
@@ -672,36 +792,45 @@ fn is_the_list(page: &Page<'_>, value: Option<&Val>) -> bool {
 }
 
 /// Of a list of links, how to select the next one; `None` inside where there is none. Other lists are none of links.
-fn next_of_links(items: &[Val]) -> Option<Option<String>> {
+fn next_of_links(name: &str, items: &[Val]) -> Option<Option<String>> {
+    const OTHERS: [&str; 8] = [
+        "self", "first", "last", "prev", "previous", "current", "up", "start",
+    ];
+    const RELATIONS: [&str; 2] = ["rel", "relation"];
+    const TARGETS: [&str; 4] = ["href", "url", "link", "uri"];
+    let first = items.first()?;
+    // `next: [{href: …}]`
+    if matches!(name, "next" | "nextpage" | "nextlink") {
+        let target = TARGETS.iter().find(|name| first.get(name).is_some())?;
+        return Some(Some(format!("[0]? | .{target}? // empty")));
+    }
     // `[{self: …}, {next: …}]`
     let named = |item: &Val| match item.keys().as_slice() {
-        [relation] => {
+        [relation] if *relation == "next" || OTHERS.contains(relation) => {
             let to = item.get(relation).and_then(Val::as_str);
             to.is_some_and(signs::looks_like_url)
         }
         _ => false,
     };
-    if !items.is_empty() && items.iter().all(named) {
+    if items.iter().all(named) {
         let next = items.iter().any(|item| item.get("next").is_some());
         return Some(next.then(|| "[]? | .next // empty".to_owned()));
     }
-    const RELATIONS: [&str; 2] = ["rel", "relation"];
-    const TARGETS: [&str; 4] = ["href", "url", "link", "uri"];
-    let first = items.first()?;
     let relation = RELATIONS.iter().find(|name| first.get(name).is_some())?;
     let target = TARGETS.iter().find(|name| first.get(name).is_some())?;
-    let next = |item: &Val| {
-        item.get(relation)
-            .and_then(Val::as_str)
-            .is_some_and(|rel| rel == "next")
+    let is = |item: &Val, known: &[&str]| {
+        let rel = item.get(relation).and_then(Val::as_str);
+        rel.is_some_and(|rel| known.contains(&rel))
     };
-    Some(
-        items
-            .iter()
-            .any(next)
-            // The last page may do without the list.
-            .then(|| format!("[]? | select(.{relation} == \"next\") | .{target}")),
-    )
+    if items.iter().any(|item| is(item, &["next"])) {
+        // The last page may do without the list.
+        return Some(Some(format!(
+            "[]? | select(.{relation} == \"next\") | .{target}"
+        )));
+    }
+    // Links of a list, and not of a style sheet.
+    let of_a_list = name.contains("link") && items.iter().any(|item| is(item, &OTHERS));
+    of_a_list.then_some(None)
 }
 
 /// A name without case and punctuation.
@@ -727,6 +856,31 @@ fn path_of(keys: &[&str], jq: bool) -> String {
             format!(".{}", keys.concat())
         }
     }
+}
+
+/// The size of a page that the request itself asks for, under whatever name.
+pub(crate) fn size_asked(request: &PageRequest) -> Option<u64> {
+    let names_a_size = |name: &str| {
+        let last = plain_name(name.rsplit(['.', '[']).next().unwrap_or(name));
+        SIZE_ECHOES.contains(&last.as_str()) || SIZES_ASKED.contains(&last.as_str())
+    };
+    let in_query = request
+        .url
+        .query_pairs()
+        .filter(|(name, _)| names_a_size(name))
+        .find_map(|(_, value)| value.parse().ok());
+    let in_body = || {
+        let mut names = Vec::new();
+        names_of_body(request.body.as_ref()?, "", 3, &mut names);
+        let sizes = names.iter().filter(|name| names_a_size(name));
+        sizes
+            .into_iter()
+            .find_map(|name| match request.body_at(name)? {
+                serde_json::Value::String(text) => text.parse().ok(),
+                other => other.as_u64(),
+            })
+    };
+    in_query.or_else(in_body).filter(|size| *size > 0)
 }
 
 /// Names that the caller's request has already: query parameters, and members of a JSON body by their dotted paths.

@@ -368,3 +368,36 @@ fn a_last_page_that_repeats_itself_is_not_taken_for_an_ignored_parameter() {
     assert_eq!(read.end(), "PageRepeated");
     assert!(!read.told().contains("none"), "{}", read.told());
 }
+
+#[test]
+fn a_page_that_came_before_is_known_by_its_records_whatever_else_changes_in_them() {
+    let mut asked = 0;
+    let volatile = |first: u64, at: u64| {
+        let records = (first..first + 2).map(|id| json!({"id": id, "at": at}));
+        Reply::items(records.collect(), json!({}))
+    };
+    let ignored = read(PageNumber::new().page_size(2), |_| {
+        asked += 1;
+        volatile(1, asked)
+    });
+    assert_eq!(
+        (ignored.end(), ignored.requests.len()),
+        ("ParameterIgnored", 2)
+    );
+    let clamped = read(PageNumber::new().page_size(2), |request| {
+        asked += 1;
+        volatile(number(request, "page", 1).min(3) * 2, asked)
+    });
+    assert_eq!((clamped.end(), clamped.requests.len()), ("PageRepeated", 4));
+}
+
+#[test]
+fn records_whose_identifier_is_shared_are_told_apart_by_what_they_hold() {
+    let series = read(PageNumber::new().page_size(3), |request| {
+        let page = number(request, "page", 1);
+        let at = (page * 3..page * 3 + 3).filter(|at| *at < 11);
+        let records = at.map(|at| json!({"id": "AAPL", "at": at}));
+        Reply::items(records.collect(), json!({}))
+    });
+    assert_eq!((series.end(), series.requests.len()), ("ShortPage", 3));
+}

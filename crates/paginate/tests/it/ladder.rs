@@ -856,3 +856,166 @@ fn something_that_is_no_page_is_an_error_and_no_end() {
         }
     }
 }
+
+/// Pages of ten out of 34, but for the second one, which holds fewer; `say` puts on whatever speaks of more.
+fn with_a_lean_page(
+    paging: impl Paginator,
+    lean: usize,
+    say: fn(Reply, bool, u64) -> Reply,
+) -> Read {
+    read(paging, move |request| {
+        let skip = match request.query("page") {
+            Some(page) => (page.parse::<u64>().unwrap() - 1) * 10,
+            None => number(request, "offset", 0),
+        };
+        let mut records = slice(34, skip, 10);
+        if skip == 10 {
+            records.truncate(lean);
+        }
+        say(Reply::items(records, json!({})), skip + 10 < 34, skip)
+    })
+}
+
+#[test]
+fn a_lean_page_that_says_that_another_one_follows_is_not_the_last() {
+    let says: [(&str, fn(Reply, bool, u64) -> Reply); 8] = [
+        ("Link", |reply, more, skip| match more {
+            true => reply.header(
+                "link",
+                &format!("</v1/items?page={}>; rel=\"next\"", skip / 10 + 2),
+            ),
+            false => reply,
+        }),
+        ("link in the body", |mut reply, more, skip| {
+            reply.body["_links"] = json!({});
+            if more {
+                let to = format!("/v1/items?page={}", skip / 10 + 2);
+                reply.body["_links"]["next"] = json!({"href": to});
+            }
+            reply
+        }),
+        ("link in a list", |mut reply, more, skip| {
+            reply.body["links"] = json!([{"rel": "self", "href": "/v1/items"}]);
+            if more {
+                let to = format!("/v1/items?page={}", skip / 10 + 2);
+                reply.body["links"] = json!([{"rel": "next", "href": to}]);
+            }
+            reply
+        }),
+        ("next_cursor", |mut reply, more, _| {
+            reply.body["next_cursor"] = json!(more.then_some("x"));
+            reply
+        }),
+        ("token below meta", |mut reply, more, _| {
+            reply.body["meta"] = json!({"nextPageToken": more.then_some("x")});
+            reply
+        }),
+        ("X-Next-Page", |reply, more, skip| {
+            match (more, skip / 10 + 2) {
+                (true, next) => reply.header("x-next-page", &next.to_string()),
+                (false, _) => reply.header("x-next-page", ""),
+            }
+        }),
+        ("a flag elsewhere", |mut reply, more, _| {
+            reply.body["page_info"] = json!({"has_next_page": more});
+            reply
+        }),
+        ("a total elsewhere", |mut reply, _, _| {
+            // All but what the lean page lacks.
+            reply.body["meta"] = json!({"pagination": {"total": 34}});
+            reply
+        }),
+    ];
+    for (name, say) in says {
+        for lean in [7, 0] {
+            let page = with_a_lean_page(
+                PageNumber::new().size_param("size").page_size(10),
+                lean,
+                say,
+            );
+            assert!(
+                page.ids.len() == 24 + lean || page.result.is_err(),
+                "{name}, {lean} by page: {} of {} {}",
+                page.ids.len(),
+                24 + lean,
+                page.end()
+            );
+            if name != "a total elsewhere" {
+                assert!(page.result.is_ok(), "{name}, {lean}: {}", page.told());
+                assert_eq!(page.ids.len(), 24 + lean, "{name}, {lean}");
+            }
+        }
+        // From an offset the page after a lean one begins where that ends, so that nothing is passed over.
+        let offset = with_a_lean_page(Offset::new().page_size(10), 7, say);
+        assert!(offset.ids.contains(&34), "{name}: {}", offset.end());
+    }
+}
+
+#[test]
+fn what_also_stands_on_last_pages_does_not_make_a_short_one_another() {
+    for sign in [
+        json!({"cursor": "x"}),
+        json!({"paging": {"cursors": {"after": "x"}}}),
+        json!({"next_cursor": "x", "has_more": false}),
+        json!({"next_cursor": "x", "total": 14}),
+        json!({"nextSyncToken": "x"}),
+        json!({"schedule": {"next_run": "2024-01-01"}}),
+        json!({"truncated": true}),
+    ] {
+        let replies = vec![ten(json!({})), Reply::items(ids(11..=14), sign.clone())];
+        let read = pages(same, replies);
+        assert!(read.result.is_ok(), "{sign}: {}", read.told());
+        assert_eq!(read.ids.len(), 14, "{sign}");
+    }
+}
+
+#[test]
+fn empty_pages_that_speak_of_more_for_ever_end_it_after_three() {
+    let read = read(PageNumber::new().page_size(10), |request| {
+        let page = number(request, "page", 1);
+        Reply::items(slice(14, (page - 1) * 10, 10), json!({"next_cursor": "x"}))
+    });
+    assert_eq!((read.end(), read.ids.len()), ("EmptyPages", 14));
+}
+
+#[test]
+fn an_empty_page_whose_next_link_is_its_own_is_the_last() {
+    let read = read(PageNumber::new().page_size(10), |request| {
+        let page = number(request, "page", 1);
+        let to = request.url.to_string().replace("page=1", "page=2");
+        let to = if page == 2 {
+            to.replace("page=2", "page=3")
+        } else {
+            to
+        };
+        Reply::items(
+            slice(14, (page - 1) * 10, 10),
+            json!({"paging": {"next": to}}),
+        )
+    });
+    assert_eq!((read.end(), read.ids.len()), ("EmptyPage", 14));
+}
+
+#[test]
+fn a_count_that_is_the_size_asked_for_is_no_total() {
+    let linkedin = |request: &longshore_paginate::PageRequest| {
+        let (start, count) = (number(request, "start", 0), number(request, "count", 10));
+        Reply::items(
+            slice(5, start, count),
+            json!({"paging": {"start": start, "count": count, "links": []}}),
+        )
+    };
+    let offset = read(Offset::new().param("start").size_param("count"), linkedin);
+    assert_eq!((offset.end(), offset.ids.len()), ("EmptyPage", 5));
+    let alone = read(longshore_paginate::SinglePage::new(), linkedin);
+    assert_eq!((alone.end(), alone.warnings.len()), ("SinglePage", 0));
+    let auto = read(longshore_paginate::Auto::new(), linkedin);
+    assert_eq!((auto.result.is_ok(), auto.ids.len()), (true, 5));
+    // One that is beside a size of its own counts everything.
+    let count = json!({"paging": {"start": 0, "limit": 5, "count": 100}});
+    let counted = read(
+        longshore_paginate::SinglePage::new(),
+        script(vec![Reply::items(ids(1..=5), count)]),
+    );
+    assert_eq!(counted.end(), "NotPaged");
+}

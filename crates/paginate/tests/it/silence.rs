@@ -96,6 +96,198 @@ fn everything_that_speaks_of_more_is_not_paged_and_names_the_key_and_the_line() 
 }
 
 #[test]
+fn what_auto_would_see_is_seen_where_paging_is_off() {
+    for (more, key, line) in [
+        (
+            json!({"page_info": {"has_next_page": true, "end_cursor": "x"}}),
+            "`page_info.has_next_page`",
+            "{type: auto}",
+        ),
+        (
+            json!({"data": {"users": {"pageInfo": {"hasNextPage": true}}}}),
+            "`data.users.pageInfo.hasNextPage`",
+            "{type: auto}",
+        ),
+        (
+            json!({"meta": {"page": {"hasMore": true}}}),
+            "`meta.page.hasMore`",
+            "{type: auto}",
+        ),
+        (
+            json!({"info": {"more_records": true, "count": 7}}),
+            "`info.more_records`",
+            "{type: auto}",
+        ),
+        (
+            json!({"metadata": {"continue": "abc", "remainingItemCount": 27}}),
+            "`metadata.continue`",
+            "{type: cursor, cursorPath: 'metadata.continue'}",
+        ),
+        (
+            json!({"links": [{"rel": "self", "href": "/v1/items"}, {"rel": "next", "href": "/v1/items?page=2"}]}),
+            "links",
+            "{type: next_link, nextLinkPath: ",
+        ),
+        (
+            json!({"_links": {"next": [{"href": "/v1/items?offset=7"}]}}),
+            "_links",
+            "{type: next_link, nextLinkPath: ",
+        ),
+        (
+            json!({"meta": {"pagination": {"total": 34}}}),
+            "`meta.pagination.total` = 34",
+            "type: page",
+        ),
+        (
+            json!({"response": {"total": 34}}),
+            "`response.total` = 34",
+            "type: page",
+        ),
+        (
+            json!({"data": {"pagination": {"total": 34}}}),
+            "`data.pagination.total` = 34",
+            "type: page",
+        ),
+        (
+            json!({"pagination": {"total_entries": 34}}),
+            "`pagination.total_entries` = 34",
+            "type: page",
+        ),
+        (
+            json!({"hits": {"total": {"value": 34, "relation": "eq"}}}),
+            "`hits.total.value` = 34",
+            "{type: auto}",
+        ),
+        (
+            json!({"total_matching": 34, "total_returned": 7}),
+            "`total_matching` = 34",
+            "{type: auto}",
+        ),
+        (
+            json!({"response": {"meta": {"hits": 34, "offset": 0, "time": 5}}}),
+            "`response.meta.hits` = 34",
+            "{type: auto}",
+        ),
+        (
+            json!({"LastEvaluatedKey": {"id": {"N": "7"}}}),
+            "`LastEvaluatedKey`",
+            "cursorPath: 'LastEvaluatedKey'",
+        ),
+        (
+            json!({"batchcomplete": true, "continue": {"gcmcontinue": "x", "continue": "gcmcontinue||"}}),
+            "`continue.gcmcontinue`",
+            "cursorPath: 'continue.gcmcontinue'",
+        ),
+        (
+            json!({"exceededTransferLimit": true}),
+            "`exceededTransferLimit`",
+            "{type: auto}",
+        ),
+    ] {
+        let read = off(seven(more.clone()));
+        assert_eq!(read.end(), "NotPaged", "{more}");
+        let told = read.told();
+        assert!(told.contains(key) && told.contains(line), "{more}: {told}");
+    }
+    for (name, value, line) in [
+        ("x-wp-total", "34", "type: page"),
+        ("x-wp-totalpages", "5", "type: page"),
+        ("x-next-cursor", "abc", "cursorPath: 'header:x-next-cursor'"),
+        ("x-next-page", "2", "{type: page}"),
+        ("after-cursor", "abc", "cursorPath: 'header:after-cursor'"),
+    ] {
+        let read = off(Reply::bare(ids(1..=7)).header(name, value));
+        assert_eq!(read.end(), "NotPaged", "{name}");
+        assert!(read.told().contains(line), "{name}: {}", read.told());
+    }
+}
+
+#[test]
+fn a_position_that_does_not_say_next_is_a_warning() {
+    for more in [
+        json!({"pagination": {"cursor": "x"}}),
+        json!({"paging": {"cursors": {"after": "x"}}}),
+    ] {
+        let read = off(seven(more.clone()));
+        assert_eq!(
+            (read.end(), read.warnings.len()),
+            ("SinglePage", 1),
+            "{more}"
+        );
+        assert!(read.told().contains("cursorPath"), "{}", read.told());
+    }
+}
+
+#[test]
+fn what_has_to_do_with_other_things_than_paging_is_passed_over() {
+    for other in [
+        json!({"nextSyncToken": "x"}),
+        json!({"next_sync": "2024-01-01", "schedule": {"next_run": "2024-01-02"}}),
+        json!({"account": {"next_payment_at": "2024-01-01", "cursor": "x", "total": 99}}),
+        json!({"data": {"count": 7}, "meta": {"pagination": {"total": 7}}}),
+        json!({"icons": [{"url": "https://h/a.png"}], "related": [{"href": "/x"}]}),
+        json!({"links": [{"rel": "self", "href": "/v1/items"}, {"rel": "stylesheet", "href": "/x.css"}]}),
+    ] {
+        let read = off(seven(other.clone()));
+        assert_eq!(
+            (read.end(), read.warnings.len()),
+            ("SinglePage", 0),
+            "{other}: {}",
+            read.told()
+        );
+    }
+}
+
+#[test]
+fn the_total_of_a_record_below_data_is_its_own() {
+    let body = json!({"data": {"id": 1, "total": 99, "count": 5, "pages": 3}});
+    let read = off(Reply {
+        records: vec![body["data"].clone()],
+        ..Reply::of(body, "/none")
+    });
+    assert_eq!(
+        (read.end(), read.warnings.len()),
+        ("SinglePage", 0),
+        "{}",
+        read.told()
+    );
+}
+
+#[test]
+fn as_many_records_as_the_request_asks_for_are_a_warning() {
+    for (query, body) in [
+        ("per_page=7", None),
+        ("page[size]=7", None),
+        ("max=7", None),
+        ("first=7", None),
+        ("count=7", None),
+        ("$top=7", None),
+        ("x=1", Some(json!({"paging": {"limit": 7}}))),
+    ] {
+        for style in [Style::None, Style::Auto, Style::NextLink] {
+            let mut request = crate::reading::base();
+            request.url.set_query(Some(query));
+            if body.is_some() {
+                request.method = http::Method::POST;
+                request.body = body.clone();
+            }
+            let read =
+                crate::reading::try_read(Settings::of(style).build().unwrap(), request, |_| {
+                    seven(json!({}))
+                })
+                .unwrap();
+            assert!(read.result.is_ok(), "{query}");
+            assert_eq!(read.warnings.len(), 1, "{query} {style:?}");
+        }
+    }
+    let mut request = crate::reading::base();
+    request.url.set_query(Some("per_page=8&count=true"));
+    let single = SinglePage::new();
+    let read = crate::reading::try_read(single, request, |_| seven(json!({}))).unwrap();
+    assert_eq!(read.warnings.len(), 0);
+}
+
+#[test]
 fn headers_that_speak_of_more_are_not_paged() {
     let linked = off(seven(json!({})).header("link", r#"</v1/items?page=2>; rel="next""#));
     assert_eq!(linked.end(), "NotPaged");
