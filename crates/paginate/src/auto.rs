@@ -305,10 +305,20 @@ impl Discovery {
 
     /// What follows a page on a way that is known.
     fn follow(&self, way: &Way, page: &Page<'_>) -> Result<Next, Error> {
-        let next = self.styled(&way.settings)?.next(Some(&way.at), page)?;
-        Ok(match next {
-            Next::Continue(at) => Next::Continue(Position::found(&way.settings, at)),
-            end => end,
+        let styled = self.styled(&way.settings)?;
+        let next = styled.next(Some(&way.at), page)?;
+        Ok(match (next, styled.passed_total(page)) {
+            (Next::Continue(_), Some(total)) => {
+                let param = way.settings.param.as_deref().unwrap_or_default();
+                Next::Incomplete(Shortfall::Other(format!(
+                    "`auto` pages by the parameter `{param}`, and {} records came where the API speaks of {total}, so most likely it ignores \
+                     that parameter and gives the same page again: set `type` and `param` to what its documentation says, or `totalPath` \
+                     where that total counts something else",
+                    page.read()
+                )))
+            }
+            (Next::Continue(at), None) => Next::Continue(Position::found(&way.settings, at)),
+            (end, _) => end,
         })
     }
 }

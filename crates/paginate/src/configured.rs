@@ -17,7 +17,7 @@ use crate::path::Path;
 use crate::request::PageRequest;
 use crate::settings::{SettingProblem, Settings, Style};
 use crate::signs::{self, Flag, Total, USUAL_SIZES};
-use crate::survey::size_asked;
+use crate::survey::{size_asked, stands_as_one_list};
 use crate::token::PageToken;
 
 /// Records that are asked for where nothing else is said.
@@ -427,6 +427,16 @@ impl Styled {
         }
         let flag = self.flag(page)?.filter(|flag| !flag.more);
         Ok(flag.map(|flag| Next::Complete(StopReason::Flag(flag.name))))
+    }
+
+    /// The total, where the read has passed it by more than a page of a list whose records it counts, as far as one can see.
+    pub(crate) fn passed_total(&self, page: &Page<'_>) -> Option<Total> {
+        let counted = matches!(self.position, Position::Counted { .. });
+        let (total, _) = self.totals(page).ok().filter(|_| counted)?;
+        let largest = page.progress().largest_page.max(page.records() as u64);
+        total
+            .filter(|total| page.read() > total.count.saturating_add(largest))
+            .filter(|total| total.count > 0 && stands_as_one_list(page))
     }
 
     /// The position behind the last page, where a total tells it. A setting that may end the read before leaves it unknown.

@@ -377,7 +377,7 @@ pub(crate) fn echoes_the_size(page: &Page<'_>, at: &str, count: u64) -> bool {
     let any = |known: &[&str]| names.iter().any(|name| known.contains(&name.as_str()));
     any(&OFFSET_ECHOES)
         && !any(&SIZE_ECHOES)
-        && (USUAL_SIZES.contains(&count) || count >= 100 && count % 50 == 0)
+        && (USUAL_SIZES.contains(&count) || count >= 100 && count.is_multiple_of(50))
 }
 
 /// The 34 of `Content-Range: items 0-9/34`, as PostgREST and others answer (RFC 9110, section 14.4). Of bytes it speaks of something else.

@@ -786,6 +786,20 @@ impl Field {
     }
 }
 
+/// Whether the records stand in the body as one list, none of them left out and none taken out of a deeper one.
+pub(crate) fn stands_as_one_list(page: &Page<'_>) -> bool {
+    fn below(page: &Page<'_>, value: &Val, depth: usize) -> bool {
+        is_the_list(page, Some(value))
+            || depth > 0
+                && value
+                    .keys()
+                    .into_iter()
+                    .filter_map(|key| value.get(key))
+                    .any(|inner| below(page, inner, depth - 1))
+    }
+    below(page, page.value(), DEPTH)
+}
+
 fn is_the_list(page: &Page<'_>, value: Option<&Val>) -> bool {
     let items = value.and_then(Val::as_array).unwrap_or_default();
     !items.is_empty() && items.len() == page.records() && items.first() == page.first_record()

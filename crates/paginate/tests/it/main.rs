@@ -7,6 +7,7 @@
 
 mod auto;
 mod auto_others;
+mod auto_traps;
 mod defects;
 mod guards;
 mod ladder;
