@@ -857,12 +857,11 @@ fn something_that_is_no_page_is_an_error_and_no_end() {
     }
 }
 
+/// Puts on an answer what it says, from whether there is more and how many records were before it.
+type Say = fn(Reply, bool, u64) -> Reply;
+
 /// Pages of ten out of 34, but for the second one, which holds fewer; `say` puts on whatever speaks of more.
-fn with_a_lean_page(
-    paging: impl Paginator,
-    lean: usize,
-    say: fn(Reply, bool, u64) -> Reply,
-) -> Read {
+fn with_a_lean_page(paging: impl Paginator, lean: usize, say: Say) -> Read {
     read(paging, move |request| {
         let skip = match request.query("page") {
             Some(page) => (page.parse::<u64>().unwrap() - 1) * 10,
@@ -878,7 +877,7 @@ fn with_a_lean_page(
 
 #[test]
 fn a_lean_page_that_says_that_another_one_follows_is_not_the_last() {
-    let says: [(&str, fn(Reply, bool, u64) -> Reply); 8] = [
+    let says: [(&str, Say); 8] = [
         ("Link", |reply, more, skip| match more {
             true => reply.header(
                 "link",
