@@ -38,9 +38,12 @@
 //! - Numbers too large for a double are the largest one, also where jq keeps the text of a literal (`1e1000 | tojson`).
 //! - `fromjson` takes JSON only: `nan`, `Infinity` and more than 127 levels of nesting are errors.
 //! - Times are UTC, in `localtime` and `strflocaltime` as well: the environment has no `TZ`.
-//! - Regular expressions are fancy-regex's, close to Oniguruma's; `[[:alpha:]]` and the like are ASCII. A search that tries
-//!   too much is an error ([`EvalErrorKind::Limit`]). An empty match beside a character of several bytes is found once, by jq
-//!   once for each byte. The flag `l` (longest match) is taken and changes nothing.
+//! - Regular expressions are fancy-regex's, close to Oniguruma's; `[[:alpha:]]` and the like are ASCII. An empty match beside
+//!   a character of several bytes is found once, by jq once for each byte. The flag `l` (longest match) is taken and changes
+//!   nothing. `\X`, `\y` and `\Y` (clusters of characters) are no syntax here; `\u00e9` is, and look-behind of several lengths
+//!   (`(?<=a|bb)`), which jq refuses. `\w` takes the joiners U+200C and U+200D for parts of a word, as Unicode does.
+//! - A search that tries too much is an error ([`EvalErrorKind::Limit`]), as are patterns longer than 64 KiB, and look-around
+//!   that would have to read a very long text again and again.
 //! - `import`, `include`, `modulemeta`, `builtins`, `get_jq_origin` and `get_prog_origin` do not exist.
 //! - `toarray`, `ascii`, `leaf_paths`, `date`, `dateadd`, `datesub`, `pow10`, `@base32` and `@base32d`, which jq documents or
 //!   once had, do exist.

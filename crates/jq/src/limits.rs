@@ -27,10 +27,17 @@ pub(crate) const MAX_STACK: usize = 1 << 20;
 /// The clock is read every so many ticks.
 const TICKS_PER_LOOK: u32 = 64;
 
+/// So much work inside of a function counts as one tick: bytes that are read or compared, about.
+const WORK_PER_TICK: u64 = 512;
+
 /// Which limit an evaluation ran into.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Limit {
     Time,
+    /// The time, inside of a regular expression.
+    Search,
+    /// The length of a regular expression.
+    Pattern,
     Memory,
     Recursion,
     Nesting,
@@ -40,6 +47,8 @@ impl Limit {
     pub(crate) fn text(self) -> &'static str {
         match self {
             Limit::Time => "the expression takes too long: does it loop without end?",
+            Limit::Search => "a regular expression takes too long on this text",
+            Limit::Pattern => "a regular expression is too long",
             Limit::Memory => "the expression builds too much data",
             Limit::Recursion => "the expression recurses too deeply",
             Limit::Nesting => "the expression nests arrays or objects too deeply",
@@ -121,14 +130,50 @@ pub(crate) fn tick() -> Result<(), Limit> {
     }
     state.ticks -= 1;
     if state.ticks == 0 {
-        state.ticks = TICKS_PER_LOOK;
-        let now = Instant::now();
-        if now > *state.deadline.get_or_insert(now + MAX_TIME) {
-            return stop(Limit::Time);
-        }
+        return look(state, Limit::Time);
     }
     STATE.set(state);
     Ok(())
+}
+
+/// Reads the clock.
+fn look(mut state: State, limit: Limit) -> Result<(), Limit> {
+    state.ticks = TICKS_PER_LOOK;
+    let now = Instant::now();
+    if now > *state.deadline.get_or_insert(now + MAX_TIME) {
+        return stop(limit);
+    }
+    STATE.set(state);
+    Ok(())
+}
+
+/// Accounts for what a function does with so many bytes at once: functions that take more time than their input has bytes go
+/// through it in such steps. `limit` is what it is called where the time is over.
+fn spend(bytes: u64, limit: Limit) -> Result<(), Limit> {
+    let mut state = STATE.get();
+    if let Some(limit) = state.hit {
+        return Err(limit);
+    }
+    if !state.runs {
+        return Ok(());
+    }
+    let ticks = 1 + bytes / WORK_PER_TICK;
+    if ticks >= u64::from(state.ticks) {
+        return look(state, limit);
+    }
+    state.ticks -= ticks as u32;
+    STATE.set(state);
+    Ok(())
+}
+
+/// A step of a function that goes over so many bytes.
+pub(crate) fn work(bytes: u64) -> Result<(), Limit> {
+    spend(bytes, Limit::Time)
+}
+
+/// A step of a search by a regular expression.
+pub(crate) fn search(bytes: u64) -> Result<(), Limit> {
+    spend(bytes, Limit::Search)
 }
 
 /// Accounts for memory that is about to be allocated.

@@ -20,12 +20,15 @@ fn evaluate(program: &str, input: &Val) -> (Result<Option<Val>, EvalErrorKind>, 
     running.join().unwrap_or_else(|_| panic!("{program}"))
 }
 
+/// What one evaluation may take here, where other tests run beside it.
+const MOST: Duration = Duration::from_secs(2);
+
 #[track_caller]
 fn assert_limited(programs: &[&str]) {
     for program in programs {
         let (result, time) = evaluate(program, &Val::from_json(&json!({"a": 1})));
         assert_eq!(result, Err(EvalErrorKind::Limit), "{program}");
-        assert!(time < Duration::from_secs(2), "{program} took {time:?}");
+        assert!(time < MOST, "{program} took {time:?}");
     }
     assert_eq!(
         evaluate(".a + 1", &Val::from_json(&json!({"a": 1}))).0,
@@ -270,5 +273,114 @@ fn programs_nested_as_deeply_as_people_write_them_work() {
             Ok(Some(Val::from(output))),
             "{program}"
         );
+    }
+}
+
+#[test]
+fn functions_that_go_over_their_input_many_times_end() {
+    for program in [
+        r#"[range(100000)] as $a | $a - $a | length == 0"#,
+        r#"[range(50000) | [.]] | . - . | length == 0"#,
+        r#"[limit(20000; repeat(0))] | indices([limit(10000; repeat(0))] + [1]) | length == 0"#,
+        r#"("a" * 1000000) | indices("a" * 500000) | length > 0"#,
+        r#"("a" * 1000000 + "b") | indices("a" * 500000 + "b") | length > 0"#,
+        r#"1 | strftime("%c" * 1000000) | length > 0"#,
+        r#"1 | strftime("%255d" * 5000000) | length > 0"#,
+        r#"1 | strftime("%U%V%j%W" * 1000000) | length > 0"#,
+        r#"("2024 " * 100000) | strptime("%Y " * 100000) | length > 0"#,
+        r#"[range(100000)] as $a | $a | contains($a)"#,
+        r#"[range(3000) | {a: "x\(.)"}] as $a | $a | contains($a)"#,
+        r#"("a" * 8000) as $s | [range(8000) | $s] as $a | $a | contains([$a[] | . + "b"])"#,
+        r#"[range(1000) | {key: "k\(.)", value: .}] | from_entries as $o | [range(2000) | {a: $o, b: (. * 7919 % 2003)}] | sort | length > 0"#,
+        r#"[range(1000) | {key: "k\(.)", value: .}] | from_entries as $o | [range(2000) | {a: ($o + {}), b: (. * 7919 % 2003)}] | unique | length > 0"#,
+        r#"[range(1000)] as $o | [range(3000) | [$o + [], . * 7919 % 3001]] | sort_by(.) | length > 0"#,
+        r#"[range(300000) | . * 7919 % 300007] | sort | unique | group_by(. % 3) | length > 0"#,
+        r#"[range(100000)] | del(.[range(50000)]) | length == 50000"#,
+        r#"[range(50000) | {key: "k\(.)", value: .}] | from_entries | delpaths([keys[] | [.]]) | length == 0"#,
+        r#"("gICA" * 200000) | @base64d | length > 0"#,
+        r#"reduce range(22) as $i ([]; [., .]) | flatten | length == 0"#,
+        r#"([range(100000) | "abcdefgh"]) as $a | [range(200) | "\($a)" | length] | length > 0"#,
+        r#"([range(100000) | "abcdefgh"]) as $a | [range(200) | ($a | tojson, @text, @html, @uri, @base64) | length] | length > 0"#,
+        r#"("ab" * 1000000) as $s | [range(2000) | $s | ascii_downcase | length] | length > 0"#,
+        r#"("ab" * 1000000) as $s | [range(2000) | $s | explode | implode | length] | length > 0"#,
+        r#"("a b " * 500000) as $s | [range(2000) | $s | split(" ") | join("-") | length] | length > 0"#,
+        r#"("ab" * 1000000) as $s | [range(20000) | $s | startswith($s), endswith($s), length, utf8bytelength, trim == $s] | length > 0"#,
+        r#"("a" * 4000000) as $s | [range(20000) | $s | (test("b"), ltrimstr("a"), .[1:], @csv "\([.])") | length?] | length > 0"#,
+        r#"[range(2000) | [range(2000)]] | transpose | length > 0"#,
+        r#"[range(100000)] | [combinations(2)] | length > 0"#,
+        r#"[range(1000000)] | to_entries | from_entries? // 1 | length > 0"#,
+        r#"[range(100000)] | [tostream] | length > 0"#,
+        r#"[range(100000)] as $a | [range(100000) | $a | bsearch(5), index(99999)] | length > 0"#,
+        r#"[range(100000)] as $a | [range(100000) | $a | min, max, add, any(. < 0), (map(.) | length)] | length > 0"#,
+        r#"[range(100000)] as $a | [range(100000) | $a == ($a | map(.))] | length > 0"#,
+        r#"[range(100000)] as $a | [range(100000) | $a < ($a | .[99999] = 0)] | length > 0"#,
+        r#"[range(3000) | tostring] | map("(\\w{20}){20}" + . as $p | "x" | test($p)) | length > 0"#,
+        r#"("a|" * 500000) as $p | "x" | test($p)"#,
+        r#"("(" * 100000 + ")" * 100000) as $p | "x" | test($p)"#,
+        r#"("[ab]*a[ab]{900}b") as $p | ("abba" * 500000) | test($p)"#,
+    ] {
+        let (_, time) = evaluate(program, &Val::null());
+        assert!(time < MOST, "{program} took {time:?}");
+    }
+}
+
+#[test]
+fn searches_that_look_ahead_through_long_texts_end() {
+    for program in [
+        r#"("a" * 100000) | test("(?=.*b)a")"#,
+        r#"("a" * 300000) | gsub("(?<=a)(?=.*b)"; "x")"#,
+        r#"("a" * 300000) | [match("(?=(.*))a"; "g")] | length"#,
+        r#"("a" * 100000) | test("(a(?=.*b)|a)*c")"#,
+        r#"("a" * 100000) | test("(?>(a(?=.*a))*)c")"#,
+        r#"("a" * 2500) | test("(?>(a(?=.*a))*)c")"#,
+        r#"("a" * 1000) | test("(?>(a(?=.*a))*)c")"#,
+        r#"("a" * 300) | test("(?>(a(?=(a(?=.*a))*))*)c")"#,
+        r#"("a" * 50000) | test("(a*)\\1c")"#,
+        r#"("a" * 50000) | test("(?<=a)b(?<!a+)c|d")"#,
+        r#"("a" * 7000) | test("^(?:(?=.*b)a|a)*c")"#,
+        r#"("a" * 3000) | test("(?:(?=.*b)a|a)*c")"#,
+        r#"("ab" * 100000) | test("(?~abc)c")"#,
+        r#"("a" * 30000) | test("(?<x>a\\g<x>?b)")"#,
+    ] {
+        let (result, time) = evaluate(program, &Val::null());
+        assert!(time < MOST, "{program} took {time:?}: {result:?}");
+    }
+}
+
+/// Long texts are searched from each place on its own, and short ones at once: both must find the same.
+#[test]
+fn long_texts_are_searched_as_short_ones_are() {
+    for (program, output) in [
+        (
+            r#"("a" * 200000 + "b") | [match("(?<=a)b").offset]"#,
+            "[200000]",
+        ),
+        (
+            r#"("xy" * 100000) | [match("(?<=x)y(?!x)").offset]"#,
+            "[199999]",
+        ),
+        (
+            r#"("é" * 40000 + "b") | [match("(?<=(é))(b)(?!a)") | .offset, .captures[].offset]"#,
+            "[40000,39999,40000]",
+        ),
+        (
+            r#"("word " * 4000) | [match("\\b(?=w)(\\w+)"; "g")] | [length, .[3999].captures[0].offset]"#,
+            "[4000,19995]",
+        ),
+        (r#"("line\n" * 20000) | test("^(?!.*foo)line$")"#, "false"),
+        (r#"("line\n" * 20000) | test("^(?!.*foo)line")"#, "true"),
+        (r#"("a" * 50000) | test("(?!.*b)a")"#, "true"),
+        (
+            r#"("a" * 5000 + "-" * 100000) | gsub("(?<!-)-+"; "") | length"#,
+            "5000",
+        ),
+    ] {
+        let (result, time) = evaluate(program, &Val::null());
+        assert_eq!(
+            result.map(|v| v.unwrap().to_string()),
+            Ok(output.to_owned()),
+            "{program}"
+        );
+        assert!(time < MOST, "{program} took {time:?}");
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Builtin, Data, f, halt, step};
 use crate::fail::{self, ValR};
-use crate::limits;
-use crate::val::{Entries, Repr, Text, Val, windows};
+use crate::limits::{self, Limit};
+use crate::val::{Entries, Repr, Text, Val, sort_by, windows};
 use jaq_core::box_iter::box_once;
 use jaq_core::native::v;
 use jaq_core::{Bind, Cv, Exn, Native};
@@ -47,10 +47,7 @@ pub(super) fn funs() -> Vec<Builtin> {
         f!("from_entries", |input| from_entries(input)),
         f!("indices", |input, wanted| indices(&input, &wanted)),
         f!("bsearch", |input, wanted| match input.as_array() {
-            Some(items) => Ok(Val::from(match items.binary_search(&wanted) {
-                Ok(found) => found as i64,
-                Err(place) => -1 - place as i64,
-            })),
+            Some(items) => Ok(Val::from(found(items, &wanted))),
             None => Err(fail::typed(&input, "cannot be searched from")),
         }),
         ("_range", v(2), Native::<Data>::new(range)).into(),
@@ -99,26 +96,35 @@ fn has(value: &Val, key: &Val) -> ValR {
 }
 
 fn contains(value: &Val, part: &Val) -> Result<bool, fail::Error> {
+    if same_kind(value, part) {
+        contains_inside(value, part).map_err(fail::limit)
+    } else {
+        Err(fail::pair(value, part, fail::CONTAINMENT))
+    }
+}
+
+/// Values of different kinds are an error at the top only: inside, they just do not contain each other.
+fn contains_inside(value: &Val, part: &Val) -> Result<bool, Limit> {
     match (&value.0, &part.0) {
         (Repr::Obj(o), Repr::Obj(part)) => all(part.entries().iter(), |(key, part)| {
+            limits::tick()?;
             match o.entries().get(key) {
-                Some(value) => contains(value, part),
+                Some(value) => contains_inside(value, part),
                 None => Ok(false),
             }
         }),
         (Repr::Arr(a), Repr::Arr(part)) => all(part.items().iter(), |part| {
-            limits::tick().map_err(fail::limit)?;
-            any(a.items().iter(), |item| {
-                if same_kind(item, part) {
-                    contains(item, part)
-                } else {
-                    Ok(false)
-                }
-            })
+            limits::tick()?;
+            any(a.items().iter(), |item| contains_inside(item, part))
         }),
-        (Repr::Str(s), Repr::Str(part)) => Ok(s.contains(&**part)),
-        _ if same_kind(value, part) => Ok(value == part),
-        _ => Err(fail::pair(value, part, fail::CONTAINMENT)),
+        (Repr::Str(s), Repr::Str(part)) => {
+            limits::work(s.len() as u64)?;
+            Ok(s.contains(&**part))
+        }
+        _ => {
+            limits::work(0)?;
+            Ok(value == part)
+        }
     }
 }
 
@@ -129,8 +135,8 @@ fn same_kind(a: &Val, b: &Val) -> bool {
 
 fn all<T>(
     items: impl Iterator<Item = T>,
-    mut test: impl FnMut(T) -> Result<bool, fail::Error>,
-) -> Result<bool, fail::Error> {
+    mut test: impl FnMut(T) -> Result<bool, Limit>,
+) -> Result<bool, Limit> {
     for item in items {
         if !test(item)? {
             return Ok(false);
@@ -141,8 +147,8 @@ fn all<T>(
 
 fn any<T>(
     mut items: impl Iterator<Item = T>,
-    mut test: impl FnMut(T) -> Result<bool, fail::Error>,
-) -> Result<bool, fail::Error> {
+    mut test: impl FnMut(T) -> Result<bool, Limit>,
+) -> Result<bool, Limit> {
     all(&mut items, |item| Ok(!test(item)?)).map(|none| !none)
 }
 
@@ -174,9 +180,9 @@ fn add(value: Val) -> ValR {
 fn sorted(value: Val) -> ValR {
     match value.0 {
         Repr::Arr(a) => {
-            let mut items = a.items().to_vec();
-            items.sort();
-            Ok(Val::array(items))
+            let mut items: Vec<&Val> = a.items().iter().collect();
+            sort_by(&mut items, |item| item).map_err(fail::limit)?;
+            Ok(array(items.into_iter().cloned()))
         }
         _ => Err(fail::typed(
             &value,
@@ -188,7 +194,7 @@ fn sorted(value: Val) -> ValR {
 /// Items with their keys, by keys.
 fn ordered<'v>(value: &'v Val, keys: &'v Val) -> Result<Vec<(&'v Val, &'v Val)>, fail::Error> {
     let mut pairs = pairs(value, keys, fail::UNSORTED)?;
-    pairs.sort_by(|a, b| a.0.cmp(b.0));
+    sort_by(&mut pairs, |pair| pair.0).map_err(fail::limit)?;
     Ok(pairs)
 }
 
@@ -204,7 +210,10 @@ fn pairs<'v>(
 }
 
 fn groups(pairs: &[(&Val, &Val)]) -> Val {
-    let same = |a: &(&Val, &Val), b: &(&Val, &Val)| a.0.cmp(b.0) == Ordering::Equal && (a.0 == b.0);
+    let same = |a: &(&Val, &Val), b: &(&Val, &Val)| {
+        // Where the time is over, the answer is thrown away.
+        limits::work(a.0.weight()).is_ok() && a.0.cmp(b.0) == Ordering::Equal && (a.0 == b.0)
+    };
     array(
         pairs
             .chunk_by(same)
@@ -218,6 +227,7 @@ fn extreme(value: &Val, keys: &Val, better: fn(&Val, &Val) -> bool) -> ValR {
         return Ok(Val::null());
     };
     for pair in pairs {
+        limits::work(pair.0.weight().min(best.0.weight())).map_err(fail::limit)?;
         if better(pair.0, best.0) {
             best = pair;
         }
@@ -245,8 +255,9 @@ fn flatten(value: &Val, depth: &Val) -> ValR {
         Some(depth) => depth as usize,
         None => return Err(fail::typed(depth, "is no depth for flatten")),
     };
-    fn into(items: &[Val], depth: usize, out: &mut Vec<Val>) -> Result<(), limits::Limit> {
+    fn into(items: &[Val], depth: usize, out: &mut Vec<Val>) -> Result<(), Limit> {
         for item in items {
+            limits::tick()?;
             match &item.0 {
                 Repr::Arr(inner) if depth > 0 => into(inner.items(), depth - 1, out)?,
                 _ => {
@@ -336,27 +347,44 @@ fn from_entries(value: Val) -> ValR {
 
 fn indices(value: &Val, wanted: &Val) -> ValR {
     match (&value.0, &wanted.0) {
-        (Repr::Arr(a), Repr::Arr(wanted)) => Ok(windows(a.items(), wanted.items())),
-        (Repr::Arr(a), _) => Ok(windows(a.items(), std::slice::from_ref(wanted))),
-        (Repr::Str(s), Repr::Str(wanted)) => Ok(occurrences(s, wanted)),
+        (Repr::Arr(a), Repr::Arr(wanted)) => windows(a.items(), wanted.items()),
+        (Repr::Arr(a), _) => windows(a.items(), std::slice::from_ref(wanted)),
+        (Repr::Str(s), Repr::Str(wanted)) => occurrences(s, wanted).map_err(fail::limit),
         _ => value.at(wanted),
     }
 }
 
+/// Where the value stands in a sorted array, or, as a negative number, where it would. Of several that are equal it is the one
+/// that jq meets first.
+fn found(items: &[Val], wanted: &Val) -> i64 {
+    let (mut start, mut end) = (0, items.len());
+    while start < end {
+        let middle = start + (end - start) / 2;
+        match wanted.cmp(&items[middle]) {
+            Ordering::Equal => return middle as i64,
+            Ordering::Less => end = middle,
+            Ordering::Greater => start = middle + 1,
+        }
+    }
+    -1 - start as i64
+}
+
 /// Where a text occurs in another one, in characters; occurrences may overlap.
-fn occurrences(text: &str, wanted: &str) -> Val {
+fn occurrences(text: &str, wanted: &str) -> Result<Val, Limit> {
     let Some(first) = wanted.chars().next() else {
-        return Val::array(Vec::new());
+        return Ok(Val::array(Vec::new()));
     };
     let mut found = Vec::new();
     let (mut at, mut chars) = (0, 0);
     while let Some(next) = text[at..].find(wanted) {
+        limits::work((next + wanted.len()) as u64)?;
+        limits::charge(size_of::<Val>())?;
         chars += text[at..at + next].chars().count();
         found.push(Val::from(chars));
         at += next + first.len_utf8();
         chars += 1;
     }
-    Val::array(found)
+    Ok(Val::array(found))
 }
 
 /// `_range(from; upto)`: one by one, numbers only.

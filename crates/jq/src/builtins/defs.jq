@@ -45,7 +45,7 @@ def _countdown($n; counted; f): if $n | type == "number" then counted else f | $
 def limit($n; f):
   if $n > 0 then _countdown($n; _limit($n; f); f) elif $n == 0 then empty else error("limit doesn't support negative count") end;
 def skip($n; f):
-  if $n > 0 then _countdown($n; _skip($n; f); f) elif $n == 0 then f else error("skip doesn't support negative count") end;
+  if $n > 0 then _countdown($n; _skip($n | floor; f); f) elif $n == 0 then f else error("skip doesn't support negative count") end;
 def first: .[0];
 def last: .[-1];
 def nth($n): .[$n];

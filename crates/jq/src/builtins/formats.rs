@@ -16,17 +16,18 @@ pub(super) fn funs() -> Vec<Builtin> {
             &input,
             "cannot be csv-formatted, only array",
             ",",
-            |s| format!("\"{}\"", s.replace('"', "\"\""))
+            |s| format!("\"{}\"", nul(s.replace('"', "\"\"")))
         )),
         f!("@tsv", |input| row(
             &input,
             "cannot be tsv-formatted, only array",
             "\t",
             |s| {
-                s.replace('\\', "\\\\")
+                nul(s
+                    .replace('\\', "\\\\")
                     .replace('\t', "\\t")
                     .replace('\n', "\\n")
-                    .replace('\r', "\\r")
+                    .replace('\r', "\\r"))
             }
         )),
         f!("@html", |input| done(html(&text(&input)))),
@@ -111,6 +112,15 @@ fn row(
     done(line)
 }
 
+/// jq writes this character as an escape wherever it escapes others.
+fn nul(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "\\0")
+    } else {
+        text
+    }
+}
+
 fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -120,6 +130,7 @@ fn html(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '\'' => out.push_str("&apos;"),
             '"' => out.push_str("&quot;"),
+            '\0' => out.push_str("\\0"),
             c => out.push(c),
         }
     }
@@ -161,7 +172,7 @@ fn decode_uri(text: &str) -> Option<String> {
 fn sh(value: &Val) -> ValR {
     let word = |item: &Val| match &item.0 {
         Repr::Arr(_) | Repr::Obj(_) => Err(fail::typed(item, "can not be escaped for shell")),
-        Repr::Str(s) => Ok(format!("'{}'", s.replace('\'', "'\\''"))),
+        Repr::Str(s) => Ok(format!("'{}'", nul(s.replace('\'', "'\\''")))),
         _ => Ok(item.to_string()),
     };
     match value.as_array() {
@@ -219,6 +230,7 @@ fn lossy(bytes: &[u8]) -> String {
         let continued = rest
             .iter()
             .skip(1)
+            .take(3)
             .take_while(|b| *b & 0xc0 == 0x80)
             .count();
         let taken = match length {

@@ -1,6 +1,7 @@
 //! jq's functions.
 
 mod collections;
+mod cost;
 mod formats;
 mod numbers;
 mod regex;
@@ -303,7 +304,7 @@ fn own() -> Vec<Builtin> {
             _ => Err(fail::message("Path must be specified as an array")),
         }),
         f!("delpaths", |input, paths| match paths.0 {
-            Repr::Arr(paths) => input.delete_paths(paths.items().to_vec()),
+            Repr::Arr(paths) => input.delete_paths(paths.items()),
             _ => Err(fail::message("Paths must be specified as an array")),
         }),
         f!("tojson", |input| {

@@ -1,18 +1,22 @@
 //! Regular expressions: jq has Oniguruma's, which fancy-regex comes close to.
 
+use super::cost::{Cost, Way};
 use super::{Builtin, Data, f};
 use crate::fail;
 use crate::limits::{self, Limit};
 use crate::val::{Entries, Repr, Val};
-use fancy_regex::{Regex, RegexBuilder};
+use fancy_regex::{Captures, Regex, RegexBuilder, RegexInput};
 use jaq_core::box_iter::box_once;
 use jaq_core::{Bind, Cv, Exn, Native, ValXs};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Most steps back that one match may take.
-const BACKTRACK_LIMIT: usize = 500_000;
+/// Texts of up to two to this power bytes are short.
+const SHORT: u32 = 8;
+
+/// Longest pattern, in bytes: to compile one may not take long either.
+const LONGEST: usize = 1 << 16;
 
 /// Most compiled expressions that a thread keeps.
 const KEPT: usize = 256;
@@ -20,13 +24,13 @@ const KEPT: usize = 256;
 pub(super) fn funs() -> Vec<Builtin> {
     vec![
         f!("test", |input, re, flags| {
-            let re = Compiled::of(&re, &flags)?;
             let text = subject(&input)?;
+            let re = Compiled::of(&re, &flags, text)?;
             Ok(Val::from(re.next(text, 0)?.is_some()))
         }),
         f!("_match", |input, re, flags| {
-            let re = Compiled::of(&re, &flags)?;
             let text = subject(&input)?;
+            let re = Compiled::of(&re, &flags, text)?;
             let mut places = Places::new(text);
             let matches = re.matches(text)?;
             Ok(matches
@@ -36,8 +40,8 @@ pub(super) fn funs() -> Vec<Builtin> {
         }),
         f!("_captured", |input| Ok(captured(&input))),
         f!("split", |input, re, flags| {
-            let re = Compiled::of(&re, &flags)?.all();
             let text = subject(&input)?;
+            let re = Compiled::of(&re, &flags, text)?.all();
             let mut parts = Vec::new();
             let mut at = 0;
             for m in re.matches(text)? {
@@ -71,6 +75,7 @@ struct Compiled {
     names: Rc<[Option<Box<str>>]>,
     all: bool,
     skip_empty: bool,
+    cost: Cost,
 }
 
 /// Byte positions of a match and of its groups.
@@ -79,8 +84,8 @@ struct Match {
     groups: Vec<Option<(usize, usize)>>,
 }
 
-/// Compiled expressions by pattern and flags.
-type Cache = HashMap<(Box<str>, Box<str>), Compiled>;
+/// Compiled expressions by pattern, flags, and how long a text they may search, as a power of two.
+type Cache = HashMap<(Box<str>, Box<str>, u32), Compiled>;
 
 thread_local! {
     static CACHE: RefCell<Cache> = RefCell::default();
@@ -88,7 +93,7 @@ thread_local! {
 
 impl Compiled {
     /// From what a program gives: a text and flags, or an array of both.
-    fn of(re: &Val, flags: &Val) -> Result<Compiled, fail::Error> {
+    fn of(re: &Val, flags: &Val, text: &str) -> Result<Compiled, fail::Error> {
         let (re, flags) = match (&re.0, &flags.0) {
             (Repr::Arr(a), Repr::Null) if a.items().len() > 1 => (&a.items()[0], &a.items()[1]),
             (Repr::Arr(a), Repr::Null) if a.items().len() == 1 => (&a.items()[0], flags),
@@ -103,11 +108,26 @@ impl Compiled {
             Repr::Str(flags) => flags,
             _ => return Err(fail::typed(flags, "is not a string")),
         };
-        let key = (Box::from(pattern), Box::from(flags));
+        let short = Self::cached(pattern, flags, SHORT)?;
+        // How often it may go back depends on what it can read each time.
+        let length = text.len().max(1).ilog2() + 1;
+        if length <= SHORT || short.cost.back(length) == short.cost.back(SHORT) {
+            return Ok(short);
+        }
+        Self::cached(pattern, flags, length)
+    }
+
+    fn cached(pattern: &str, flags: &str, length: u32) -> Result<Compiled, fail::Error> {
+        let key = (Box::from(pattern), Box::from(flags), length);
         if let Some(found) = CACHE.with_borrow(|cache| cache.get(&key).cloned()) {
             return Ok(found);
         }
-        let compiled = Self::compile(pattern, flags)?;
+        // To compile takes much longer than to search, and a program may make a pattern of each record.
+        limits::costly().map_err(fail::limit)?;
+        if pattern.len() > LONGEST {
+            limits::stop(Limit::Pattern).map_err(fail::limit)?;
+        }
+        let compiled = Self::compile(pattern, flags, length)?;
         CACHE.with_borrow_mut(|cache| {
             if cache.len() >= KEPT {
                 cache.clear();
@@ -117,7 +137,7 @@ impl Compiled {
         Ok(compiled)
     }
 
-    fn compile(pattern: &str, flags: &str) -> Result<Compiled, fail::Error> {
+    fn compile(pattern: &str, flags: &str, length: u32) -> Result<Compiled, fail::Error> {
         let (mut ignore_case, mut extended, mut dot_newline) = (false, false, false);
         let (mut all, mut skip_empty) = (false, false);
         for flag in flags.chars() {
@@ -132,17 +152,17 @@ impl Compiled {
                 _ => return Err(fail::quoting("not a valid modifier string", flags)),
             }
         }
-        let build = |pattern: &str| {
-            RegexBuilder::new(pattern)
-                .oniguruma_mode(true)
-                .backtrack_limit(BACKTRACK_LIMIT)
-                .case_insensitive(ignore_case)
-                .ignore_whitespace(extended)
-                .dot_matches_new_line(dot_newline)
-                .build()
-        };
-        let regex = build(&translate(pattern))
-            .map_err(|_| fail::quoting("no valid regular expression", pattern))?;
+        let invalid = || fail::quoting("no valid regular expression", pattern);
+        let translated = translate(pattern).ok_or_else(invalid)?;
+        let cost = Cost::of(&translated);
+        let regex = RegexBuilder::new(&translated)
+            .oniguruma_mode(true)
+            .backtrack_limit(cost.back(length))
+            .case_insensitive(ignore_case)
+            .ignore_whitespace(extended)
+            .dot_matches_new_line(dot_newline)
+            .build()
+            .map_err(|_| invalid())?;
         let names = regex
             .capture_names()
             .map(|name| name.map(Box::from))
@@ -152,6 +172,7 @@ impl Compiled {
             names,
             all,
             skip_empty,
+            cost,
         })
     }
 
@@ -160,17 +181,8 @@ impl Compiled {
     }
 
     fn next(&self, text: &str, mut from: usize) -> Result<Option<Match>, fail::Error> {
-        // A search may go back and forth for milliseconds.
-        limits::costly().map_err(fail::limit)?;
         loop {
-            if from > text.len() {
-                return Ok(None);
-            }
-            let found = self.regex.captures_from_pos(text, from).map_err(|_| {
-                let _ = limits::stop(Limit::Time);
-                fail::message("the regular expression takes too long")
-            })?;
-            let Some(captures) = found else {
+            let Some(captures) = self.search(text, from).map_err(fail::limit)? else {
                 return Ok(None);
             };
             let group = |i: usize| captures.get(i).map(|m| (m.start(), m.end()));
@@ -185,6 +197,36 @@ impl Compiled {
                 whole,
                 groups: (1..captures.len()).map(group).collect(),
             }));
+        }
+    }
+
+    /// The next match from that byte on, in steps that do not take long.
+    fn search<'t>(&self, text: &'t str, from: usize) -> Result<Option<Captures<'t, str>>, Limit> {
+        let too_long = || limits::stop(Limit::Search).err().unwrap_or(Limit::Search);
+        if from > text.len() {
+            return Ok(None);
+        }
+        let input = |from| RegexInput::new(text).from_pos(from);
+        match self.cost.way(text.len()) {
+            Way::Never => Err(too_long()),
+            Way::Whole => {
+                limits::search(self.cost.attempt(text.len() - from))?;
+                self.regex
+                    .captures_input(input(from))
+                    .map_err(|_| too_long())
+            }
+            Way::Steps => {
+                let mut at = from;
+                while at <= text.len() {
+                    limits::search(self.cost.attempt(text.len() - at))?;
+                    let found = self.regex.captures_input(input(at).anchored(true));
+                    if let Some(found) = found.map_err(|_| too_long())? {
+                        return Ok(Some(found));
+                    }
+                    at = after(text, at);
+                }
+                Ok(None)
+            }
         }
     }
 
@@ -216,12 +258,16 @@ impl Match {
     /// As `match` gives it.
     fn object(&self, re: &Compiled, text: &str, places: &mut Places<'_>) -> Val {
         let (start, end) = self.whole;
-        let offset = places.chars(start);
+        let (whole, offset) = (start, places.chars(start));
         let captures = self.groups.iter().enumerate().map(|(i, group)| {
             let (offset, string, length) = match group {
                 Some((start, end)) => {
                     let string = &text[*start..*end];
-                    let offset = text[..*start].chars().count() as i64;
+                    // Behind the start of the match, unless it was found by looking back.
+                    let offset = match text.get(whole..*start) {
+                        Some(between) => offset + between.chars().count(),
+                        None => text[..*start].chars().count(),
+                    } as i64;
                     (offset, Val::from(string), string.chars().count())
                 }
                 None => (-1, Val::null(), 0),
@@ -329,8 +375,8 @@ pub(crate) fn substitute<E: From<fail::Error>>(
     flags: &Val,
     new: &mut dyn FnMut(Val) -> Result<Vec<Val>, E>,
 ) -> Result<Vec<Val>, E> {
-    let re = Compiled::of(re, flags)?;
     let text = subject(input)?;
+    let re = Compiled::of(re, flags, text)?;
     let mut results: Vec<String> = Vec::new();
     let mut at = 0;
     for m in re.matches(text)? {
@@ -361,8 +407,9 @@ pub(crate) fn substitute<E: From<fail::Error>>(
 }
 
 /// Writes an expression of Oniguruma's Perl syntax, as jq uses it, so that fancy-regex takes it the same way: `$` also
-/// matches before a newline at the end, `[` in a class and braces that repeat nothing are themselves.
-fn translate(pattern: &str) -> String {
+/// matches before a newline at the end, `[` in a class and braces that repeat nothing are themselves. None if it is no
+/// expression of that syntax, though fancy-regex would take it.
+fn translate(pattern: &str) -> Option<String> {
     let mut out = String::with_capacity(pattern.len() + 8);
     let chars: Vec<char> = pattern.chars().collect();
     let mut i = 0;
@@ -370,20 +417,7 @@ fn translate(pattern: &str) -> String {
     let mut class: Option<usize> = None;
     while let Some(&c) = chars.get(i) {
         match (c, class) {
-            ('\\', _) => {
-                out.push(c);
-                if let Some(next) = chars.get(i + 1) {
-                    out.push(*next);
-                    i += 1;
-                    // `\p{Lu}`, `\x{41}`: these braces belong to the escape.
-                    if matches!(next, 'p' | 'P' | 'x' | 'o' | 'g' | 'k')
-                        && chars.get(i + 1) == Some(&'{')
-                    {
-                        out.push('{');
-                        i += 1;
-                    }
-                }
-            }
+            ('\\', _) => i += escape(&chars, i + 1, class.is_some(), &mut out)?,
             ('[', None) => {
                 out.push(c);
                 if chars.get(i + 1) == Some(&'^') {
@@ -410,12 +444,89 @@ fn translate(pattern: &str) -> String {
             }
             (']', Some(_)) => out.push_str("\\]"),
             ('$', None) => out.push_str("(?=\\n?\\z)"),
-            ('{', None) if !repeats(&chars[i + 1..]) => out.push_str("\\{"),
+            // `(?P<name>…)` and `(?P=name)` are Python's.
+            ('(', None) if chars[i + 1..].starts_with(&['?', 'P']) => return None,
+            ('{', None) => match repeats(&chars[i + 1..]) {
+                None => out.push_str("\\{"),
+                Some((from, upto)) if upto < from => return None,
+                Some(_) => out.push(c),
+            },
             (c, _) => out.push(c),
         }
         i += 1;
     }
-    out
+    Some(out)
+}
+
+/// Writes what a backslash in front of `chars[at]` makes. Returns how many characters that takes.
+fn escape(chars: &[char], at: usize, in_class: bool, out: &mut String) -> Option<usize> {
+    let Some(&next) = chars.get(at) else {
+        out.push('\\');
+        return Some(0);
+    };
+    let octal = |most: usize| {
+        let digits = chars[at..].iter().take(most);
+        digits.take_while(|c| c.is_digit(8)).count()
+    };
+    match next {
+        // Hexadecimal digits elsewhere, but not in this syntax.
+        'h' | 'H' => out.push(next),
+        'p' | 'P' if chars.get(at + 1) == Some(&'{') => {
+            let name: String = chars[at + 2..].iter().take_while(|c| **c != '}').collect();
+            let name_only = !name.contains(['=', ':']);
+            if !name_only
+                || name
+                    .trim_start_matches('^')
+                    .to_ascii_lowercase()
+                    .starts_with("is")
+            {
+                return None;
+            }
+            out.extend(['\\', next, '{']);
+            return Some(2);
+        }
+        // `\x{41}`: these braces belong to the escape.
+        'x' | 'o' | 'g' | 'k' if chars.get(at + 1) == Some(&'{') => {
+            out.extend(['\\', next, '{']);
+            return Some(2);
+        }
+        // `\101`, unless so many groups stand in front of it.
+        '0'..='7'
+            if octal(3) > 1
+                && (next == '0' || in_class || number(&chars[at..]) > groups(chars)) =>
+        {
+            let digits: String = chars[at..].iter().take(octal(3)).collect();
+            let code = u32::from_str_radix(&digits, 8).ok()?;
+            out.push_str(&format!("\\x{{{code:x}}}"));
+            return Some(digits.len());
+        }
+        // Everything up to `\E` is itself.
+        'Q' if !in_class => {
+            let rest = &chars[at + 1..];
+            let end = rest.windows(2).position(|pair| pair == ['\\', 'E']);
+            let text: String = rest[..end.unwrap_or(rest.len())].iter().collect();
+            out.push_str(&fancy_regex::escape(&text));
+            return Some(1 + end.map_or(rest.len(), |end| end + 2));
+        }
+        _ => out.extend(['\\', next]),
+    }
+    Some(1)
+}
+
+/// The decimal number that the characters begin with.
+fn number(chars: &[char]) -> usize {
+    let digits: String = chars.iter().take_while(|c| c.is_ascii_digit()).collect();
+    digits.parse().unwrap_or(usize::MAX)
+}
+
+/// About how many groups the expression has that can be referred to.
+fn groups(chars: &[char]) -> usize {
+    let opened = chars.iter().enumerate().filter(|(i, c)| {
+        let rest = &chars[i + 1..];
+        let named = rest.starts_with(&['?', '<']) && !matches!(rest.get(2), Some('=' | '!'));
+        **c == '(' && (rest.first() != Some(&'?') || named)
+    });
+    opened.count()
 }
 
 fn closes_posix(rest: &[char]) -> bool {
@@ -426,13 +537,15 @@ fn closes_posix(rest: &[char]) -> bool {
     rest.get(name) == Some(&':') && rest.get(name + 1) == Some(&']')
 }
 
-/// Whether what follows a `{` makes it a repetition: `3}`, `3,}`, `,3}`, `3,4}`.
-fn repeats(rest: &[char]) -> bool {
-    let Some(end) = rest.iter().position(|c| *c == '}') else {
-        return false;
-    };
-    let inner = &rest[..end];
-    inner.iter().any(char::is_ascii_digit)
-        && inner.iter().all(|c| c.is_ascii_digit() || *c == ',')
-        && inner.iter().filter(|c| **c == ',').count() <= 1
+/// How often what follows a `{` repeats: `3}`, `3,}`, `3,4}`. None where it repeats nothing.
+fn repeats(rest: &[char]) -> Option<(usize, usize)> {
+    let end = rest.iter().position(|c| *c == '}')?;
+    let inner: String = rest[..end].iter().collect();
+    let (from, upto) = inner.split_once(',').unwrap_or((&inner, &inner));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if from.is_empty() || !digits(from) || !digits(upto) {
+        return None;
+    }
+    let count = |text: &str| text.parse().unwrap_or(usize::MAX);
+    Some((count(from), count(upto)))
 }

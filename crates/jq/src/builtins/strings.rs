@@ -104,6 +104,7 @@ fn implode(value: &Val) -> ValR {
         };
         text.push(code.unwrap_or(char::REPLACEMENT_CHARACTER));
     }
+    limits::charge_text(text.len()).map_err(fail::limit)?;
     Ok(Val::from(text))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Builtin, f};
 use crate::fail::{self, ValR};
+use crate::limits::{self, Limit};
 use crate::val::Val;
 use jiff::civil::Date;
 use std::cell::Cell;
@@ -203,7 +204,8 @@ fn broken_down(t: Parts) -> [Val; 8] {
 /// The parts in an array. Missing ones are 0, the year 1900.
 fn parts(value: &Val, otherwise: &'static str) -> Result<Parts, fail::Error> {
     let items = value.as_array().ok_or_else(|| fail::message(otherwise))?;
-    if !items.iter().all(Val::is_number) {
+    // Behind the parts `strptime` puts what it did not read.
+    if !items.iter().take(8).all(Val::is_number) {
         return Err(fail::message(otherwise));
     }
     let mut numbers = [1900, 0, 0, 0, 0, 0];
@@ -247,18 +249,26 @@ fn strftime(value: &Val, format: &Val, otherwise: &'static str, zone: &str) -> V
         return Err(fail::message("strftime/1 requires a string format"));
     };
     let mut out = String::new();
-    write_time(format, Parts::of(parts.seconds()), zone, &mut out, 0);
+    write_time(format, Parts::of(parts.seconds()), zone, &mut out, 0).map_err(fail::limit)?;
+    limits::charge_text(out.len()).map_err(fail::limit)?;
     Ok(Val::from(out))
 }
 
 /// C's `strftime` in the C locale. What is no conversion stays as it is.
-fn write_time(format: &str, t: Parts, zone: &str, out: &mut String, inside: u8) {
+fn write_time(
+    format: &str,
+    t: Parts,
+    zone: &str,
+    out: &mut String,
+    inside: u8,
+) -> Result<(), Limit> {
     let mut chars = format.chars();
     while let Some(c) = chars.next() {
         if c != '%' {
             out.push(c);
             continue;
         }
+        limits::tick()?;
         let rest = chars.as_str();
         let mut flag = None;
         let mut conversion = chars.next();
@@ -279,7 +289,7 @@ fn write_time(format: &str, t: Parts, zone: &str, out: &mut String, inside: u8) 
         let Some(conversion) = conversion else {
             out.push('%');
             out.push_str(rest);
-            return;
+            return Ok(());
         };
         let padded = |width: usize, fill: char, n: i64| match (flag, fill, width.max(wider)) {
             (Some('-'), ..) => n.to_string(),
@@ -301,7 +311,7 @@ fn write_time(format: &str, t: Parts, zone: &str, out: &mut String, inside: u8) 
             _ => None,
         };
         if let Some(composed) = composed.filter(|_| inside == 0) {
-            write_time(composed, t, zone, out, 1);
+            write_time(composed, t, zone, out, 1)?;
             continue;
         }
         let text = match conversion {
@@ -343,12 +353,14 @@ fn write_time(format: &str, t: Parts, zone: &str, out: &mut String, inside: u8) 
                 continue;
             }
         };
+        limits::charge(text.len())?;
         if flag == Some('^') {
             out.push_str(&text.to_uppercase())
         } else {
             out.push_str(&text)
         }
     }
+    Ok(())
 }
 
 /// Year and week of ISO 8601.
@@ -565,7 +577,7 @@ impl Read<'_> {
 
     /// `Z`, `+hh`, `+hhmm`, `+hh:mm`
     fn offset(&mut self) -> Option<()> {
-        if let Some(rest) = self.rest.strip_prefix(['Z', 'z']) {
+        if let Some(rest) = self.rest.strip_prefix('Z') {
             self.rest = rest;
             return Some(());
         }

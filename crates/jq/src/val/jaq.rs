@@ -169,7 +169,15 @@ impl jaq_core::ValT for Val {
     fn into_string(self) -> Self {
         match self.0 {
             Repr::Str(_) => self,
-            _ => Val::from(self.to_string()),
+            _ => {
+                // A limit that is hit here ends the evaluation at its next step.
+                if limits::work_on(&self).is_err() {
+                    return Val::null();
+                }
+                let text = self.to_string();
+                let _ = limits::charge_text(text.len());
+                Val::from(text)
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use self::page::{Page, Place};
 
 pub(crate) use self::json::{write_json_number, write_json_text};
 pub(crate) use self::num::Num;
-pub(crate) use self::ops::{Slice, dump, split};
+pub(crate) use self::ops::{Slice, dump, sort_by, split};
 pub(crate) use self::path::windows;
 pub(crate) use self::read::read;
 pub(crate) use self::text::{Text, Told};
@@ -247,6 +247,22 @@ impl Map {
         self.size.minus(0, &old);
         self.size.plus(0, &Val::null());
         Some(old)
+    }
+
+    /// Removes several members at once: one by one, each would move all that come behind it.
+    fn remove_all(&mut self, keys: &[&Text]) {
+        if let [key] = keys {
+            self.remove(key);
+            return;
+        }
+        for key in keys {
+            if let Some(value) = self.entries_mut().get_mut(&***key) {
+                let old = std::mem::take(value);
+                self.size.minus(key.len(), &old);
+            }
+        }
+        let gone: std::collections::HashSet<&str> = keys.iter().map(|key| &***key).collect();
+        self.entries_mut().retain(|key, _| !gone.contains(&**key));
     }
 
     fn remove(&mut self, key: &str) -> Option<Val> {

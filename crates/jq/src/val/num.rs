@@ -88,7 +88,9 @@ impl Num {
         match self {
             Num::Int(i) => i
                 .checked_neg()
-                .map_or_else(|| Num::Float(-(*i as f64)), Num::Int),
+                .map_or_else(|| Num::Big(i.unsigned_abs()), Num::Int),
+            // Below what an integer holds, but jq keeps its digits.
+            Num::Big(u) => Num::Literal(Arc::new((-(*u as f64), format!("-{u}").into()))),
             Num::Literal(l) => {
                 let text = match l.1.strip_prefix('-') {
                     Some(positive) => positive.into(),

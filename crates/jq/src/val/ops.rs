@@ -158,6 +158,8 @@ impl Ord for Val {
             (Repr::Bool(a), Repr::Bool(b)) => a.cmp(b),
             (Repr::Num(a), Repr::Num(b)) => a.order(b),
             (Repr::Str(a), Repr::Str(b)) => a.cmp(b),
+            (Repr::Arr(a), Repr::Arr(b)) if Arc::ptr_eq(a, b) => Ordering::Equal,
+            (Repr::Obj(a), Repr::Obj(b)) if Arc::ptr_eq(a, b) => Ordering::Equal,
             (Repr::Arr(a), Repr::Arr(b)) => a.items().cmp(b.items()),
             (Repr::Obj(a), Repr::Obj(b)) => order_objects(a, b),
             _ => rank(self).cmp(&rank(other)),
@@ -190,6 +192,44 @@ fn order_objects(a: &Map, b: &Map) -> Ordering {
             .find(|order| order.is_ne())
             .unwrap_or(Ordering::Equal)
     })
+}
+
+/// Sorts by keys, and keeps the order of those that are equal. Long sorting is stopped when the evaluation's time is over.
+pub(crate) fn sort_by<T: Copy>(
+    items: &mut Vec<T>,
+    key: impl Fn(&T) -> &Val,
+) -> Result<(), limits::Limit> {
+    /// Weight of all that is compared up to which nobody waits.
+    const QUICK: u64 = 4_000_000;
+    let weight: u64 = items.iter().map(|item| key(item).weight()).sum();
+    let rounds = u64::from(items.len().max(2).ilog2());
+    if weight.saturating_mul(rounds) < QUICK {
+        items.sort_by(|a, b| key(a).cmp(key(b)));
+        return Ok(());
+    }
+    // The library's sorting cannot be left in the middle, nor be told orders that contradict each other.
+    let mut width = 1;
+    while width < items.len() {
+        let mut merged = Vec::with_capacity(items.len());
+        for run in items.chunks(2 * width) {
+            let (mut left, mut right) = run.split_at(width.min(run.len()));
+            while let (Some(a), Some(b)) = (left.first(), right.first()) {
+                limits::work(key(a).weight().min(key(b).weight()))?;
+                if key(b).cmp(key(a)).is_lt() {
+                    merged.push(*b);
+                    right = &right[1..];
+                } else {
+                    merged.push(*a);
+                    left = &left[1..];
+                }
+            }
+            merged.extend_from_slice(left);
+            merged.extend_from_slice(right);
+        }
+        *items = merged;
+        width *= 2;
+    }
+    Ok(())
 }
 
 impl Add for Val {
@@ -259,12 +299,18 @@ impl Sub for Val {
             (Repr::Num(a), Repr::Num(b)) => Ok(Val::num(a.as_f64() - b.as_f64())),
             (Repr::Arr(a), Repr::Arr(b)) => {
                 let mut without: Vec<&Val> = b.items().iter().collect();
-                without.sort_unstable();
-                let kept = a.items().iter().filter(|item| {
+                sort_by(&mut without, |item| item).map_err(fail::limit)?;
+                let mut kept = Vec::new();
+                for item in a.items() {
+                    limits::work(item.weight()).map_err(fail::limit)?;
                     // `nan` is found by the search, yet equals nothing.
-                    without.binary_search(item).is_err() || !b.items().contains(item)
-                });
-                Ok(Val::array(kept.cloned().collect()))
+                    match without.binary_search(&item) {
+                        Ok(found) if without[found] == item => {}
+                        _ => kept.push(item.clone()),
+                    }
+                }
+                limits::charge(kept.len() * size_of::<Val>()).map_err(fail::limit)?;
+                Ok(Val::array(kept))
             }
             (a, b) => Err(fail::pair(&Val(a), &Val(b), fail::SUBTRACTED)),
         }

@@ -20,7 +20,7 @@ impl Val {
                 .cloned()
                 .unwrap_or_default()),
             (Repr::Null, Repr::Str(_) | Repr::Num(_)) => Ok(Val::null()),
-            (Repr::Arr(a), Repr::Arr(wanted)) => Ok(windows(a.items(), wanted.items())),
+            (Repr::Arr(a), Repr::Arr(wanted)) => windows(a.items(), wanted.items()),
             (Repr::Arr(_) | Repr::Null, Repr::Obj(o)) => {
                 let (start, end) = (o.entries().get("start"), o.entries().get("end"));
                 if start.is_none() && end.is_none() && !self.is_null() {
@@ -195,75 +195,116 @@ impl Val {
     }
 
     /// The value without what is at the paths, all of which mean the value as it was before.
-    pub(crate) fn delete_paths(self, mut paths: Vec<Val>) -> ValR {
-        // From the last to the first, so that no deletion moves what a later one means.
-        paths.sort_unstable();
-        paths
-            .iter()
-            .rev()
-            .try_fold(self, |value, path| match path.as_array() {
-                Some(path) => value.delete_path(path),
-                None => {
-                    let message =
-                        format!("Path must be specified as array, not {}", path.type_name());
-                    Err(fail::told(message, "a path is an array"))
-                }
+    pub(crate) fn delete_paths(self, paths: &[Val]) -> ValR {
+        let mut sorted: Vec<&Val> = paths.iter().collect();
+        super::sort_by(&mut sorted, |path| path).map_err(fail::limit)?;
+        let paths = sorted.into_iter().map(|path| {
+            path.as_array().ok_or_else(|| {
+                let message = format!("Path must be specified as array, not {}", path.type_name());
+                fail::told(message, "a path is an array")
             })
+        });
+        let paths = paths.collect::<Result<Vec<_>, _>>()?;
+        match paths.first() {
+            None => Ok(self),
+            Some([]) => Ok(Val::null()),
+            Some(_) => self.delete_sorted(&paths),
+        }
     }
 
-    fn delete_path(self, path: &[Val]) -> ValR {
-        let Some((key, rest)) = path.split_first() else {
-            return Ok(Val::null());
-        };
-        if self.is_null() {
-            return Ok(self);
+    /// Deletes what is at paths of at least one key. First what is inside of the values at the first keys, then all those that
+    /// are to go themselves at once, as jq does it.
+    fn delete_sorted(mut self, paths: &[&[Val]]) -> ValR {
+        let mut keys = Vec::new();
+        for same in paths.chunk_by(|a, b| a[0].cmp(&b[0]).is_eq()) {
+            limits::tick().map_err(fail::limit)?;
+            let key = &same[0][0];
+            if same[0].len() == 1 {
+                keys.push(key);
+                continue;
+            }
+            if self.at(key)?.is_null() {
+                continue;
+            }
+            let rests: Vec<&[Val]> = same.iter().map(|path| &path[1..]).collect();
+            self = self.update_at(key, |old| old.delete_sorted(&rests).map(Some))?;
         }
-        if rest.is_empty() {
-            return self.delete_at(key);
-        }
-        let inner = self.at(key)?;
-        if inner.is_null() {
-            return Ok(self);
-        }
-        // Let go of the inner value before it is changed.
-        drop(inner);
-        self.update_at(key, |old| old.delete_path(rest).map(Some))
+        self.delete_keys(&keys)
     }
 
-    fn delete_at(self, key: &Val) -> ValR {
-        match (self.0, &key.0) {
-            (Repr::Obj(mut o), Repr::Str(k)) => {
-                if o.entries().contains_key(k) {
+    fn delete_keys(self, keys: &[&Val]) -> ValR {
+        if keys.is_empty() {
+            return Ok(self);
+        }
+        match self.0 {
+            Repr::Null => Ok(Val::null()),
+            Repr::Obj(mut o) => {
+                let names = keys.iter().map(|key| match &key.0 {
+                    Repr::Str(name) => Ok(name),
+                    _ => Err(fail::typed(
+                        key,
+                        "is no field of an object that could be deleted",
+                    )),
+                });
+                let names = names.collect::<Result<Vec<_>, _>>()?;
+                if names.iter().any(|name| o.entries().contains_key(*name)) {
                     charge_copy::<fail::Error>(Arc::strong_count(&o), o.entries().len() * 2)?;
-                    Arc::make_mut(&mut o).remove(k);
+                    Arc::make_mut(&mut o).remove_all(&names);
                 }
                 Ok(Val(Repr::Obj(o)))
             }
-            (Repr::Arr(mut a), Repr::Num(n)) => {
-                if let Some(i) =
-                    position(n.as_f64(), a.items().len()).filter(|i| *i < a.items().len())
-                {
-                    charge_copy::<fail::Error>(Arc::strong_count(&a), a.items().len())?;
-                    Arc::make_mut(&mut a).remove(i);
+            Repr::Arr(a) => {
+                let goes = doomed(&a, keys)?;
+                if goes.iter().all(|goes| !goes) {
+                    return Ok(Val(Repr::Arr(a)));
                 }
-                Ok(Val(Repr::Arr(a)))
+                charge_copy::<fail::Error>(Arc::strong_count(&a), a.items().len())?;
+                let items = Arc::unwrap_or_clone(a).into_items().into_iter().zip(goes);
+                Ok(Val::array(
+                    items
+                        .filter(|(_, goes)| !goes)
+                        .map(|(item, _)| item)
+                        .collect(),
+                ))
             }
-            (Repr::Arr(a), Repr::Obj(o)) => Val(Repr::Arr(a)).update_slice(
-                o.entries().get("start"),
-                o.entries().get("end"),
-                |_| Ok(None),
-            ),
-            (Repr::Obj(_), _) => Err(fail::typed(
-                key,
-                "is no field of an object that could be deleted",
-            )),
-            (Repr::Arr(_), _) => Err(fail::typed(
-                key,
-                "is no element of an array that could be deleted",
-            )),
-            (this, _) => Err(fail::typed(&Val(this), "has no fields to delete")),
+            this => Err(fail::typed(&Val(this), "has no fields to delete")),
         }
     }
+}
+
+/// Which elements the keys mean: indexes, cut towards zero, and slices.
+fn doomed(list: &super::List, keys: &[&Val]) -> Result<Vec<bool>, fail::Error> {
+    let len = list.items().len();
+    let mut goes = vec![false; len];
+    for key in keys {
+        match &key.0 {
+            Repr::Num(n) => {
+                // A negative index counts from the end even where nothing is left of it: `-0.5` is behind the last.
+                let at = n.as_f64();
+                let at = if at < 0.0 {
+                    at.trunc() + len as f64
+                } else {
+                    at.trunc()
+                };
+                if at >= 0.0 && at < len as f64 {
+                    goes[at as usize] = true;
+                }
+            }
+            Repr::Obj(bounds) => {
+                let bounds = bounds.entries();
+                let slice = Slice::of(bounds.get("start"), bounds.get("end"), len)?;
+                limits::work((slice.end - slice.start) as u64).map_err(fail::limit)?;
+                goes[slice.start..slice.end].fill(true);
+            }
+            _ => {
+                return Err(fail::typed(
+                    key,
+                    "is no element of an array that could be deleted",
+                ));
+            }
+        }
+    }
+    Ok(goes)
 }
 
 /// The key that stands for a slice in a path.
@@ -276,23 +317,30 @@ pub(crate) fn range_key(start: Option<&Val>, end: Option<&Val>) -> Val {
     )
 }
 
-/// An index, rounded down, negative ones from the end. None for `nan` and before the beginning.
+/// An index, cut towards zero, negative ones from the end. None for `nan` and before the beginning.
 fn position(at: f64, len: usize) -> Option<usize> {
-    let at = at.floor();
+    let at = at.trunc();
     let at = if at < 0.0 { at + len as f64 } else { at };
     (at >= 0.0).then_some(at as usize)
 }
 
 /// Where `wanted` occurs as a run of elements.
-pub(crate) fn windows(items: &[Val], wanted: &[Val]) -> Val {
+pub(crate) fn windows(items: &[Val], wanted: &[Val]) -> ValR {
+    let mut found = Vec::new();
     if wanted.is_empty() {
-        return Val::array(Vec::new());
+        return Ok(Val::array(found));
     }
-    let found = items
-        .windows(wanted.len())
-        .enumerate()
-        .filter(|(_, window)| *window == wanted);
-    Val::array(found.map(|(i, _)| Val::num(i)).collect())
+    for (i, window) in items.windows(wanted.len()).enumerate() {
+        // Most windows differ in their first element, and cost nothing.
+        if window[0] == wanted[0] {
+            limits::work(size_of_val(wanted) as u64).map_err(fail::limit)?;
+            if window == wanted {
+                limits::charge(size_of::<Val>()).map_err(fail::limit)?;
+                found.push(Val::num(i));
+            }
+        }
+    }
+    Ok(Val::array(found))
 }
 
 fn fit<E: From<fail::Error>>(value: &Val) -> Result<(), E> {
