@@ -17,7 +17,7 @@ use crate::Error;
 /// - [`renew`](Authenticator::renew) gets the generation that was rejected. When a newer one is
 ///   there already, it answers [`Renewal::Renewed`] and asks nobody: that is how fifty rejected
 ///   requests lead to one login.
-/// - [`limited`](Authenticator::limited) is for those who have several credentials with a limit each. A wrapper passes it on.
+/// - [`limited`](Authenticator::limited) and [`used_up`](Authenticator::used_up) are for those who have several credentials with a limit each. A wrapper passes them on.
 /// - What [`authenticate`](Authenticator::authenticate) and [`renew`](Authenticator::renew) do ends when they are dropped, but for what must not be lost:
 ///   [`settled`](Authenticator::settled) waits for that.
 /// - Header values are marked sensitive, `Debug` and errors show no credential.
@@ -46,6 +46,12 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
         wait
     }
 
+    /// Hears that a success was the last that the limit of generation `used` admits for as long as `reset`. See
+    /// [`Prepare::used_up`](longshore_transport::Prepare::used_up).
+    fn used_up(&self, used: Generation, reset: Duration) {
+        let _ = (used, reset);
+    }
+
     /// Waits for what goes on when nobody waits for it, since it must not be lost: a refresh token that a server is about to replace. A program awaits it
     /// before it ends, for as long as it can wait. A wrapper passes it on.
     async fn settled(&self) {}
@@ -65,6 +71,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
         (**self).limited(used, wait)
     }
 
+    fn used_up(&self, used: Generation, reset: Duration) {
+        (**self).used_up(used, reset);
+    }
+
     async fn settled(&self) {
         (**self).settled().await;
     }
@@ -82,6 +92,10 @@ impl<A: Authenticator + ?Sized> Authenticator for Box<A> {
 
     fn limited(&self, used: Generation, wait: Duration) -> Duration {
         (**self).limited(used, wait)
+    }
+
+    fn used_up(&self, used: Generation, reset: Duration) {
+        (**self).used_up(used, reset);
     }
 
     async fn settled(&self) {

@@ -300,7 +300,7 @@ impl CredentialSource for Steps {
                 Error::new(ErrorKind::Login, format!("{}: {error}", step.asked()))
             })?;
             let answer = token_request::ask(&self.client, request).await?;
-            answers.add(answer.asked.clone(), answer.body.clone(), &answer.headers);
+            answers.add_answer(&answer);
             last = Some(answer);
         }
         let last = last.ok_or_else(|| Error::new(ErrorKind::Config, "a login without requests"))?;

@@ -402,7 +402,7 @@ impl Login {
     fn read(&self, answer: &TokenAnswer) -> Result<Issued<Credential>, Error> {
         let settings = &self.settings;
         let mut answers = Answers::default();
-        answers.add(answer.asked.clone(), answer.body.clone(), &answer.headers);
+        answers.add_answer(answer);
         if let Some(kind) = unusable_type(&answer.body) {
             let message = format!(
                 "{} gives a token of token_type {kind}, which is no bearer token; set up the client for bearer tokens",

@@ -64,4 +64,10 @@ impl Prepare for OriginBound {
             used => self.authenticator.limited(used, wait),
         }
     }
+
+    fn used_up(&self, used: Generation, reset: Duration) {
+        if used != WITHOUT {
+            self.authenticator.used_up(used, reset);
+        }
+    }
 }

@@ -12,7 +12,8 @@ use crate::{Authenticator, Error};
 /// Several credentials for one API, each with a limit of its own: requests go with one until it is limited, then with the one whose limit lies back the
 /// longest.
 ///
-/// A credential that is limited rests for as long as the API told, while others go on at once. Only when all of them rest does the API
+/// A credential that is limited rests for as long as the API told, while others go on at once. A success that says that nothing is left
+/// (`X-RateLimit-Remaining: 0`) counts as well: no request is wasted on being refused. Only when all of them rest does the API
 /// get a pause, until the first is free again.
 #[derive(Clone)]
 pub struct Rotation {
@@ -92,6 +93,14 @@ impl State {
         chosen
     }
 
+    /// The member has reached its limit, and is not used for as long as `rest` while others can be.
+    fn rest(&mut self, member: usize, now: Duration, rest: Duration) {
+        let limit = &mut self.limited[member];
+        limit.until = limit.until.max(now.saturating_add(rest));
+        limit.at = Some(now);
+        self.current = self.current.filter(|current| *current != member);
+    }
+
     /// The generation of ours for what a member used, always the same: who meets it again knows that this one was tried.
     fn hand_out(&mut self, used: Used) -> Generation {
         let known = self.handed_out.iter().rev();
@@ -131,13 +140,19 @@ impl Authenticator for Rotation {
         if let Some(used) = state.handed_out.get(&used).copied() {
             // A member that has a rotation of its own may have another credential at once.
             let rest = self.members[used.member].limited(used.generation, wait);
-            let limit = &mut state.limited[used.member];
-            limit.until = limit.until.max(now.saturating_add(rest));
-            limit.at = Some(now);
-            state.current = state.current.filter(|current| *current != used.member);
+            state.rest(used.member, now, rest);
         }
         let first_free = state.limited.iter().map(|limit| limit.until).min();
         first_free.unwrap_or_default().saturating_sub(now)
+    }
+
+    fn used_up(&self, used: Generation, reset: Duration) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if let Some(used) = state.handed_out.get(&used).copied() {
+            self.members[used.member].used_up(used.generation, reset);
+            state.rest(used.member, now, reset);
+        }
     }
 
     async fn settled(&self) {

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::credential::config;
 use crate::expiry::Made;
+use crate::token_request::TokenAnswer;
 use crate::{Error, ErrorKind, expiry};
 
 /// How many keys of an answer an error names.
@@ -332,6 +333,8 @@ impl fmt::Debug for JsonTemplate {
 pub(crate) struct Answers {
     /// Which request the last answer came from, as it may be shown.
     asked: String,
+    /// What the server said of an error in it.
+    said: Option<String>,
     body: Val,
     headers: Val,
     cookies: Val,
@@ -358,10 +361,17 @@ impl Answers {
             }
         }
         self.asked = asked;
+        self.said = None;
         self.steps.push(body.clone());
         self.body = body;
         self.headers = Value::Object(names).into();
         self.cookies = Value::Object(cookies).into();
+    }
+
+    /// As [`add`](Answers::add), with what the server said of an error.
+    pub(crate) fn add_answer(&mut self, answer: &TokenAnswer) {
+        self.add(answer.asked.clone(), answer.body.clone(), &answer.headers);
+        self.said.clone_from(&answer.said);
     }
 
     /// What `filter` finds, as text.
@@ -431,8 +441,12 @@ impl Answers {
             true => "the answer is empty".to_owned(),
             false => format!("there is {}", shown_keys(&self.body)),
         };
+        let said = match &self.said {
+            Some(said) => format!("; the server says: {said}"),
+            None => String::new(),
+        };
         let message = format!(
-            "`{path}` finds nothing in the answer of {}; {there}",
+            "`{path}` finds nothing in the answer of {}; {there}{said}",
             self.asked
         );
         Error::new(ErrorKind::Login, message)

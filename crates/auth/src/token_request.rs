@@ -2,13 +2,17 @@
 
 use std::time::SystemTime;
 
-use http::header::{ACCEPT, DATE, HeaderMap, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use longshore_jq::Val;
 use longshore_transport::{
     self as transport, Client, Exchange, Request, Response, RetryScope, SafeUrl, StatusRules,
     Unauthenticated, json,
 };
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
 use crate::expiry::Made;
 
@@ -19,6 +23,8 @@ pub(crate) struct TokenAnswer {
     /// Null where there is none.
     pub(crate) body: Val,
     pub(crate) headers: HeaderMap,
+    /// What the server says of an error, without what it was sent.
+    pub(crate) said: Option<String>,
     pub(crate) made: Made,
 }
 
@@ -36,6 +42,7 @@ pub(crate) async fn ask(
     for value in request.headers.values_mut() {
         value.set_sensitive(true);
     }
+    let sent = sent(&request);
     let how = Exchange::new(&Unauthenticated).retry_scope(RetryScope::Token);
     let (body, headers) = client.send(request, &how, read).await?;
     let made = Made {
@@ -43,11 +50,84 @@ pub(crate) async fn ask(
         wall: client.clock().wall(),
     };
     Ok(TokenAnswer {
+        said: said(&body, &sent),
         asked,
         body,
         headers,
         made,
     })
+}
+
+/// Every text of a request that may be a secret.
+fn sent(request: &Request) -> Vec<SecretString> {
+    let mut texts: Vec<String> = Vec::new();
+    let body = request.body.as_deref().unwrap_or_default();
+    match serde_json::from_slice::<Value>(body) {
+        Ok(json) => note_texts(&json, &mut texts),
+        Err(_) => {
+            let pairs = url::form_urlencoded::parse(body);
+            let pairs = pairs.filter(|(name, _)| name != "grant_type");
+            texts.extend(pairs.map(|(_, value)| value.into_owned()));
+        }
+    }
+    let query = request.url.query_pairs();
+    texts.extend(query.map(|(_, value)| value.into_owned()));
+    let telling = |name: &HeaderName| *name != ACCEPT && *name != CONTENT_TYPE;
+    let headers = request.headers.iter().filter(|(name, _)| telling(name));
+    for value in headers.filter_map(|(_, value)| value.to_str().ok()) {
+        let pair = value
+            .strip_prefix("Basic ")
+            .and_then(|pair| STANDARD.decode(pair).ok())
+            .and_then(|pair| String::from_utf8(pair).ok());
+        // Encoded as in a form, or not: see `oauth2::basic`.
+        for part in pair.iter().flat_map(|pair| pair.split(':')) {
+            let decoded = url::form_urlencoded::parse(part.as_bytes()).next();
+            texts.extend(decoded.map(|(name, _)| name.into_owned()));
+            texts.push(part.to_owned());
+        }
+        texts.push(value.to_owned());
+    }
+    texts.into_iter().map(SecretString::from).collect()
+}
+
+fn note_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| note_texts(item, texts)),
+        Value::Object(members) => members.values().for_each(|value| note_texts(value, texts)),
+        Value::Number(number) => texts.push(number.to_string()),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// `error` and `error_description`, without words that were sent or look like a token: servers like to repeat what they do not understand.
+fn said(body: &Val, sent: &[SecretString]) -> Option<String> {
+    const SHOWN: usize = 200;
+    let member = |name: &str| body.get(name).and_then(Val::as_str).map(str::trim);
+    let texts = ["error", "error_description"]
+        .into_iter()
+        .filter_map(member);
+    let texts: Vec<&str> = texts.filter(|text| !text.is_empty()).collect();
+    let words = texts.iter().map(|text| {
+        let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+        let words = words.filter(|word| !word.is_empty());
+        let shown = words.map(|word| if is_plain(word, sent) { word } else { "…" });
+        shown.collect::<Vec<_>>().join(" ")
+    });
+    let said = words.collect::<Vec<_>>().join(": ");
+    (!said.is_empty()).then(|| match said.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &said[..end]),
+        None => said,
+    })
+}
+
+fn is_plain(word: &str, sent: &[SecretString]) -> bool {
+    const LONGEST: usize = 40;
+    let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let was_sent = sent.iter().map(SecretString::expose_secret).any(|text| {
+        (bare.len() > 2 && text.contains(bare)) || (text.len() > 2 && word.contains(text))
+    });
+    word.len() <= LONGEST && !was_sent
 }
 
 pub(crate) fn shown(method: &Method, url: &url::Url) -> String {

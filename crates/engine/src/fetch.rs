@@ -184,6 +184,7 @@ impl Api {
             .credential_origins(self.logins.credential_origins())
             .label(&purpose.label)
             .lane(&purpose.kind)
+            .reset_unit(rules.reset_unit())
             .on_attempt(&note);
         self.client
             .send(request, &exchange, |response| read(response, rules))

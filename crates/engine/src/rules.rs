@@ -165,8 +165,12 @@ impl Rules<'_> {
     }
 
     fn statuses(&self) -> StatusRules {
+        StatusRules::default().reset_unit(self.reset_unit())
+    }
+
+    pub(crate) fn reset_unit(&self) -> ResetUnit {
         let unit = self.list.reset_unit.or(self.connection.reset_unit);
-        StatusRules::default().reset_unit(unit.unwrap_or_default())
+        unit.unwrap_or_default()
     }
 
     /// Judges a success by its body.

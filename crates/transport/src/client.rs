@@ -15,8 +15,8 @@ use crate::gate::Gate;
 use crate::quota::Quotas;
 use crate::turns::{Turn, Turns};
 use crate::{
-    Clock, Error, ErrorKind, Generation, Origin, Prepare, Quota, Renewal, Request, Response,
-    RetryPolicy, SafeUrl, TokioClock, Transport,
+    Allowance, Clock, Error, ErrorKind, Generation, Origin, Prepare, Quota, Renewal, Request,
+    ResetUnit, Response, RetryPolicy, SafeUrl, TokioClock, Transport,
 };
 
 /// Redirects that are followed in a row.
@@ -72,6 +72,7 @@ pub struct Exchange<'a> {
     credential_origins: &'a [Origin],
     label: Option<&'a str>,
     lane: &'a str,
+    reset_unit: ResetUnit,
     on_attempt: Option<&'a (dyn Fn(&Attempt) + Send + Sync)>,
 }
 
@@ -159,6 +160,7 @@ impl<'a> Exchange<'a> {
             credential_origins: &[],
             label: None,
             lane: "",
+            reset_unit: ResetUnit::default(),
             on_attempt: None,
         }
     }
@@ -210,6 +212,14 @@ impl<'a> Exchange<'a> {
     #[must_use]
     pub fn lane(mut self, lane: &'a str) -> Self {
         self.lane = lane;
+        self
+    }
+
+    /// The unit of the resets in answers, as for [`StatusRules`](crate::StatusRules::reset_unit): what a success says of a used-up limit is told to
+    /// [`Prepare::used_up`].
+    #[must_use]
+    pub fn reset_unit(mut self, unit: ResetUnit) -> Self {
+        self.reset_unit = unit;
         self
     }
 
@@ -343,6 +353,12 @@ impl<'a> Run<'a> {
                         }
                     }
                 }
+                if let Some(generation) = asked.generation
+                    && response.status.is_success()
+                    && let Some(reset) = self.used_up_for(&response)
+                {
+                    self.how.prepare.used_up(generation, reset);
+                }
                 match read(response) {
                     Ok(value) => {
                         if let Some(budgets) = &self.client.budgets {
@@ -362,6 +378,13 @@ impl<'a> Run<'a> {
                 Some(wait) => self.client.clock.sleep(wait).await,
             }
         }
+    }
+
+    /// How long the limit that this answer tells of admits no further request.
+    fn used_up_for(&self, response: &Response) -> Option<Duration> {
+        let now = || self.client.clock.wall();
+        let left = Allowance::of(&response.headers, self.how.reset_unit, now)?;
+        (left.remaining == 0 && !left.reset.is_zero()).then_some(left.reset)
     }
 
     /// Sends one request as soon as its origin, the credentials, the permits and the quota allow.

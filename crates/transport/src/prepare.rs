@@ -41,6 +41,14 @@ pub trait Prepare: fmt::Debug + Send + Sync {
         let _ = used;
         wait
     }
+
+    /// Called after a success that says that it was the last that the limit of this credential admits for as long as `reset`. For those who have
+    /// another credential: nobody waits for it, and a request that goes out with this one all the same may well be answered.
+    ///
+    /// It is only told. A wrapper passes it on.
+    fn used_up(&self, used: Generation, reset: Duration) {
+        let _ = (used, reset);
+    }
 }
 
 /// Counts renewals of a credential, so that many requests that were rejected together renew once.

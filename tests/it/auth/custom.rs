@@ -378,7 +378,7 @@ async fn an_expiry_path_that_finds_nothing_leaves_the_login_to_its_rejection() {
     ] {
         let rig = rig(answering(json!({"token": "t"})));
         let connection = format!(
-            "authType: custom\ncustomAuthRequest: {{endpoint: '{LOGIN}/login', expiryPath: {path}}}\n\
+            "authType: custom\ncustomAuthRequest: {{endpoint: '{LOGIN}/login', expiryPath: '{path}'}}\n\
              customAuthRequestTemplate: {{headers: {{X: '{{{{.token}}}}'}}}}"
         );
         let engine = rig.engine(&connection, &items("/items", "{}"));

@@ -62,6 +62,27 @@ async fn what_the_server_says_is_explained() {
             "incorrect_client_credentials",
         ),
         (
+            refusal(400, "interaction_required"),
+            "the server wants a person to act",
+        ),
+        (refusal(400, "consent_required"), "has to agree"),
+        (refusal(400, "login_required"), "to log in anew"),
+        // Not by the book, and without a status that says so.
+        (
+            Answer::json(
+                json!({"error": "bad_app", "error_description": "The app (a) with 's3cret' is  not\nenabled: xs3cretx"}),
+            ),
+            "there is error, error_description; the server says: bad_app: The app (a) with … is not enabled: …",
+        ),
+        (
+            Answer::json(json!({"error": "s3cret", "error_description": "x".repeat(41)})),
+            "; the server says: …: …",
+        ),
+        (
+            Answer::json(json!({"error_description": "no ".repeat(100)})),
+            "no no…",
+        ),
+        (
             Answer::json(json!({"token": "s3cret", "data": {"a": 1}})),
             "`.access_token` finds nothing in the answer of POST https://login.example.net/token; there is data, data.a, token",
         ),

@@ -229,3 +229,47 @@ async fn a_rotation_may_have_a_name_wherever_that_sorts() {
         assert_eq!(refused.matches("rotation itself").count(), 1, "{refused}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_has_nothing_left_rests_before_it_is_refused() {
+    // Two requests a minute for each.
+    let start = Instant::now();
+    let used: Mutex<std::collections::HashMap<(String, u64), u64>> = Mutex::default();
+    let served: Arc<Mutex<Vec<String>>> = Arc::default();
+    let log = Arc::clone(&served);
+    let api = ScriptedApi::new().on("/items", move |call| {
+        let token = call.request.headers["authorization"]
+            .to_str()
+            .unwrap()
+            .replace("Bearer ", "");
+        let now = start.elapsed().as_secs();
+        let mut used = used.lock().unwrap();
+        let used = used.entry((token.clone(), now / 60)).or_default();
+        *used += 1;
+        log.lock().unwrap().push(token);
+        let answer = match *used > 2 {
+            true => Answer::status(429),
+            false => Answer::json(json!([{"id": 1}])),
+        };
+        answer
+            .header(
+                "x-ratelimit-remaining",
+                &2u64.saturating_sub(*used).to_string(),
+            )
+            .header("x-ratelimit-reset", &(60 - now % 60).to_string())
+    });
+    let rig = Rig::new(api);
+    let engine = rig.engine(THREE, &items("/items", "{}"));
+    for _ in 0..6 {
+        well(&engine).await;
+    }
+    assert_eq!(
+        *served.lock().unwrap(),
+        ["a", "a", "b", "b", "c", "c"],
+        "none was refused"
+    );
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    // All rest: the first of them is asked, is refused, and then the API has its pause.
+    well(&engine).await;
+    assert!(start.elapsed() >= Duration::from_secs(60));
+}
