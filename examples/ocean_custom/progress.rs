@@ -98,7 +98,7 @@ impl Progress {
 
     fn draw(&self, bars: &Bars, event: &Event<'_>) {
         match event {
-            Event::ResourceStarted { kind } => bars.start(kind),
+            Event::ResourceStarted { kind, .. } => bars.start(kind),
             Event::Parents { kind, count } => {
                 bars.say(
                     kind,
@@ -128,7 +128,7 @@ impl Progress {
 
     fn log(&self, event: &Event<'_>) {
         match event {
-            Event::ResourceStarted { kind } => tracing::info!("{kind}: reading"),
+            Event::ResourceStarted { kind, .. } => tracing::info!("{kind}: reading"),
             Event::Parents { kind, count } => {
                 tracing::info!("{kind}: for {}", counted(*count, "parent", "parents"));
             }
@@ -157,7 +157,7 @@ impl Progress {
                 }
                 _ => tracing::debug!("{error}"),
             },
-            Event::ResourceFinished { kind, outcome } => {
+            Event::ResourceFinished { kind, outcome, .. } => {
                 let read = ResourceReport::new(kind, outcome);
                 let counts = so_far(read.pages, read.records, read.entities);
                 match (&read.cause, &read.stop) {

@@ -29,7 +29,7 @@ pub(crate) fn summarize(report: &Report, progress: &Progress, all_well: &str) {
     summarize_as("exit code 1", report, progress, all_well);
 }
 
-/// The summary of one sync of several, after which the process goes on.
+/// The summary of one sync of several, or of a part of one: the exit code says something else.
 pub(crate) fn summarize_one(report: &Report, progress: &Progress, all_well: &str) {
     summarize_as("not all well", report, progress, all_well);
 }

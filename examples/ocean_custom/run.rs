@@ -65,6 +65,8 @@ pub(crate) async fn run(
             }
         }
     };
+    // Of several syncs, and of a shard, the exit code says something else than the report of one.
+    let is_last = !polls && shard.is_none();
     let kinds = (!arguments.kind.is_empty()).then(|| arguments.kind.clone());
     let hears = progress.clone();
     let mut runtime = Runtime::new(config.clone(), engine, port, make_sink)
@@ -72,7 +74,7 @@ pub(crate) async fn run(
         .cancel(cancel)
         .kinds(kinds)
         .shard(shard.as_ref().map(|(settings, _)| settings.shard))
-        .on_news(move |news| tell(&news, &hears, polls));
+        .on_news(move |news| tell(&news, &hears, is_last));
     if polls {
         let _server = listen_at(listen, telemetry, progress).await?;
         return match runtime.poll().await {
@@ -91,8 +93,16 @@ pub(crate) async fn run(
             file.display(),
             file.parent().unwrap_or(Path::new(".")).display()
         ));
+        return Ok(is_all_read(&report));
     }
     Ok(report.is_clean())
+}
+
+/// Whether nothing is wrong with what a shard did that doing it again may mend. Entities that were refused one by one would be refused again; they are
+/// in its result, and `reconcile` ends with 1 for them.
+fn is_all_read(report: &Report) -> bool {
+    let mut reads = report.resources.iter();
+    reads.all(|read| read.outcome == "complete") && report.errors.is_empty()
 }
 
 /// Syncs once into a file, or to stdout.
@@ -216,11 +226,11 @@ fn shard_of(
 }
 
 /// What a person hears.
-fn tell(news: &News<'_>, progress: &Progress, polls: bool) {
+fn tell(news: &News<'_>, progress: &Progress, is_last: bool) {
     match news {
         News::Begun(trigger) => tracing::info!("a sync begins, by {trigger}"),
         News::Ended(report) => {
-            let summarize = if polls { summarize_one } else { summarize };
+            let summarize = if is_last { summarize } else { summarize_one };
             summarize(report, progress, "all of it read completely");
             // Whoever closed stdout has no use for the report; the exit code still tells.
             let _ = print(report);

@@ -141,6 +141,9 @@ fn the_readmes_helm_command_and_the_manifest_set_nothing_that_is_not_known() {
     assert_eq!(config.warnings, []);
     let shard = config.run.shard.unwrap();
     assert_eq!((shard.shard.index(), shard.shard.count()), (3, 4));
+    // What reading again would not mend is not read again.
+    assert!(manifest.contains("backoffLimitPerIndex: 1"));
+    assert!(manifest.contains("action: FailJob") && manifest.contains("values: [2]"));
     assert!(manifest.contains("completions: 4\n  parallelism: 4\n"));
 }
 

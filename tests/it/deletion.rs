@@ -820,3 +820,73 @@ async fn an_object_among_the_pages_of_parents_is_no_parent() {
         assert_eq!(rig.port.deleted(), [], "{report}");
     }
 }
+
+const ONE_KIND: &str = r#"
+entityDeletionThreshold: 1
+resources:
+  - kind: /users
+    port: {entity: {mappings: {identifier: .id, blueprint: '"user"'}}}
+"#;
+
+// R23
+#[tokio::test(start_paused = true)]
+async fn a_port_that_refuses_the_credentials_is_not_asked_again_and_again() {
+    let api = ScriptedApi::new().json("/users", longshore_testkit::numbered(1000));
+    let port = PortDouble::new().stale_entity("user", "gone").faults(
+        PortCall::UpsertMany,
+        1..,
+        Answer::status(401),
+    );
+    let rig = Rig::with_port(api, port);
+    let report = rig.sync("", ONE_KIND).await;
+    // No more is read for a Port that takes nothing.
+    assert_eq!(report.upserted, 0, "{report}");
+    assert!(report.rejected >= 200, "{report}");
+    assert_eq!(report.resources[0].outcome, "incomplete");
+    // Four at once, each once more with a token that is new to it, and no batch after them.
+    assert!(
+        rig.port.count(PortCall::Token) <= 5,
+        "{}",
+        rig.port.count(PortCall::Token)
+    );
+    assert!(
+        rig.port.count(PortCall::UpsertMany) <= 8,
+        "{}",
+        rig.port.count(PortCall::UpsertMany)
+    );
+    assert!(report.errors[0].contains("401"), "{report}");
+    assert_eq!(rig.port.deleted(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_whose_answer_got_lost_is_found_to_be_done() {
+    let api = ScriptedApi::new().json("/users", json!([{"id": 1}]));
+    let port = PortDouble::new().stale_entity("user", "gone").lose_answer(
+        PortCall::DeleteMany,
+        1,
+        Answer::status(502),
+    );
+    let rig = Rig::with_port(api, port);
+    let report = rig.sync("", ONE_KIND).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.deleted, 1);
+    assert_eq!(rig.port.deleted().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_without_a_clock_takes_entities_and_loses_none() {
+    let api = ScriptedApi::new().json("/users", json!([{"id": 1}]));
+    let no_time = Answer::status(404).header("Date", "some day");
+    let port =
+        PortDouble::new()
+            .stale_entity("user", "gone")
+            .faults(PortCall::Integration, 1.., no_time);
+    let rig = Rig::with_port(api, port);
+    let report = rig.sync("", ONE_KIND).await;
+    assert_eq!((report.upserted, report.errors.len()), (1, 1), "{report}");
+    assert!(
+        report.errors[0].contains("no usable Date header"),
+        "{report}"
+    );
+    assert_eq!(rig.port.deleted(), []);
+}

@@ -252,6 +252,30 @@ async fn shards_as_processes_write_everything_and_reconcile_deletes_what_none_ha
     assert_eq!(port.violations(), Vec::<String>::new());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_rejected_entity_is_no_reason_to_read_a_shard_again_and_is_not_forgotten() {
+    let port = PortDouble::new()
+        .integration("my-api", json!({"resources": []}))
+        .stale_entity("ticket", "gone")
+        .rejects("ticket", "3", 422, "no");
+    let (api_server, port_server) = (tickets().serve().await, port.serve().await);
+    let folder = TempDir::new().unwrap();
+    let shards = all_shards(&api_server, &port_server, &folder, 2).await;
+    let mut rejected = 0;
+    for ended in &shards {
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("exit code 1"), "{}", ended.stderr);
+        rejected += ended.report()["rejected"].as_u64().unwrap();
+    }
+    assert_eq!(rejected, 1);
+    let ended = reconcile(&api_server, &port_server, &folder).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert_eq!(
+        (&ended.report()["rejected"], &ended.report()["deleted"]),
+        (&json!(1), &json!(1))
+    );
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shard_that_was_ended_early_keeps_everything_and_one_that_never_ran_is_missed() {

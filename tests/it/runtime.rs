@@ -438,7 +438,159 @@ async fn a_word_to_stop_while_port_is_away_ends_at_once() {
     assert!(told.elapsed() < Duration::from_secs(1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_word_to_stop_before_a_single_sync_begins_gives_a_report_as_well() {
+    let rig = rig();
+    let _ = rig.port.clone().faults(
+        PortCall::Integration,
+        1..,
+        Answer::status(200).after(MINUTE * 60),
+    );
+    let (mut runtime, heard, _, cancel) = runtime(&rig, "", None);
+    let task = tokio::spawn(async move { runtime.once().await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    cancel.cancel();
+    assert!(!task.await.unwrap().unwrap().is_clean());
+    let last = heard.all().pop().unwrap();
+    assert!(
+        last.starts_with("ended badly") && last.contains("cancelled"),
+        "{last}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_to_stop_while_examples_hang_comes_after_the_state_was_told() {
+    let rig = rig();
+    let _ = rig.port.clone().faults(
+        PortCall::Examples,
+        1..,
+        Answer::status(200).after(MINUTE * 60),
+    );
+    let running = start(&rig, "", None);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(rig.port.count(PortCall::Examples), 1);
+    let told = Instant::now();
+    assert_eq!(stop(running).await, Stopped::Idle);
+    assert!(told.elapsed() < Duration::from_secs(10));
+    let states = rig.port.resync_states("test");
+    assert_eq!(states.last().unwrap()["status"], "completed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_port_refuses_are_asked_for_once_and_said_once() {
+    let port = PortDouble::new().credentials("id", "another");
+    let rig = Rig::with_port(ScriptedApi::new().json("/api/v1/users", users()), port);
+    let (mut runtime, heard, ..) = runtime(&rig, "", Some(THREE_RESOURCES));
+    let error = runtime.once().await.unwrap_err().to_string();
+    assert!(error.contains("OCEAN__PORT__CLIENT_SECRET"), "{error}");
+    assert_eq!(heard.all(), Vec::<String>::new());
+    assert_eq!(rig.port.count(PortCall::Token), 1);
+    assert_eq!(rig.api.requests().len(), 0);
+}
+
 // What Port is told
+
+#[tokio::test(start_paused = true)]
+async fn two_resources_of_one_kind_have_counts_of_their_own() {
+    let api = ScriptedApi::new()
+        .json("/api/v1/users", users())
+        .json("/api/v1/users/1/devices", json!([{"id": "a"}]))
+        .json("/api/v1/users/2/devices", json!([{"id": "b"}]));
+    let port = PortDouble::new()
+        .integration("test", mapping("user"))
+        .takes_kinds();
+    let rig = Rig::with_port(api, port);
+    let (mut runtime, _, telemetry, _) = runtime(&rig, "", Some(THREE_RESOURCES));
+    runtime.once().await.unwrap();
+    let metrics = telemetry.metrics();
+    for line in [
+        "object_count{kind=\"/api/v1/users-0\",phase=\"load\",object_count_type=\"loaded\"} 2",
+        "object_count{kind=\"/api/v1/users-1\",phase=\"load\",object_count_type=\"loaded\"} 1",
+        "object_count{kind=\"/api/v1/users/{id}/devices-2\",phase=\"load\",object_count_type=\"loaded\"} 2",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line}\n{metrics}"
+        );
+    }
+    for name in ["/api/v1/users-0", "/api/v1/users-1"] {
+        let line = format!("duration_seconds{{kind=\"{name}\",phase=\"resync\"}}");
+        assert!(metrics.contains(&line), "{line}\n{metrics}");
+    }
+    let loaded = |name: &str| {
+        let told = rig.port.kinds();
+        let last = told.iter().rfind(|kind| kind["kindIdentifier"] == name);
+        last.unwrap()["metrics"]["phase"]["load"]["object_count_type"]["loaded"]["object_count"]
+            .clone()
+    };
+    assert_eq!(
+        (loaded("/api/v1/users-0"), loaded("/api/v1/users-1")),
+        (json!(2), json!(1))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_of_one_kind_calls_it_by_its_place_in_the_mapping_everywhere() {
+    let api = ScriptedApi::new()
+        .json("/api/v1/users", users())
+        .on("/api/v1/users/{id}/devices", |_| Answer::json(json!([])));
+    let port = PortDouble::new()
+        .integration("test", mapping("user"))
+        .takes_kinds();
+    let rig = Rig::with_port(api, port);
+    let (runtime, _, telemetry, _) = runtime(&rig, "", Some(THREE_RESOURCES));
+    let only = Some(vec!["/api/v1/users/{id}/devices".to_owned()]);
+    runtime.kinds(only).once().await.unwrap();
+    let metrics = telemetry.metrics();
+    assert!(
+        metrics.contains("success{kind=\"/api/v1/users/{id}/devices-2\",phase=\"resync\"} 1"),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("devices-0"), "{metrics}");
+    let told = told_of_kinds(&rig);
+    assert!(
+        told.iter()
+            .all(|told| told.starts_with("/api/v1/users/{id}/devices-2 ")),
+        "{told:?}"
+    );
+    assert!(told.last().unwrap().contains(" completed "), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_whose_entities_are_refused_is_no_success() {
+    let api = ScriptedApi::new()
+        .json("/api/v1/users", users())
+        .on("/api/v1/users/{id}/devices", |_| Answer::json(json!([])));
+    let port = PortDouble::new()
+        .integration("test", mapping("user"))
+        .takes_kinds()
+        .rejects("active", "1", 422, "no");
+    let rig = Rig::with_port(api, port);
+    let (mut runtime, _, telemetry, _) = runtime(&rig, "", Some(THREE_RESOURCES));
+    runtime.once().await.unwrap();
+    let metrics = telemetry.metrics();
+    for (name, success) in [("users-0", 1), ("users-1", 0), ("users/{id}/devices-2", 1)] {
+        let line = format!("success{{kind=\"/api/v1/{name}\",phase=\"resync\"}} {success}");
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line}\n{metrics}"
+        );
+        let told = told_of_kinds(&rig);
+        let name = format!("/api/v1/{name} ");
+        let of: Vec<_> = told.iter().filter(|told| told.starts_with(&name)).collect();
+        let status = if success == 1 {
+            " completed "
+        } else {
+            " failed "
+        };
+        assert!(of.last().unwrap().contains(status), "{told:?}");
+        // Never said to be well before it was.
+        assert!(
+            success == 1 || !of.iter().any(|told| told.contains("completed")),
+            "{told:?}"
+        );
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn port_is_told_how_it_goes_and_gets_masked_examples_of_each_kind() {

@@ -294,7 +294,7 @@ async fn events_tell_each_page_in_order_between_start_and_finish() {
         .transport(rig.network.transport())
         .observer(move |event: &Event<'_>| {
             let line = match event {
-                Event::ResourceStarted { kind } => format!("started {kind}"),
+                Event::ResourceStarted { kind, .. } => format!("started {kind}"),
                 Event::Page {
                     pages,
                     records,

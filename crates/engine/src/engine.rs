@@ -217,9 +217,15 @@ impl Engine {
             .collect()
     }
 
-    /// Has `sink` remove what none of the shards of a sync produced, where all of them came to a proven end.
+    /// Has `sink` remove what none of the shards of a sync produced, where all of them came to a proven end. The report counts what
+    /// the shards could not write as rejected.
     pub async fn reconcile(&self, results: ShardResults, sink: &dyn Sink) -> Report {
-        sync::reconcile(results.evidence, sink).await
+        let rejected = results.rejected();
+        Report {
+            // Nothing that was refused on the way is forgotten in the end.
+            rejected,
+            ..sync::reconcile(results.evidence, sink).await
+        }
     }
 
     /// The same engine, with its connections, limits and credentials, for other resources: a mapping that was changed while it runs.
@@ -230,7 +236,7 @@ impl Engine {
         &self,
         resources: impl IntoIterator<Item = Resource>,
     ) -> Result<Engine, Error> {
-        let resources: Arc<[Resource]> = resources.into_iter().collect();
+        let resources: Arc<[Resource]> = in_their_places(resources);
         for resource in resources.iter() {
             check_pagination(resource, &self.api.pagination)?;
         }
@@ -239,6 +245,13 @@ impl Engine {
             resources,
         })
     }
+}
+
+fn in_their_places(resources: impl IntoIterator<Item = Resource>) -> Arc<[Resource]> {
+    let resources = resources.into_iter().enumerate();
+    resources
+        .map(|(place, resource)| resource.at(place))
+        .collect()
 }
 
 impl fmt::Debug for Engine {
@@ -520,7 +533,7 @@ impl EngineBuilder {
                 now: self.now,
                 observer: Arc::new(self.observers),
             }),
-            resources: self.resources.into(),
+            resources: in_their_places(self.resources),
         })
     }
 }

@@ -15,6 +15,7 @@ pub struct Error {
     page: Option<u64>,
     message: String,
     retryable: bool,
+    closes_sink: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
     /// The message holds the words of `source`, so that the chain goes on behind it.
     quotes_source: bool,
@@ -59,6 +60,7 @@ impl Error {
             page: None,
             message: message.into(),
             retryable: false,
+            closes_sink: false,
             source: None,
             quotes_source: false,
         }
@@ -103,6 +105,18 @@ impl Error {
     pub fn retryable(mut self, retryable: bool) -> Self {
         self.retryable = retryable;
         self
+    }
+
+    /// Says that the sink will refuse everything else as well, for the rest of the sync: its credentials are not accepted, say. No more is read or written
+    /// then.
+    pub fn closing_sink(mut self, closes: bool) -> Self {
+        self.closes_sink = closes;
+        self
+    }
+
+    /// Whether the sink will refuse everything else as well, for the rest of the sync.
+    pub fn closes_sink(&self) -> bool {
+        self.closes_sink
     }
 
     /// The failed exchange that it comes from, if it comes from one.

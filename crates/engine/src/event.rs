@@ -17,6 +17,8 @@ pub enum Event<'a> {
     ResourceStarted {
         /// The resource's kind.
         kind: &'a str,
+        /// The resource's place among those of its engine, from 0: what tells two of one kind apart.
+        place: usize,
     },
     /// One try of one request is over, good or bad.
     Request {
@@ -68,6 +70,8 @@ pub enum Event<'a> {
     ResourceFinished {
         /// The resource's kind.
         kind: &'a str,
+        /// The resource's place among those of its engine, from 0: what tells two of one kind apart.
+        place: usize,
         /// How it ended.
         outcome: &'a Outcome,
     },
@@ -75,6 +79,8 @@ pub enum Event<'a> {
     Written {
         /// The resource's kind; empty for entities of any kind that had waited for others to be there.
         kind: &'a str,
+        /// The resource's place among those of its engine, from 0; none for entities of any kind.
+        place: Option<usize>,
         /// Entities accepted so far in this sync.
         upserted: u64,
         /// Entities that were there as they are, so far in this sync.
@@ -96,7 +102,7 @@ pub enum Event<'a> {
 ///         println!("{kind}: {records} records");
 ///     }
 /// };
-/// observer.event(&Event::ResourceStarted { kind: "/users" });
+/// observer.event(&Event::ResourceStarted { kind: "/users", place: 0 });
 /// ```
 pub trait Observer: Send + Sync + 'static {
     /// Takes note of an event.

@@ -98,7 +98,7 @@ impl IntoIterator for InvalidResource {
 /// assert_eq!(users.kind(), "/api/v1/users");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Resource(Arc<Parts>);
+pub struct Resource(Arc<Parts>, usize);
 
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -132,6 +132,17 @@ pub(crate) struct ListRequest {
 }
 
 impl Resource {
+    /// The same resource, at this place among those of its engine.
+    pub(crate) fn at(mut self, place: usize) -> Resource {
+        self.1 = place;
+        self
+    }
+
+    /// Its place among the resources of its engine, from 0; what tells two of one kind apart.
+    pub(crate) fn place(&self) -> usize {
+        self.1
+    }
+
     /// Starts a resource. `kind` is the path of its endpoint, joined to the base URL; `{name}` in it is a path parameter.
     pub fn builder(kind: impl Into<String>) -> ResourceBuilder {
         ResourceBuilder {
@@ -501,18 +512,21 @@ impl ResourceBuilder {
         match (list, mapper, levels) {
             (Some(list), Some(mapper), Some(arranged)) if problems.is_empty() => {
                 let lineage = parameters::lineage(&identity, &list.request, &arranged.levels);
-                Ok(Resource(Arc::new(Parts {
-                    kind: self.kind,
-                    list: Arc::new(list),
-                    mapper,
-                    warnings,
-                    levels: arranged.levels,
-                    embedded: arranged.embedded,
-                    max_children: self.max_children,
-                    ordered: self.ordered,
-                    identity,
-                    lineage,
-                })))
+                Ok(Resource(
+                    Arc::new(Parts {
+                        kind: self.kind,
+                        list: Arc::new(list),
+                        mapper,
+                        warnings,
+                        levels: arranged.levels,
+                        embedded: arranged.embedded,
+                        max_children: self.max_children,
+                        ordered: self.ordered,
+                        identity,
+                        lineage,
+                    }),
+                    0,
+                ))
             }
             _ => Err(InvalidResource { problems }),
         }

@@ -20,7 +20,8 @@ use crate::error::Error;
 /// - `write` is called any number of times, never twice at once, with entities in the order in which their resource gave them, one resource
 ///   after the other. Entities that are refused one by one belong in [`Written::rejected`]; a [`Written::failure`], or an `Err`, means that
 ///   some of the batch, or none, is known to be stored: nothing is removed at the end then. An error that says of itself that it is
-///   [`retryable`](Error::retryable) means that the sink is away: after a few in a row no more is read for it.
+///   [`retryable`](Error::retryable) means that the sink is away: after a few in a row no more is read for it. One that says that it
+///   [closes the sink](Error::closing_sink) is the last: nothing more is read, written or removed.
 /// - The same entity may come more than once in a sync, and comes again with the next: `write` replaces what is there.
 /// - `reconcile` is called once, after every `write` has been answered, unless the sync was cancelled. It removes only what [`Evidence`]
 ///   permits.

@@ -177,6 +177,7 @@ impl Read {
         self.tally.lock().begun = true;
         self.observe(&Event::ResourceStarted {
             kind: self.resource.kind(),
+            place: self.resource.place(),
         });
     }
 
@@ -189,6 +190,7 @@ impl Read {
         self.session.publishes_no_more(&self.resource);
         self.observe(&Event::ResourceFinished {
             kind: self.resource.kind(),
+            place: self.resource.place(),
             outcome: &outcome,
         });
     }

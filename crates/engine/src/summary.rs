@@ -214,6 +214,8 @@ mod tests {
 
     fn resource(kind: &str, pages: u64, records: u64, entities: u64) -> ResourceReport {
         ResourceReport {
+            place: 0,
+            is_loaded: true,
             kind: kind.to_owned(),
             outcome: "complete",
             cause: None,

@@ -60,6 +60,12 @@ pub struct Report {
 pub struct ResourceReport {
     /// Its kind.
     pub kind: String,
+    /// Its place among the resources of the engine, from 0: what tells two of one kind apart.
+    #[serde(skip)]
+    pub place: usize,
+    /// Whether the sink took, or had, every entity of it.
+    #[serde(skip)]
+    pub is_loaded: bool,
     /// `complete` or `incomplete`.
     pub outcome: &'static str,
     /// Why not complete: a fixed name, a colon, a sentence.
@@ -102,11 +108,18 @@ pub struct ResourceReport {
 }
 
 impl ResourceReport {
-    /// The report of a read.
+    /// Whether it was read to a proven end and the sink took, or had, every entity of it.
+    pub fn is_well(&self) -> bool {
+        self.outcome == "complete" && self.is_loaded
+    }
+
+    /// The report of a read, of a resource at the first place and with nothing that could not be written.
     pub fn new(kind: &str, outcome: &Outcome) -> Self {
         let cause = outcome.cause().map(ToString::to_string);
         ResourceReport {
             kind: kind.to_owned(),
+            place: 0,
+            is_loaded: true,
             outcome: if outcome.is_complete() {
                 "complete"
             } else {
@@ -255,6 +268,9 @@ pub(crate) async fn run(
         unknown: HashSet::new(),
         waiting: 0,
         waiting_looked_up: HashSet::new(),
+        waiting_places: HashSet::new(),
+        not_loaded: HashSet::new(),
+        is_closed: false,
     };
     let wanted: Vec<&Resource> = resources
         .iter()
@@ -276,18 +292,21 @@ pub(crate) async fn run(
             Some(cause) => Ending::Incomplete(cause.to_string()),
         };
         ledger.close(entry, ending);
-        writing
-            .report
-            .resources
-            .push(ResourceReport::new(resource.kind(), &outcome));
+        writing.report.resources.push(ResourceReport {
+            place: resource.place(),
+            ..ResourceReport::new(resource.kind(), &outcome)
+        });
     }
-    if !cancel.is_cancelled() {
+    if !cancel.is_cancelled() && !writing.is_closed {
         tokio::select! {
             () = cancel.out_of_time() => {}
             () = writing.settle() => {}
         }
     }
     writing.reject_waiting();
+    for read in &mut writing.report.resources {
+        read.is_loaded = !writing.not_loaded.contains(&read.place);
+    }
     let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     writing.report.duplicates = seen.duplicates();
     let withhold_all = withhold_all(options, &writing);
@@ -301,12 +320,17 @@ pub(crate) async fn run(
         withhold_all,
         shortfall: shortfall(&writing.report),
     };
+    let is_closed = writing.is_closed;
     let mut report = writing.report;
     report.errors = writing
         .failures
         .iter()
         .map(|(failure, count)| format!("{count} entities could not be written: {failure}"))
         .collect();
+    if is_closed {
+        // It would say the same once more.
+        return report;
+    }
     tokio::select! {
         biased;
         () = cancel.cancelled() => report.errors.push(CANCELLED.to_owned()),
@@ -366,11 +390,17 @@ pub(crate) struct Writing<'a> {
     /// Entities that wait in the sink for others, and the blueprints of those among them that are looked up.
     waiting: u64,
     waiting_looked_up: HashSet<String>,
+    /// Places of the resources that they are of.
+    waiting_places: HashSet<usize>,
+    /// Places of resources of which not every entity was taken.
+    pub(crate) not_loaded: HashSet<usize>,
+    /// The sink will take nothing more, whatever it is.
+    is_closed: bool,
 }
 
 impl Writing<'_> {
     pub(crate) fn is_given_up(&self) -> bool {
-        self.away_in_a_row >= FAILED_BATCHES
+        self.is_closed || self.away_in_a_row >= FAILED_BATCHES
     }
 
     /// Whether the last batch, if there was one, found the sink away.
@@ -378,14 +408,18 @@ impl Writing<'_> {
         self.away_in_a_row > 0
     }
 
-    pub(crate) async fn write(&mut self, kind: &str, batch: Vec<Entity>) {
+    pub(crate) async fn write(&mut self, kind: &str, place: usize, batch: Vec<Entity>) {
         let count = batch.len() as u64;
         let looked_up = blueprints_looked_up(&batch);
         let written = self.sink.write(batch).await;
-        let waited = self.waiting;
-        self.take(kind, count, &looked_up, written);
+        let (waited, rejected) = (self.waiting, self.report.rejected);
+        self.take(kind, Some(place), count, &looked_up, written);
         if self.waiting > waited {
             self.waiting_looked_up.extend(looked_up);
+            self.waiting_places.insert(place);
+        }
+        if self.report.rejected > rejected {
+            self.not_loaded.insert(place);
         }
     }
 
@@ -393,15 +427,25 @@ impl Writing<'_> {
     pub(crate) async fn settle(&mut self) {
         let count = std::mem::take(&mut self.waiting);
         let looked_up = std::mem::take(&mut self.waiting_looked_up);
+        let rejected = self.report.rejected;
         let settled = self.sink.settle().await;
-        self.take("", count, &looked_up, settled);
+        self.take("", None, count, &looked_up, settled);
+        let waited = std::mem::take(&mut self.waiting_places);
+        if self.report.rejected > rejected {
+            // Whose they are nobody knows any more; those of which none had to wait have all of theirs.
+            self.not_loaded.extend(waited);
+        }
     }
 
     /// What still waits at the end of a cancelled sync was not written.
     pub(crate) fn reject_waiting(&mut self) {
         let count = std::mem::take(&mut self.waiting);
         if count > 0 {
-            let why = "cancelled while they waited for what they relate to";
+            self.not_loaded.extend(self.waiting_places.drain());
+            let why = match self.is_closed {
+                true => "not tried again: the sink takes nothing more",
+                false => "cancelled while they waited for what they relate to",
+            };
             self.note_failure(count, &Error::new(ErrorKind::Sink, why));
         }
     }
@@ -410,6 +454,7 @@ impl Writing<'_> {
     fn take(
         &mut self,
         kind: &str,
+        place: Option<usize>,
         count: u64,
         looked_up: &HashSet<String>,
         written: Result<Written, Error>,
@@ -448,14 +493,17 @@ impl Writing<'_> {
         }
         self.api.observer.event(&Event::Written {
             kind,
+            place,
             upserted: self.report.upserted,
             unchanged: self.report.unchanged,
             rejected: self.report.rejected,
         });
     }
 
-    /// A failure that time may heal means that the sink is away; any other is about these entities, and the next may be taken.
+    /// A failure that time may heal means that the sink is away; one that closes the sink is the last; any other is about these entities, and the
+    /// next may be taken.
     pub(crate) fn note_failure(&mut self, count: u64, failure: &Error) {
+        self.is_closed |= failure.closes_sink();
         self.away_in_a_row = match failure.is_retryable() {
             true => self.away_in_a_row + 1,
             false => 0,

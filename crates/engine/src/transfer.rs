@@ -89,6 +89,8 @@ pub(crate) async fn transfer(
         Either::Left(((), _)) => {}
         Either::Right((_, write)) => write.await,
     }
+    let short = lanes.iter().filter(|lane| lane.queue.unwritten() > 0);
+    writing.not_loaded.extend(short.map(|lane| lane.place));
     let unwritten = lanes.iter().map(|lane| lane.queue.unwritten()).sum();
     if unwritten > 0 {
         let why = match cancel.is_cancelled() {
@@ -103,6 +105,7 @@ pub(crate) async fn transfer(
 /// One resource on its way.
 struct Lane<'a> {
     kind: &'a str,
+    place: usize,
     progress: Progress,
     queue: Queue,
 }
@@ -111,6 +114,7 @@ impl<'a> Lane<'a> {
     fn new(resource: &'a Resource, spool: &Spool) -> Self {
         Lane {
             kind: resource.kind(),
+            place: resource.place(),
             progress: Progress::default(),
             queue: Queue::new(spool.clone()),
         }
@@ -181,12 +185,13 @@ impl<'a> Lane<'a> {
         while let Some(batch) = self.queue.next().await {
             match batch {
                 Ok(batch) => {
-                    writing.write(self.kind, batch).await;
+                    writing.write(self.kind, self.place, batch).await;
                     self.queue.written();
                 }
                 Err(Lost { entities, error }) => {
                     let what =
                         format!("what had to wait for the sink cannot be read back: {error}");
+                    writing.not_loaded.insert(self.place);
                     writing.note_failure(entities, &Error::new(ErrorKind::Sink, what));
                     self.queue.written();
                 }

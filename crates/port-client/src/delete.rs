@@ -82,7 +82,8 @@ impl fmt::Display for NotDeletedReason {
 impl PortClient {
     /// Deletes entities of the proof's blueprint, in calls of at most 100, one after another.
     ///
-    /// An identifier that is given several times counts once. Only what Port names in its answer is taken as deleted; a 404 says
+    /// An identifier that is given several times counts once. Only what Port names in its answer is taken as deleted, or what is not there any more when
+    /// it is looked for afterwards (the answer to a call that was repeated names nothing that went with the first); a 404 says
     /// that the entity is gone already. No call repeats an identifier that was acknowledged. Port refuses a call as a whole when one of its entities has
     /// dependents: it then deleted nothing, and the call is halved until that entity is alone and reported as [`NotDeletedReason::Dependents`].
     ///
@@ -139,7 +140,34 @@ impl PortClient {
                 }
             }
         }
+        self.look_for_unconfirmed(blueprint, &mut done).await;
         Ok(done)
+    }
+
+    /// What Port's answer did not name is gone all the same where it is not found.
+    async fn look_for_unconfirmed(&self, blueprint: &str, done: &mut Deleted) {
+        let is_unconfirmed = |left: &NotDeleted| left.reason == NotDeletedReason::NotConfirmed;
+        let unconfirmed: Vec<&str> = done
+            .not_deleted
+            .iter()
+            .filter(|left| is_unconfirmed(left))
+            .map(|left| left.identifier.as_str())
+            .collect();
+        if unconfirmed.is_empty() {
+            return;
+        }
+        let found = match self.find(blueprint, &unconfirmed, &[]).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::debug!("what was not confirmed as deleted cannot be looked for: {error}");
+                return;
+            }
+        };
+        let found: HashSet<String> = found.into_iter().map(|found| found.identifier).collect();
+        let gone = done.not_deleted.extract_if(.., |left| {
+            is_unconfirmed(left) && !found.contains(&left.identifier)
+        });
+        done.deleted.extend(gone.map(|left| left.identifier));
     }
 }
 

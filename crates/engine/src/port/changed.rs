@@ -85,13 +85,23 @@ impl Changed {
         }
     }
 
-    /// Takes the state, and asks Port what of it still holds.
-    pub(super) async fn begin(&self, client: &PortClient, now: SystemTime) {
+    /// Takes the state, and asks Port what of it still holds. Without Port's time nothing is known of what was updated since, and no state is left
+    /// behind.
+    pub(super) async fn begin(&self, client: &PortClient, now: Option<SystemTime>) {
+        let taken = self.take().await;
+        let Some(now) = now else {
+            let owned = owned_keys(client, None).await;
+            *self.lock() = Book {
+                others: owned.map(Others::AreCompared).unwrap_or_default(),
+                ..Book::default()
+            };
+            return;
+        };
         let is_fit = |known: &Known| {
             now.duration_since(known.verified)
                 .is_ok_and(|age| age < VERIFY_AFTER)
         };
-        let book = match self.take().await.filter(is_fit) {
+        let book = match taken.filter(is_fit) {
             Some(known) => Book::of(known, client, now).await,
             None => owned_keys(client, None).await.map(|owned| Book {
                 others: Others::AreCompared(owned),

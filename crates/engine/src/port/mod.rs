@@ -9,10 +9,11 @@ mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use longshore_mapping::{Entity, Identifier};
-use longshore_port_client::{Delete, PortClient, Upsert};
+use longshore_port_client::{Delete, ErrorKind as PortErrorKind, PortClient, Upsert};
 use uuid::Uuid;
 
 use self::changed::Changed;
@@ -152,11 +153,11 @@ impl PortSink {
 #[async_trait]
 impl Sink for PortSink {
     async fn begin(&self) -> Result<Mark, Error> {
-        let time = self.client.server_time().await.map_err(port_error)?;
+        let time = port_time(&self.client).await?;
         if let Some(changed) = &self.changed {
             changed.begin(&self.client, time).await;
         }
-        Ok(Mark(Some(time)))
+        Ok(Mark(time))
     }
 
     async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error> {
@@ -212,6 +213,12 @@ impl Sink for PortSink {
     }
 
     async fn reconcile(&self, evidence: Evidence) -> Result<Reconciled, Error> {
+        if evidence.mark().0.is_none() {
+            return Ok(Reconciled {
+                errors: vec![NO_TIME.to_owned()],
+                ..Reconciled::default()
+            });
+        }
         let evidence = reconcile::allow_empty(&self.options, evidence);
         let none = HashMap::new();
         let stale = reconcile::find(&self.client, &self.options, &evidence, &none).await?;
@@ -363,7 +370,24 @@ fn by_blueprint(entities: Vec<Entity>) -> BTreeMap<String, Vec<Entity>> {
     by_blueprint
 }
 
+/// What a sync says whose beginning has no time.
+const NO_TIME: &str = "Port's answers have no usable Date header, so that nothing can be told to be older than this sync; nothing was deleted: check \
+    whether a proxy in front of OCEAN__PORT__BASE_URL removes it";
+
+/// The time at Port. None where its answers have none: entities are written without, only deleting takes one (R10).
+async fn port_time(client: &PortClient) -> Result<Option<SystemTime>, Error> {
+    match client.server_time().await {
+        Ok(time) => Ok(Some(time)),
+        Err(error) if error.kind() == PortErrorKind::Answer => Ok(None),
+        Err(error) => Err(port_error(error)),
+    }
+}
+
 pub(crate) fn port_error(error: longshore_port_client::Error) -> Error {
     let retryable = error.is_retryable();
-    Error::quoting(ErrorKind::Sink, format!("Port: {error}"), error).retryable(retryable)
+    // Also with a token of its own it was refused: so will be whatever comes next (R23).
+    let closes = error.kind() == PortErrorKind::Unauthorized;
+    Error::quoting(ErrorKind::Sink, format!("Port: {error}"), error)
+        .retryable(retryable)
+        .closing_sink(closes)
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::changed::owned_keys;
-use super::{PortSinkOptions, by_blueprint, port_error, reconcile, same};
+use super::{NO_TIME, PortSinkOptions, by_blueprint, port_error, port_time, reconcile, same};
 use crate::compact::CompactSet;
 use crate::error::Error;
 use crate::sink::{Evidence, Mark, Reconciled, Rejection, Sink, WithheldDelete, Written};
@@ -175,13 +175,13 @@ impl PlanSink {
 #[async_trait]
 impl Sink for PlanSink {
     async fn begin(&self) -> Result<Mark, Error> {
-        let time = self.client.server_time().await.map_err(port_error)?;
+        let time = port_time(&self.client).await?;
         let owned = owned_keys(&self.client, None).await.map_err(port_error)?;
         *self.lock() = Book {
             owned,
             ..Book::default()
         };
-        Ok(Mark(Some(time)))
+        Ok(Mark(time))
     }
 
     async fn write(&self, entities: Vec<Entity>) -> Result<Written, Error> {
@@ -224,6 +224,12 @@ impl Sink for PlanSink {
     }
 
     async fn reconcile(&self, evidence: Evidence) -> Result<Reconciled, Error> {
+        if evidence.mark().0.is_none() {
+            return Ok(Reconciled {
+                errors: vec![NO_TIME.to_owned()],
+                ..Reconciled::default()
+            });
+        }
         let evidence = reconcile::allow_empty(&self.options, evidence);
         let joining = std::mem::take(&mut self.lock().joining);
         let stale = reconcile::find(&self.client, &self.options, &evidence, &joining).await?;

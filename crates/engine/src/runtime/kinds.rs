@@ -15,12 +15,12 @@ use crate::sync::ResourceReport;
 /// What is told after a sync may keep the next one waiting this long.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Something that happened to a resource of this kind.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// Something that happened to the resource at this place in the mapping.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Turn {
-    Begun(String),
-    /// Whether it was read to its end.
-    Ended(String, bool),
+    Begun(usize),
+    /// It was not read to its end. That all went well shows only when everything is written.
+    Failed(usize),
 }
 
 /// Tells Port of the kinds of one sync. After a failure it says no more: nothing depends on it.
@@ -96,7 +96,7 @@ impl Kinds {
         }
     }
 
-    /// How they ended. Of one kind the first resource has all of what was written, and the time.
+    /// How they ended.
     pub(super) async fn end(&mut self, finished: &Finished) {
         let told = async {
             for place in 0..self.kinds.len() {
@@ -117,12 +117,11 @@ impl Kinds {
 
     fn ended(&self, place: usize, finished: &Finished) -> KindState {
         let known = &self.kinds[place];
-        let read = finished.report.resources.get(place);
-        let read = read.filter(|read| read.kind == known.kind);
-        let is_first = self.kinds.iter().position(|other| other.kind == known.kind) == Some(place);
-        let took = finished.took_by_kind.get(&known.kind);
-        let loaded = finished.loaded.get(&known.kind).copied();
-        let complete = read.is_some_and(|read| read.outcome == "complete");
+        let mut reads = finished.report.resources.iter();
+        let read = reads.find(|read| read.place == known.index);
+        let took = finished.took_by_place.get(&known.index);
+        let loaded = finished.loaded.get(&Some(known.index)).copied();
+        let complete = read.is_some_and(ResourceReport::is_well);
         KindState {
             kind: known.kind.clone(),
             index: known.index,
@@ -130,26 +129,20 @@ impl Kinds {
                 true => KindStatus::Completed,
                 false => KindStatus::Failed,
             },
-            metrics: metrics(
-                complete,
-                read,
-                took.filter(|_| is_first),
-                &loaded.filter(|_| is_first).unwrap_or_default(),
-            ),
+            metrics: metrics(complete, read, took, &loaded.unwrap_or_default()),
         }
     }
 
     /// Takes note of it; the place of the resource that it is about, where it changes something.
     fn turn(&mut self, turn: Turn) -> Option<usize> {
-        let (kind, from, to) = match turn {
-            Turn::Begun(kind) => (kind, KindStatus::Pending, KindStatus::Syncing),
-            Turn::Ended(kind, true) => (kind, KindStatus::Syncing, KindStatus::Completed),
-            Turn::Ended(kind, false) => (kind, KindStatus::Syncing, KindStatus::Failed),
+        let (index, from, to) = match turn {
+            Turn::Begun(index) => (index, KindStatus::Pending, KindStatus::Syncing),
+            Turn::Failed(index) => (index, KindStatus::Syncing, KindStatus::Failed),
         };
         let place = self
             .kinds
             .iter()
-            .position(|known| known.kind == kind && known.status == from)?;
+            .position(|known| known.index == index && known.status == from)?;
         self.kinds[place].status = to;
         Some(place)
     }

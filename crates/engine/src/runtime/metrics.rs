@@ -77,10 +77,10 @@ fn render(
 /// Kinds as the reference labels them: with the place of their resource.
 fn first_of(kind: &str, last: Option<&Finished>) -> String {
     let place = last.and_then(|last| {
-        last.report
-            .resources
-            .iter()
-            .position(|resource| resource.kind == kind)
+        let mut resources = last.report.resources.iter();
+        resources
+            .find(|resource| resource.kind == kind)
+            .map(|resource| resource.place)
     });
     format!("{kind}-{}", place.unwrap_or_default())
 }
@@ -90,13 +90,12 @@ fn last_sync(last: &Finished, page: &mut Page) {
         .report
         .resources
         .iter()
-        .enumerate()
-        .map(|(place, resource)| format!("{}-{place}", resource.kind))
+        .map(|resource| format!("{}-{}", resource.kind, resource.place))
         .collect();
     let resources = || last.report.resources.iter().zip(&labels);
-    let success = "1 where everything was read to a proven end.";
+    let success = "1 where everything was read to a proven end and written.";
     for (resource, kind) in resources() {
-        let complete = f64::from(u8::from(resource.outcome == "complete"));
+        let complete = f64::from(u8::from(resource.is_well()));
         page.gauge(
             "success",
             success,
@@ -112,12 +111,14 @@ fn last_sync(last: &Finished, page: &mut Page) {
         clean,
     );
     let duration = "Seconds that the last sync took.";
-    for (kind, took) in &last.took_by_kind {
-        let kind = first_of(kind, Some(last));
+    for (resource, kind) in resources() {
+        let Some(took) = last.took_by_place.get(&resource.place) else {
+            continue;
+        };
         page.gauge(
             "duration_seconds",
             duration,
-            &[("kind", &kind), ("phase", "resync")],
+            &[("kind", kind), ("phase", "resync")],
             took.as_secs_f64(),
         );
     }
@@ -145,15 +146,15 @@ fn last_sync(last: &Finished, page: &mut Page) {
         count(kind, "transform", "filtered_out", resource.skipped);
         count(kind, "transform", "failed", resource.failed);
     }
-    for (kind, loaded) in &last.loaded {
-        let kind = match kind.as_str() {
-            // Of several kinds, which had waited for each other.
-            "" => RUNTIME.to_owned(),
-            kind => first_of(kind, Some(last)),
-        };
-        count(&kind, "load", "loaded", loaded.upserted);
-        count(&kind, "load", "skipped", loaded.unchanged);
-        count(&kind, "load", "failed", loaded.rejected);
+    // Of several kinds, which had waited for each other.
+    let waited = last.loaded.get(&None).map(|loaded| (RUNTIME, loaded));
+    let of_resources = resources().filter_map(|(resource, kind)| {
+        Some((kind.as_str(), last.loaded.get(&Some(resource.place))?))
+    });
+    for (kind, loaded) in waited.into_iter().chain(of_resources) {
+        count(kind, "load", "loaded", loaded.upserted);
+        count(kind, "load", "skipped", loaded.unchanged);
+        count(kind, "load", "failed", loaded.rejected);
     }
     count(RUNTIME, "delete", "deleted", last.report.deleted);
 }

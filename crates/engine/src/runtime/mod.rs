@@ -249,7 +249,11 @@ impl Runtime {
         let cancel = self.cancel.clone();
         match cancel.unless_cancelled(self.first_start()).await {
             Some(integration) => Ok(self.sync(Trigger::Start, integration?).await?.0),
-            None => Ok(Report::cancelled()),
+            None => {
+                let report = Report::cancelled();
+                (self.listener)(News::Ended(&report));
+                Ok(report)
+            }
         }
     }
 
@@ -344,8 +348,8 @@ impl Runtime {
             FirstStart::of(&self.config).map_err(|error| NoSync::NoMapping(error.to_string()))?;
         let (integration, created) = match plan.run(&self.port).await {
             Ok(done) => done,
-            // Entities are written and found again without it.
-            Err(error) if self.has_own_mapping => {
+            // Entities are written and found again without it; but not by whom Port does not know.
+            Err(error) if self.has_own_mapping && !error.closes_sink() => {
                 self.problem(&format!("the integration was not set up at Port: {error}"));
                 return Ok(None);
             }
@@ -530,12 +534,16 @@ impl Runtime {
         if self.known.is_none() {
             return;
         }
+        // What somebody else changed meanwhile is found by the next question; what is changed by telling is not.
+        let was_changed = self.was_changed().await;
         if let (Some(mut kinds), Some(last)) = (kinds, self.telemetry.last()) {
             kinds.end(&last).await;
             if let Some(error) = kinds.failure() {
                 self.problem(&format!("Port was not told how each kind goes: {error}"));
             }
         }
+        let end = self.clock.wall();
+        self.tell_port(status, began, Some(end)).await;
         if status != ResyncStatus::Aborted {
             for (kind, examples) in self.telemetry.examples() {
                 if examples.is_empty() {
@@ -547,10 +555,6 @@ impl Runtime {
                 }
             }
         }
-        // What somebody else changed meanwhile is found by the next question; what is changed by telling is not.
-        let was_changed = self.was_changed().await;
-        let end = self.clock.wall();
-        self.tell_port(status, began, Some(end)).await;
         self.remember_own_change(!was_changed).await;
     }
 

@@ -33,10 +33,10 @@ struct Book {
     totals: Totals,
     kinds: BTreeMap<String, KindTotals>,
     state: State,
-    /// Of the sync that runs: when a kind's first resource began, how long they took together, and what was written of it.
-    started: BTreeMap<String, Duration>,
-    took: BTreeMap<String, Duration>,
-    loaded: BTreeMap<String, Loaded>,
+    /// Of the sync that runs, by the place of a resource: when it began, how long it took, and what was written of it; without a place what had waited.
+    started: BTreeMap<usize, Duration>,
+    took: BTreeMap<usize, Duration>,
+    loaded: BTreeMap<Option<usize>, Loaded>,
     written: Loaded,
     last: Option<Finished>,
     /// Who is told what happens to the kinds of the sync that runs.
@@ -76,8 +76,10 @@ pub(crate) struct Finished {
         allow(dead_code, reason = "only the metrics of the server tell it")
     )]
     pub(crate) took: Duration,
-    pub(crate) took_by_kind: BTreeMap<String, Duration>,
-    pub(crate) loaded: BTreeMap<String, Loaded>,
+    /// By the place of a resource in the mapping.
+    pub(crate) took_by_place: BTreeMap<usize, Duration>,
+    /// By the place; without one what had waited for others.
+    pub(crate) loaded: BTreeMap<Option<usize>, Loaded>,
 }
 
 /// What a process that runs on is doing, for health checks.
@@ -150,7 +152,7 @@ impl Telemetry {
         book.last = Some(Finished {
             report: report.clone(),
             took,
-            took_by_kind: std::mem::take(&mut book.took),
+            took_by_place: std::mem::take(&mut book.took),
             loaded: std::mem::take(&mut book.loaded),
         });
     }
@@ -241,25 +243,28 @@ impl Observer for Telemetry {
                         wait.as_secs_f64();
                 }
             }
-            Event::ResourceStarted { kind } => {
+            Event::ResourceStarted { place, .. } => {
                 let now = self.clock.now();
                 let mut book = self.book();
-                book.started.insert((*kind).to_owned(), now);
-                book.tell(Turn::Begun((*kind).to_owned()));
+                book.started.insert(*place, now);
+                book.tell(Turn::Begun(*place));
             }
-            Event::ResourceFinished { kind, outcome } => {
+            Event::ResourceFinished { place, outcome, .. } => {
                 let now = self.clock.now();
                 let mut book = self.book();
-                book.tell(Turn::Ended((*kind).to_owned(), outcome.is_complete()));
-                if let Some(start) = book.started.remove(*kind) {
-                    *book.took.entry((*kind).to_owned()).or_default() += now.saturating_sub(start);
+                if !outcome.is_complete() {
+                    book.tell(Turn::Failed(*place));
+                }
+                if let Some(start) = book.started.remove(place) {
+                    book.took.insert(*place, now.saturating_sub(start));
                 }
             }
             Event::Written {
-                kind,
+                place,
                 upserted,
                 unchanged,
                 rejected,
+                ..
             } => {
                 // The event counts from the beginning of the sync.
                 let now = Loaded {
@@ -272,7 +277,7 @@ impl Observer for Telemetry {
                 if before == now {
                     return;
                 }
-                let loaded = book.loaded.entry((*kind).to_owned()).or_default();
+                let loaded = book.loaded.entry(*place).or_default();
                 loaded.upserted += now.upserted.saturating_sub(before.upserted);
                 loaded.unchanged += now.unchanged.saturating_sub(before.unchanged);
                 loaded.rejected += now.rejected.saturating_sub(before.rejected);

@@ -28,6 +28,7 @@ pub struct ShardResults {
     pub(crate) evidence: Evidence,
     shards: u32,
     entities: u64,
+    rejected: u64,
 }
 
 /// Why the files in a folder are not the results of one sync; all reasons, one line each. Nothing may be removed on their ground.
@@ -68,6 +69,8 @@ struct Ending {
     resources: Vec<Read>,
     unknown: Vec<String>,
     failure: Option<String>,
+    #[serde(default)]
+    rejected: u64,
     checksum: String,
 }
 
@@ -152,16 +155,23 @@ impl ShardResults {
             return Err(ShardProblems(problems));
         }
         let entities = wholes.iter().map(|(_, whole)| whole.ending.entities).sum();
+        let rejected = wholes.iter().map(|(_, whole)| whole.ending.rejected).sum();
         Ok(ShardResults {
             evidence: evidence(wholes, seen, resources),
             shards: count,
             entities,
+            rejected,
         })
     }
 
     /// How many shards there were.
     pub fn shards(&self) -> u32 {
         self.shards
+    }
+
+    /// How many of them were refused by Port or could not be written.
+    pub fn rejected(&self) -> u64 {
+        self.rejected
     }
 
     /// How many entities they produced, those that several of them produced counted by each.
@@ -194,7 +204,14 @@ fn of_earlier_runs(folder: &Path, wholes: &[(Shard, Whole)]) -> Vec<String> {
 /// Why what shards saw from `began` on is no ground for deleting anything `now`, both by Port's clock.
 pub(crate) fn too_old(Mark(began): Mark, Mark(now): Mark) -> Option<String> {
     let hours = LONGEST_RUN.as_secs() / 3600;
-    match now?.duration_since(began?) {
+    let began = began?;
+    let Some(now) = now else {
+        return Some(
+            "Port's answers have no usable Date header, so that nobody knows how long ago the shards began; nothing was deleted"
+                .to_owned(),
+        );
+    };
+    match now.duration_since(began) {
         Ok(age) if age > LONGEST_RUN => Some(format!(
             "the first shard began {} hours ago, and what was seen more than {hours} hours ago says nothing about now; nothing was deleted, \
              run the shards again",

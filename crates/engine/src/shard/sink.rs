@@ -90,6 +90,7 @@ impl<S: Sink> ShardSink<S> {
             "resources": resources,
             "unknown": *lock(&self.unknown),
             "failure": report.errors.first(),
+            "rejected": report.rejected,
             "checksum": book.hash.hex(),
         }});
         let written = book

@@ -163,7 +163,9 @@ impl State {
             PortCall::UpdateIntegration => self.update_integration(target.parameter(0), body),
             PortCall::ResyncRequest => self.resync_request(target.parameter(0)),
             PortCall::ResyncState => self.report_resync(target.parameter(0), body),
-            PortCall::Examples => self.take_examples(target.parameter(1), &body),
+            PortCall::Examples => {
+                self.take_examples(target.parameter(0), target.parameter(1), &body)
+            }
             PortCall::Kinds => self.take_kinds(&target.parameters, &body),
         };
         done.unwrap_or_else(Refusal::into_answer)
@@ -554,7 +556,13 @@ impl State {
         }
     }
 
-    fn take_examples(&mut self, kind: &str, body: &Value) -> Result<Answer, Refusal> {
+    /// Counts as a change of the integration: its `updatedAt` moves.
+    fn take_examples(
+        &mut self,
+        integration: &str,
+        kind: &str,
+        body: &Value,
+    ) -> Result<Answer, Refusal> {
         let Some(examples) = body["examples"].as_array() else {
             return Err(Refusal::invalid("`examples` must be a list"));
         };
@@ -562,6 +570,10 @@ impl State {
             .entry(kind.to_owned())
             .or_default()
             .extend(examples.iter().cloned());
+        let now = clock::format(self.clock.now());
+        if let Some(integration) = self.integrations.get_mut(integration) {
+            integration["updatedAt"] = json!(now);
+        }
         Ok(Answer::json(json!({"ok": true})))
     }
 
