@@ -21,6 +21,7 @@ mod lineage;
 mod many_parents;
 mod matrix;
 mod nested;
+mod ordered;
 mod pace;
 mod page;
 mod paging;

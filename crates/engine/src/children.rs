@@ -8,6 +8,7 @@ use longshore_mapping::RUNAWAY_LIMIT;
 use longshore_nested::{Binding, Bindings, ChildRequest, Distinct, Item, Windows};
 
 use crate::error::{Error, ErrorKind};
+use crate::in_order::InOrder;
 use crate::parameters::{Batch, Embedded, Level, ParentList, Source};
 use crate::resource::{ListRequest, Resource};
 use crate::session::{Read, Session};
@@ -442,7 +443,7 @@ pub(crate) fn cap_of(resource: &Resource, list: &ListRequest) -> Option<u64> {
     capped_window(resource, list)?.1.result_cap()
 }
 
-/// Streams read at once, as many as may be, as they come; or in order, and then each is begun while those before it are read.
+/// Streams read at once, as many as may be, as they come; or in order, and then those behind the first wait with what they have.
 pub(crate) fn side_by_side<T: Send + 'static>(
     streams: impl futures::Stream<Item = BoxStream<'static, T>> + Send + 'static,
     limit: usize,
@@ -450,14 +451,7 @@ pub(crate) fn side_by_side<T: Send + 'static>(
 ) -> BoxStream<'static, T> {
     match ordered {
         false => streams.flatten_unordered(limit).boxed(),
-        true => streams
-            .map(|mut each| async move {
-                let first = each.next().await;
-                stream::iter(first).chain(each)
-            })
-            .buffered(limit)
-            .flatten()
-            .boxed(),
+        true => InOrder::new(streams, limit).boxed(),
     }
 }
 

@@ -47,6 +47,7 @@ mod error;
 mod estimate;
 mod event;
 mod fetch;
+mod in_order;
 pub mod init;
 mod login;
 mod ndjson;

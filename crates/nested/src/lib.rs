@@ -27,6 +27,7 @@
 mod distinct;
 mod error;
 mod expand;
+mod grain;
 mod order;
 mod parameter;
 mod request;

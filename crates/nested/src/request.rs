@@ -102,13 +102,13 @@ fn value_of<'a>(name: &str, values: &'a Bindings) -> Result<&'a str, Error> {
         )
     })?;
     if value.is_empty() {
-        return Err(refused(
-            name,
-            "is empty; leave such parents out by the filter",
-        ));
+        return Err(refused(name, IS_EMPTY));
     }
     Ok(value)
 }
+
+const IS_EMPTY: &str = "is empty; leave such parents out by the filter";
+const HOLDS_CONTROL: &str = "holds a control character";
 
 fn refused(name: &str, why: &str) -> Error {
     Error::new(ErrorKind::Value, format!("the value for {{{name}}} {why}"))
@@ -290,6 +290,26 @@ impl RequestTemplate {
         }
     }
 
+    /// Whether a value may stand for a parameter, by itself or as one of a batch; of what the request is not asked for with, any may.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`], as of [`RequestTemplate::expand`].
+    pub fn check(&self, name: &str, value: &str) -> Result<(), Error> {
+        if !self.parameters().contains(&name) {
+            return Ok(());
+        }
+        if value.is_empty() {
+            return Err(refused(name, IS_EMPTY));
+        }
+        self.path.check(name, value)?;
+        let mut texts = self.query.iter().chain(&self.headers);
+        let is_in_text = texts.any(|(_, text)| text.parameters().any(|used| used == name));
+        match is_in_text && value.chars().any(char::is_control) {
+            true => Err(refused(name, HOLDS_CONTROL)),
+            false => Ok(()),
+        }
+    }
+
     /// The request with these values in it.
     ///
     /// # Errors
@@ -307,7 +327,7 @@ impl RequestTemplate {
                     if let Part::Parameter(name) = parameter
                         && value_of(name, values)?.chars().any(char::is_control)
                     {
-                        return Err(refused(name, "holds a control character"));
+                        return Err(refused(name, HOLDS_CONTROL));
                     }
                 }
                 Ok((name.clone(), text.expand(values)?))

@@ -99,6 +99,24 @@ impl PathTemplate {
             .collect()
     }
 
+    /// Whether a value may stand for a parameter, wherever that stands; where it does not, any may.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`], as of [`PathTemplate::expand`].
+    pub(crate) fn check(&self, name: &str, value: &str) -> Result<(), Error> {
+        for part in &self.parts {
+            if let Part::Parameter {
+                name: placeholder,
+                keeps_slashes,
+            } = part
+                && placeholder == name
+            {
+                encode(name, value, *keeps_slashes)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The template as written.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -156,11 +156,17 @@ impl Bindings {
         pairs
     }
 
-    /// For people: `org=a, repo=b`.
+    /// What records are told of the parent that a parameter's value comes from, beside the value.
+    pub fn included(&self, name: &str) -> &[(String, Val)] {
+        self.named(name)
+            .map_or(&[], |binding| binding.include.as_slice())
+    }
+
+    /// For people, one line: `org=a, repo=b`. What would break the line or turn it around is escaped, and of long values the beginning is shown.
     pub fn label(&self) -> String {
         let pairs = self.pairs().into_iter();
         let pairs: Vec<String> = pairs
-            .map(|(name, value)| format!("{name}={value}"))
+            .map(|(name, value)| format!("{name}={}", shown(&value)))
             .collect();
         pairs.join(", ")
     }
@@ -189,6 +195,29 @@ impl Bindings {
     }
 }
 
+/// How many characters of a value people are shown.
+const SHOWN: usize = 100;
+
+fn shown(value: &str) -> String {
+    let is_odd = |c: char| {
+        c.is_control()
+            // Ends of lines and of paragraphs, and what changes the direction of text.
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::new();
+    for (n, c) in value.chars().enumerate() {
+        match c {
+            _ if n == SHOWN => {
+                shown.push('…');
+                break;
+            }
+            c if is_odd(c) => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -215,6 +244,24 @@ mod tests {
         assert_eq!(
             attached(json!({"id": null, "__id": "of the API", "team": 3, "__team": 4})),
             json!({"id": null, "__id": "7", "team": 3, "__team": "blue"})
+        );
+    }
+
+    #[test]
+    fn the_label_is_one_line_that_can_be_read_whatever_the_value_is() {
+        let label = |value: &str| {
+            let binding = Binding::new("id".into(), Item::text(value));
+            Bindings::default().with(binding).label()
+        };
+        assert_eq!(label("a/b ü 7"), "id=a/b ü 7");
+        assert_eq!(
+            label("a\r\nb\u{1b}[31m\u{202e}c"),
+            r"id=a\r\nb\u{1b}[31m\u{202e}c"
+        );
+        assert_eq!(label(&"x".repeat(100)), format!("id={}", "x".repeat(100)));
+        assert_eq!(
+            label(&"ü".repeat(3_000)),
+            format!("id={}…", "ü".repeat(100))
         );
     }
 

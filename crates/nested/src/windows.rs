@@ -6,9 +6,13 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, Unit};
 
+use crate::grain::Grain;
 use crate::{Error, ErrorKind};
 
 /// Windows from one moment to another, each a step long; the last ends where they all do. All times are UTC.
+///
+/// What the [format](Windows::format) cannot tell apart is taken whole: written as dates, windows up to half past ten hold all of that day, as an
+/// API would read the day as its beginning and leave the ten hours out.
 ///
 /// ```
 /// use longshore_nested::Windows;
@@ -75,7 +79,7 @@ impl Windows {
         let days =
             length.get_hours() == 0 && length.get_minutes() == 0 && length.get_seconds() == 0;
         let is_date = match from_at {
-            Moment::At(at) => at.time() == Time::midnight() && !from.contains('T'),
+            Moment::At(_) => is_date(from.trim()),
             Moment::Now { midnight, .. } => midnight,
         };
         Ok(Windows {
@@ -164,38 +168,41 @@ impl Windows {
                 base.checked_add(offset).map_err(|_| beyond())
             }
         };
-        let (from, to, step) = (at(self.from)?, at(self.to)?, self.step);
+        let (grain, step) = (self.grain(), self.step);
+        let from = grain.floor(at(self.from)?);
+        let to = grain.ceil(at(self.to)?).ok_or_else(beyond)?;
         let mut count = 0_i64;
         // Each beginning is counted from the first, so that months stay at their day: the 31st, the 29th, the 31st.
         let begin = move |count: i64| {
             let far = step.checked_mul(count).ok()?;
-            from.checked_add(far).ok()
+            Some(grain.floor(from.checked_add(far).ok()?))
         };
         Ok(std::iter::from_fn(move || {
-            let start = begin(count).filter(|start| *start < to)?;
-            count += 1;
-            let end = begin(count).map_or(to, |end| end.min(to));
-            Some(Window {
-                from: start,
-                to: end,
-            })
+            loop {
+                let start = begin(count).filter(|start| *start < to)?;
+                count += 1;
+                let end = begin(count).map_or(to, |end| end.min(to));
+                // Steps shorter than what the format tells apart: several of them are one window.
+                if start < end {
+                    return Some(Window {
+                        from: start,
+                        to: end,
+                    });
+                }
+            }
         }))
     }
 
     /// The two halves of a window; `None` where it is as small as the format can tell: a day, or a second.
     pub fn split(&self, window: &Window) -> Option<(Window, Window)> {
-        let grain = self.grain().as_secs();
+        let grain = self.grain();
         let length = window.from.duration_until(window.to).as_secs();
-        let half = length / 2 / grain * grain;
-        let half = if half == 0 && length > grain {
-            grain
-        } else {
-            half
+        let half = SignedDuration::from_secs(length / 2);
+        let middle = grain.floor(window.from.checked_add(half).ok()?);
+        let middle = match middle > window.from {
+            true => middle,
+            false => grain.next(window.from)?,
         };
-        let middle = window
-            .from
-            .checked_add(SignedDuration::from_secs(half))
-            .ok()?;
         let inside = window.from < middle && middle < window.to;
         inside.then(|| {
             let first = Window {
@@ -212,22 +219,19 @@ impl Windows {
 
     /// The texts of its two ends.
     pub fn texts(&self, window: &Window) -> (String, String) {
+        let last_second = window.to.checked_sub(SignedDuration::from_secs(1));
         let end = match self.inclusive {
-            true => window.to.checked_sub(self.grain()).unwrap_or(window.to),
+            true => last_second.unwrap_or(window.to),
             false => window.to,
         };
         (self.text(window.from), self.text(end.max(window.from)))
     }
 
-    fn grain(&self) -> SignedDuration {
+    fn grain(&self) -> Grain {
         match &self.format {
-            Format::Date => SignedDuration::from_hours(24),
-            Format::Pattern(pattern)
-                if !pattern.contains(['H', 'I', 'M', 'S', 'T', 's', 'c', 'R']) =>
-            {
-                SignedDuration::from_hours(24)
-            }
-            _ => SignedDuration::from_secs(1),
+            Format::Date => Grain::Day,
+            Format::Pattern(pattern) => Grain::of_pattern(pattern),
+            Format::DateTime | Format::Unix | Format::UnixMillis => Grain::Second,
         }
     }
 
@@ -262,22 +266,30 @@ fn moment(text: &str) -> Result<Moment, String> {
         };
         return Ok(Moment::Now { midnight, offset });
     }
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(Moment::At(at.to_zoned(TimeZone::UTC).datetime()));
-    }
-    // A time without an offset is UTC as everything here.
-    if text.contains('T')
-        && let Ok(at) = text.parse::<DateTime>()
-    {
-        return Ok(Moment::At(at));
-    }
-    match text.parse::<Date>() {
-        Ok(date) => Ok(Moment::At(date.to_datetime(Time::midnight()))),
-        Err(_) => Err(
-            "is no moment; write a date (2024-01-31), a date with time (2024-01-31T12:00:00Z), now, today, or now-30d"
+    if text.contains('[') {
+        return Err(
+            "names a time zone; write how far it is from UTC instead (2024-01-31T12:00:00+01:00), or the time in UTC"
                 .to_owned(),
-        ),
+        );
     }
+    let at = if is_date(text) {
+        let date = text.parse::<Date>().ok();
+        date.map(|date| date.to_datetime(Time::midnight()))
+    } else if let Ok(at) = text.parse::<Timestamp>() {
+        Some(at.to_zoned(TimeZone::UTC).datetime())
+    } else {
+        // A time without an offset is UTC as everything here.
+        text.parse::<DateTime>().ok()
+    };
+    at.map(Moment::At).ok_or_else(|| {
+        "is no moment; write a date (2024-01-31), a date with time (2024-01-31T12:00:00Z), now, today, or now-30d"
+            .to_owned()
+    })
+}
+
+/// Whether a moment is written without a time of day.
+fn is_date(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_digit() || c == '-')
 }
 
 fn span(text: &str) -> Result<Span, String> {
@@ -424,6 +436,99 @@ mod tests {
                 closed == 7 * smallest || splits == 1000,
                 "{format}: {closed}"
             );
+        }
+    }
+
+    #[test]
+    fn windows_hold_whole_days_where_dates_are_written() {
+        // It is 15:04 of the tenth.
+        for step in ["1d", "2d", "1w", "1mo"] {
+            for from in ["today-3d", "2024-03-07"] {
+                let last = texts(&windows(from, "now", step)).pop().unwrap();
+                assert_eq!(last.1, "2024-03-11", "{from} {step}");
+                let inclusive = windows(from, "now", step).inclusive(true);
+                assert_eq!(texts(&inclusive).pop().unwrap().1, "2024-03-10");
+            }
+            let from_now = windows("now-3d", "now", step).format("date").unwrap();
+            let all = texts(&from_now);
+            assert_eq!(all[0].0, "2024-03-07", "{step}");
+            assert_eq!(all.last().unwrap().1, "2024-03-11", "{step}");
+        }
+        let fixed = windows("2024-01-01", "2024-01-02T10:00:00Z", "1d");
+        assert_eq!(ends(fixed), ["2024-01-01", "2024-01-02", "2024-01-03"]);
+        let hours = windows("now-30h", "now", "1h").format("date").unwrap();
+        assert_eq!(ends(hours), ["2024-03-09", "2024-03-10", "2024-03-11"]);
+        let until_midnight = windows("2024-01-01", "2024-01-03", "1d");
+        assert_eq!(texts(&until_midnight).pop().unwrap().1, "2024-01-03");
+    }
+
+    #[test]
+    fn a_pattern_is_as_fine_as_its_finest_part() {
+        for (pattern, last, inclusive) in [
+            ("%d.%m.%Y", "11.03.2024", "10.03.2024"),
+            (
+                "%Y-%m-%dT00:00:00Z",
+                "2024-03-11T00:00:00Z",
+                "2024-03-10T00:00:00Z",
+            ),
+            ("%Y-%m", "2024-04", "2024-03"),
+            ("%Y", "2025", "2024"),
+            ("%G-W%V", "2024-W11", "2024-W10"),
+            ("%Y%m%d%H", "2024031016", "2024031015"),
+            ("%F %H:%M", "2024-03-10 15:05", "2024-03-10 15:04"),
+            ("%FT%T", "2024-03-10T15:04:05", "2024-03-10T15:04:04"),
+        ] {
+            let until_now = || windows("2024-01-01", "now", "1mo").format(pattern).unwrap();
+            assert_eq!(texts(&until_now()).pop().unwrap().1, last);
+            assert_eq!(
+                texts(&until_now().inclusive(true)).pop().unwrap().1,
+                inclusive
+            );
+        }
+        let months = windows("2024-01-15", "2024-04-15", "3mo")
+            .format("%Y-%m")
+            .unwrap();
+        let mut open: Vec<Window> = months.iter(SystemTime::now()).unwrap().collect();
+        open.reverse();
+        let mut closed = Vec::new();
+        while let Some(window) = open.pop() {
+            match months.split(&window) {
+                Some((first, second)) => open.extend([second, first]),
+                None => closed.push(months.texts(&window).0),
+            }
+        }
+        assert_eq!(closed, ["2024-01", "2024-02", "2024-03", "2024-04"]);
+    }
+
+    #[test]
+    fn moments_are_what_is_written_or_refused() {
+        for (to, last) in [
+            ("2024-01-02 10:00", "2024-01-02T10:00:00Z"),
+            ("2024-01-02T10:00", "2024-01-02T10:00:00Z"),
+            ("2024-01-02 10:00:00+02:00", "2024-01-02T08:00:00Z"),
+            ("2024-01-02t10:00:00z", "2024-01-02T10:00:00Z"),
+            ("20240102", "2024-01-02T00:00:00Z"),
+        ] {
+            let windows = windows("2024-01-01T00:00:00Z", to, "1d");
+            assert_eq!(texts(&windows).pop().unwrap().1, last, "{to}");
+        }
+        assert_eq!(
+            texts(&windows("2024-01-01 00:00", "2024-01-02", "1d"))[0].0,
+            "2024-01-01T00:00:00Z",
+            "who writes a time reads times"
+        );
+        for to in [
+            "2024-01-02[Europe/Berlin]",
+            "2024-01-02T10:00[Europe/Berlin]",
+            "2024-01-02T10:00:00+01:00[Europe/Berlin]",
+        ] {
+            let error = Windows::new("2024-01-01", to, "1d")
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with("to: names a time zone"), "{to}: {error}");
+        }
+        for to in ["2024-01-02 at ten", "2024-01-02 25:00", "2024-01", "-"] {
+            assert!(Windows::new("2024-01-01", to, "1d").is_err(), "{to}");
         }
     }
 
