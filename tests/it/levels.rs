@@ -142,7 +142,7 @@ async fn parameters_go_into_query_headers_and_body_as_well() {
                 Answer::json(json!([{"id": "x", "sent": call.json()}]))
             }),
     );
-    let selector = "{method: POST, query_params: {team: '{team_id}', note: 'q {key} {other} {', plain: '1'}, \
+    let selector = "{method: POST, query_params: {team: '{team_id}', note: 'q {key} x{other} {', plain: '1'}, \
         headers: {X-Team: 'team {team_id}'}, \
         body: {team: '{team_id}', query: 'users(team: {team_id}) { id }', keys: ['{key}']}, \
         path_parameters: {team_id: {endpoint: /teams, field: .id}, key: {endpoint: /teams, field: .key}}}";
@@ -164,7 +164,7 @@ async fn parameters_go_into_query_headers_and_body_as_well() {
     assert_eq!(request.query("team").as_deref(), Some("7"));
     assert_eq!(
         request.query("note").as_deref(),
-        Some("q a&b=c d {other} {")
+        Some("q a&b=c d x{other} {")
     );
     assert_eq!(request.query("plain").as_deref(), Some("1"));
     assert_eq!(request.header("x-team"), Some("team 7"));
@@ -1046,7 +1046,7 @@ fn parameters_that_cannot_work_are_refused_before_any_request_with_their_place()
         (
             "/x/{a}",
             "{path_parameters: {a: {values: [1], endpoint: /y}}}",
-            "path_parameters.a.endpoint: is not a known key",
+            "path_parameters.a.values: cannot stand beside another source of values; choose one of endpoint, values, from",
         ),
         (
             "/x/{a}",

@@ -25,6 +25,7 @@ mod ordered;
 mod pace;
 mod page;
 mod paging;
+mod parameters;
 mod plan;
 mod presets;
 mod program;

@@ -199,8 +199,8 @@ impl Search {
         self.lock().levels[level].in_batches.insert(&parts)
     }
 
-    /// What makes a difference to what follows a level: values, and lists that stand in the records that they come from. Records with equal
-    /// values may hold different ones.
+    /// What makes a difference to what follows a level: values, what the mapping looks at beside them, and lists that stand in the records that
+    /// they come from. Records with equal values may hold different ones.
     fn live(&self, level: usize, tuple: &Tuple) -> Vec<String> {
         let live = &self.resource.parts().levels[level].live;
         let is_live = |name: &str| live.iter().any(|live| live == name);
@@ -217,7 +217,25 @@ impl Search {
                 parts.extend(identity.map(str::to_owned));
             }
         }
+        for level in &self.resource.parts().levels[..=level] {
+            for (key, value) in tuple.values.included(&level.name) {
+                if level.tells(key) {
+                    parts.extend([key.clone(), value.to_string()]);
+                }
+            }
+        }
         parts
+    }
+
+    /// Whether one of the values of a batch may be asked for, wherever it goes: joined to others it would not be seen any more.
+    fn check(&self, level: &Level, item: &Item) -> Result<(), longshore_nested::Error> {
+        let parts = self.resource.parts();
+        let of_parents = parts.levels.iter().filter_map(|level| match &level.source {
+            Source::List(parents) => Some(&parents.list.request),
+            _ => None,
+        });
+        let mut requests = of_parents.chain([&parts.list.request]);
+        requests.try_for_each(|request| request.check(&level.name, &item.text))
     }
 
     fn values(&self, level: usize, tuple: Tuple) -> BoxStream<'static, Found> {
@@ -401,10 +419,14 @@ impl Tuple {
             .as_ref()
     }
 
-    /// Both halves of the window with a cap that a list is asked for with.
+    /// Both halves of the longest window with a cap that a list is asked for with, and that can be halved.
     pub(crate) fn halves(&self, resource: &Resource, list: &ListRequest) -> Option<[Tuple; 2]> {
-        let (name, windows) = capped_window(resource, list)?;
-        let (first, second) = windows.split(self.values.window(&name)?)?;
+        let halves = capped_windows(resource, list).filter_map(|(name, windows)| {
+            let whole = self.values.window(name)?;
+            Some((name, windows, whole.length(), windows.split(whole)?))
+        });
+        let longest = halves.reduce(|one, other| if other.2 > one.2 { other } else { one });
+        let (name, windows, _, (first, second)) = longest?;
         let half = |window| {
             let (from, to) = windows.texts(&window);
             Tuple {
@@ -418,29 +440,30 @@ impl Tuple {
     }
 }
 
-/// The window with a cap that a list is asked for with.
-fn capped_window<'a>(
+/// The windows with a cap that a list is asked for with.
+fn capped_windows<'a>(
     resource: &'a Resource,
     list: &ListRequest,
-) -> Option<(Arc<str>, &'a Windows)> {
+) -> impl Iterator<Item = (&'a Arc<str>, &'a Windows)> {
     let names = list.request.parameters();
-    resource
-        .parts()
-        .levels
-        .iter()
-        .find_map(|level| match &level.source {
-            Source::Windows(windows)
-                if windows.result_cap().is_some() && names.contains(&&*level.name) =>
-            {
-                Some((level.name.clone(), &**windows))
-            }
-            _ => None,
-        })
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let levels = resource.parts().levels.iter();
+    levels.filter_map(move |level| match &level.source {
+        Source::Windows(windows) => {
+            let is_asked = names.iter().any(|name| **name == *level.name);
+            let is_capped = windows.result_cap().is_some();
+            (is_asked && is_capped).then_some((&level.name, &**windows))
+        }
+        _ => None,
+    })
 }
 
 /// How many results of a list the API gives at most, where a window says so.
 pub(crate) fn cap_of(resource: &Resource, list: &ListRequest) -> Option<u64> {
-    capped_window(resource, list)?.1.result_cap()
+    let windows = capped_windows(resource, list);
+    windows
+        .filter_map(|(_, windows)| windows.result_cap())
+        .min()
 }
 
 /// Streams read at once, as many as may be, as they come; or in order, and then those behind the first wait with what they have.
@@ -647,6 +670,13 @@ impl Reader {
                 };
                 if level.is_ambiguous(&item) {
                     let trouble = search.problem(tuple, ambiguous(&level.name, batch));
+                    self.out.push_back(Err(trouble));
+                    return;
+                }
+                if let Err(problem) = search.check(level, &item) {
+                    let value = Binding::new(level.name.clone(), item);
+                    let of_value = tuple.bind(value, Vec::new());
+                    let trouble = search.problem(&of_value, problem.to_string());
                     self.out.push_back(Err(trouble));
                     return;
                 }

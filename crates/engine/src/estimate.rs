@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::children::Search;
 use crate::fetch::Api;
-use crate::parameters::{Level, ReadIdentity, Source};
-use crate::resource::Resource;
+use crate::parameters::{ReadIdentity, Source};
+use crate::resource::{Parts, Resource};
 use crate::session::Session;
 
 /// How many lists are asked for by resources. Each list takes a request for each of its pages, so that this many requests are the least.
@@ -119,13 +119,13 @@ pub(crate) fn estimate(resources: &[&Resource], now: SystemTime) -> Estimate {
         let mut lists = Vec::new();
         for level in &parts.levels {
             if let Source::List(parents) = &level.source {
-                let mut list = count(&parents.list.request, &parts.levels, now);
+                let mut list = count(&parents.list.request, resource, now);
                 list.embedded = parents.embedded.is_some();
                 list.read_by = known.reader(&parents.lineage, resource.kind());
                 lists.push(list);
             }
         }
-        let mut own = count(&parts.list.request, &parts.levels, now);
+        let mut own = count(&parts.list.request, resource, now);
         own.embedded = parts.embedded.is_some();
         lists.push(own);
         ResourceEstimate {
@@ -196,9 +196,15 @@ impl Known {
     }
 }
 
-/// One list for each set of the values that it is asked for with.
-fn count(request: &RequestTemplate, levels: &[Level], now: SystemTime) -> ListEstimate {
+/// One list for each set of the values that it is asked for with, as far as there may be so many.
+fn count(request: &RequestTemplate, resource: &Resource, now: SystemTime) -> ListEstimate {
     let names = request.parameters();
+    let Parts {
+        levels,
+        max_children,
+        ..
+    } = resource.parts();
+    let most = usize::try_from(*max_children).unwrap_or(usize::MAX);
     let mut list = ListEstimate {
         endpoint: request.path().as_str().to_owned(),
         count: 1,
@@ -216,7 +222,12 @@ fn count(request: &RequestTemplate, levels: &[Level], now: SystemTime) -> ListEs
             }
             Source::Windows(windows) => {
                 list.is_least |= windows.result_cap().is_some();
-                windows.iter(now).ok().map(|windows| windows.count() as u64)
+                let mut windows = windows.iter(now).ok();
+                let count = windows
+                    .as_mut()
+                    .map(|windows| windows.take(most).count() as u64);
+                list.is_least |= windows.is_some_and(|mut more| more.next().is_some());
+                count
             }
         };
         match known {

@@ -15,6 +15,10 @@ use crate::login::ListAuth;
 use crate::resource::{ListRequest, ListSpec, Problem, parse_path};
 use crate::rules::AnswerRules;
 
+/// Why nobody can mean `maxChildren: 0`.
+pub(crate) const NO_CHILDREN: &str =
+    "is 0, so that nothing could be read; write how many there may be at most";
+
 /// How many parameters may build on each other.
 pub(crate) const MAX_DEPTH: usize = 8;
 
@@ -212,13 +216,23 @@ impl ReadIdentity {
         // In which order different keys stand makes no difference.
         let mut query = list.query.clone();
         query.sort_by(|one, other| one.0.cmp(&other.0));
+        // Nor does a slash in front of a path, or the case of a header's name.
+        let endpoint = endpoint.trim_start_matches('/');
+        let headers = list.headers.iter();
+        let mut headers: Vec<(String, &String)> = headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .collect();
+        headers.sort_by(|one, other| one.0.cmp(&other.0));
         ReadIdentity(format!(
             "{} {endpoint} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {code:?}",
             list.method,
             query,
-            list.headers,
+            headers,
             list.body,
-            list.data_path,
+            list.data_path
+                .as_deref()
+                .map(str::trim)
+                .filter(|jq| !jq.is_empty()),
             list.pagination,
             list.answer_rules,
             list.auth.as_ref().map(ListAuth::identity)
@@ -243,10 +257,18 @@ pub(crate) struct Level {
     joins: bool,
     /// The parameters found so far that make a difference to what follows.
     pub(crate) live: Vec<String>,
+    /// The keys of its `include` that make one; `None` where any may.
+    told: Option<Vec<String>>,
     lineage: ReadIdentity,
 }
 
 impl Level {
+    /// Whether it makes a difference what records are told under a key of its `include`.
+    pub(crate) fn tells(&self, key: &str) -> bool {
+        let told = self.told.as_ref();
+        told.is_none_or(|told| told.iter().any(|known| known == key))
+    }
+
     /// Whether a value would be read as several where it is joined to others.
     pub(crate) fn is_ambiguous(&self, item: &Item) -> bool {
         let batch = self.batch.as_ref().filter(|_| self.joins);
@@ -360,6 +382,7 @@ fn place_of(name: &str) -> String {
 pub(crate) fn compile(
     sources: Vec<(String, ParameterValues)>,
     problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
 ) -> Vec<Compiled> {
     let names: Vec<String> = sources.iter().map(|(name, _)| name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -374,7 +397,9 @@ pub(crate) fn compile(
         let is_window = matches!(source, ParameterValues::Windows(_));
         let nothing = Some(Uses::default());
         let (uses, source) = match source {
-            ParameterValues::List(source) => compile_list(&name, *source, &names, &place, problems),
+            ParameterValues::List(source) => {
+                compile_list(&name, *source, &names, &place, problems, warnings)
+            }
             ParameterValues::Fixed(fixed) => (nothing, compile_fixed(fixed, &place, problems)),
             ParameterValues::Windows(windows) => {
                 (nothing, compile_windows(&windows, &place, problems))
@@ -439,6 +464,7 @@ fn compile_list(
     names: &[&str],
     place: &str,
     problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
 ) -> (Option<Uses>, Option<CompiledSource>) {
     let spec = ListSpec {
         method: source.method.clone(),
@@ -465,6 +491,9 @@ fn compile_list(
             ),
         ),
     };
+    if source.max_children == Some(0) {
+        problems.push(Problem::new(format!("{place}.maxChildren"), NO_CHILDREN));
+    }
     if source.batch.is_some() && !source.include.is_empty() {
         problems.push(Problem::new(
             format!("{place}.include"),
@@ -482,7 +511,7 @@ fn compile_list(
     if let Some(template) = &template {
         report_unknown(template, names, &endpoint, "endpoint and field", problems);
     }
-    check_texts(&spec, names, place, problems);
+    check_texts(&spec, names, place, problems, warnings);
     let uses = template.as_ref().map(|template| {
         let mut uses = Uses::of(&spec.request(template.clone(), names));
         let of = source.embedded.as_ref().and_then(|it| it.of.clone());
@@ -542,12 +571,11 @@ fn compile_fixed(
         ));
         return None;
     }
-    if let Some(index) = fixed.values.iter().position(|item| item.text.is_empty()) {
-        problems.push(Problem::new(
-            format!("{place}.values[{index}]"),
-            "is empty; remove it",
-        ));
-        return None;
+    for (index, item) in fixed.values.iter().enumerate() {
+        if item.text.is_empty() {
+            let place = format!("{place}.values[{index}]");
+            problems.push(Problem::new(place, "is empty; remove it"));
+        }
     }
     Some(CompiledSource::Fixed(fixed))
 }
@@ -606,43 +634,87 @@ fn report_unknown(
     }
 }
 
-/// Reports texts outside of the path that are nothing but `{name}` of a name that is no parameter. Within longer texts braces may mean
-/// anything, as in GraphQL.
+/// Reports `{name}` of a name that is no parameter: anywhere in query and headers, and in a body where a text is nothing else, as within longer
+/// ones braces may mean anything there, as in GraphQL. In a query too they are text where they stand behind a word or inside of other braces, as
+/// in `fields=posts{message}`; of these `warnings` tells.
 pub(crate) fn check_texts(
     list: &ListSpec,
     names: &[&str],
     place: &str,
     problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
 ) {
-    let mut check = |place: String, text: &str| {
-        let inside = text
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'));
-        let Some(name) = inside.filter(|name| is_name(name)) else {
-            return;
-        };
+    let is_known = |name: &str| {
         let base = match name.rsplit_once('.') {
             Some((base, "from" | "to")) => base,
             _ => name,
         };
-        if !names.contains(&base) {
-            problems.push(Problem::new(
-                place,
-                format!(
-                    "holds {{{name}}} but nothing says where its values come from; add selector.path_parameters.{base}"
-                ),
-            ));
-        }
+        names.contains(&base)
     };
-    for (name, value) in &list.query {
-        check(format!("{place}.query_params.{name}"), value);
-    }
-    for (name, value) in &list.headers {
-        check(format!("{place}.headers.{name}"), value);
+    let unknown = |name: &str| {
+        format!(
+            "holds {{{name}}} but nothing says where its values come from; add selector.path_parameters.{}",
+            name.strip_suffix(".from")
+                .or(name.strip_suffix(".to"))
+                .unwrap_or(name)
+        )
+    };
+    let texts = |part: &'static str, pairs: &[(String, String)]| -> Vec<(String, String)> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| (format!("{place}.{part}.{name}"), value.clone()))
+            .collect()
+    };
+    let in_texts = texts("query_params", &list.query)
+        .into_iter()
+        .chain(texts("headers", &list.headers));
+    for (place, text) in in_texts {
+        for (name, is_apart) in placeholders(&text) {
+            if is_known(name) {
+                continue;
+            }
+            match is_apart {
+                true => problems.push(Problem::new(&place, unknown(name))),
+                false => warnings.push(Problem::new(
+                    &place,
+                    format!("holds {{{name}}}, which is sent as it stands, as no parameter has this name"),
+                )),
+            }
+        }
     }
     if let Some(body) = &list.body {
-        in_body(body, &mut |text| check(format!("{place}.body"), text));
+        in_body(body, &mut |text| {
+            let inside = text
+                .strip_prefix('{')
+                .and_then(|rest| rest.strip_suffix('}'));
+            if let Some(name) = inside.filter(|name| is_name(name) && !is_known(name)) {
+                problems.push(Problem::new(format!("{place}.body"), unknown(name)));
+            }
+        });
     }
+}
+
+/// What looks like `{name}` in a text, and whether it stands apart: neither right behind a word nor inside of other braces.
+fn placeholders(text: &str) -> Vec<(&str, bool)> {
+    let mut found = Vec::new();
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => {
+                let before = text[..at].chars().next_back();
+                let is_apart = depth == 0 && before.is_none_or(|c| !c.is_alphanumeric());
+                let name = text[at + 1..].split(['{', '}']).next().unwrap_or_default();
+                let is_closed = text[at + 1 + name.len()..].starts_with('}');
+                if is_closed && is_name(name) {
+                    found.push((name, is_apart));
+                }
+                depth += 1;
+            }
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    found
 }
 
 fn in_body(body: &Value, visit: &mut impl FnMut(&str)) {
@@ -827,18 +899,18 @@ pub(crate) fn arrange(
         .into_iter()
         .map(|(name, _, source)| Some((name, source)))
         .collect();
-    let in_texts: Vec<String> = std::iter::once(list)
-        .chain(
-            whole
-                .iter()
-                .flatten()
-                .filter_map(|(_, source)| match source {
-                    CompiledSource::List { list, .. } => Some(&list.request),
-                    _ => None,
-                }),
-        )
-        .flat_map(RequestTemplate::parameters_in_text)
-        .collect();
+    let of_parents = whole
+        .iter()
+        .flatten()
+        .filter_map(|(_, source)| match source {
+            CompiledSource::List { list, .. } => Some(list.request.clone()),
+            _ => None,
+        });
+    let requests: Vec<RequestTemplate> = of_parents.chain([list.clone()]).collect();
+    let in_texts = requests
+        .iter()
+        .flat_map(RequestTemplate::parameters_in_text);
+    let in_texts: Vec<String> = in_texts.collect();
     let mut levels: Vec<Level> = Vec::new();
     let of_list = list.parameters();
     for (level, &index) in order.iter().enumerate() {
@@ -857,6 +929,16 @@ pub(crate) fn arrange(
                 })
         });
         let live = live.map(|earlier| names[earlier].clone()).collect();
+        let told = match (&source, looked_at) {
+            // What code tells is not known before.
+            (CompiledSource::List { source, .. }, _) if source.expand.is_some() => None,
+            (_, None) => None,
+            (_, Some(texts)) => {
+                let keys = included[level].iter();
+                let keys = keys.filter(|key| texts.iter().any(|text| mentions(text, key)));
+                Some(keys.cloned().collect())
+            }
+        };
         let batch = source.batch().cloned();
         let (source, mut lineage) = match source {
             CompiledSource::List {
@@ -910,8 +992,20 @@ pub(crate) fn arrange(
             source,
             batch,
             live,
+            told,
             lineage,
         };
+        if let Source::Fixed(items) = &level.source {
+            for (index, item) in items.iter().enumerate() {
+                let refused = requests
+                    .iter()
+                    .find_map(|request| request.check(&level.name, &item.text).err());
+                if let Some(refused) = refused.filter(|_| !item.text.is_empty()) {
+                    let place = format!("{}.values[{index}]", place_of(&level.name));
+                    problems.push(Problem::new(place, refused.to_string()));
+                }
+            }
+        }
         if let (Source::Fixed(items), Some(batch)) = (&level.source, &level.batch)
             && let Some(index) = items.iter().position(|item| level.is_ambiguous(item))
         {
@@ -953,6 +1047,8 @@ pub(crate) fn lineage(
 ) -> ReadIdentity {
     let names = request.parameters();
     let used = levels.iter().filter(|level| names.contains(&&*level.name));
-    let used: Vec<&str> = used.map(|level| level.lineage.0.as_str()).collect();
+    let mut used: Vec<&str> = used.map(|level| level.lineage.0.as_str()).collect();
+    // In which order parameters are written makes no difference.
+    used.sort_unstable();
     ReadIdentity(format!("{} for {used:?}", identity.0))
 }

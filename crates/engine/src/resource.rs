@@ -461,7 +461,7 @@ impl ResourceBuilder {
     /// # Errors
     /// All problems at once.
     pub fn build(self) -> Result<Resource, InvalidResource> {
-        let mut problems = Vec::new();
+        let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         if self.kind.trim().is_empty() {
             problems.push(Problem::new(
                 "kind",
@@ -481,8 +481,14 @@ impl ResourceBuilder {
             Some(_) => None,
             None => Some(self.expressions.as_slice()),
         };
-        let compiled = parameters::compile(self.parameters, &mut problems);
-        parameters::check_texts(&self.list, &names, "selector", &mut problems);
+        let compiled = parameters::compile(self.parameters, &mut problems, &mut warnings);
+        parameters::check_texts(&self.list, &names, "selector", &mut problems, &mut warnings);
+        if self.max_children == 0 {
+            problems.push(Problem::new(
+                "selector.maxChildren",
+                parameters::NO_CHILDREN,
+            ));
+        }
         if let Some(template) = &template {
             let request = self.list.request(template.clone(), &names);
             parameters::check_use(&request, &compiled, &mut problems);
@@ -498,7 +504,6 @@ impl ResourceBuilder {
             &mut problems,
         );
         let placed = |p: &MappingProblem| Problem::new(place_of(&p.path), &*p.message);
-        let mut warnings = Vec::new();
         let mapper = self.mapper.or_else(|| match self.jq.build() {
             Ok(mapper) => {
                 warnings.extend(mapper.warnings().iter().map(placed));

@@ -387,7 +387,8 @@ impl RequestTemplate {
 }
 
 impl ChildRequest {
-    /// What tells it from other requests of the same template. In which order different query parameters stand is no difference.
+    /// What tells it from other requests of the same template. In which order different query parameters stand is no difference, nor are a slash
+    /// in front of the path and the case of a header's name.
     pub fn identity(&self) -> String {
         let more = |pairs: &[(String, String)]| match pairs.is_empty() {
             true => String::new(),
@@ -395,12 +396,17 @@ impl ChildRequest {
         };
         let mut query = self.query.clone();
         query.sort_by(|one, other| one.0.cmp(&other.0));
+        let headers = self.headers.iter();
+        let mut headers: Vec<(String, String)> = headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+            .collect();
+        headers.sort_by(|one, other| one.0.cmp(&other.0));
         let body = self.body.as_ref().map(|body| format!(" {body}"));
         format!(
             "{}{}{}{}",
-            self.path,
+            self.path.trim_start_matches('/'),
             more(&query),
-            more(&self.headers),
+            more(&headers),
             body.unwrap_or_default()
         )
     }

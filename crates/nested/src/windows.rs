@@ -1,6 +1,6 @@
 //! Windows of time: one request for each, and smaller ones where an API gives only so many results.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -38,6 +38,14 @@ pub struct Windows {
 pub struct Window {
     from: DateTime,
     to: DateTime,
+}
+
+impl Window {
+    /// How long it is.
+    pub fn length(&self) -> Duration {
+        let length = self.from.duration_until(self.to);
+        Duration::try_from(length).unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -326,7 +334,7 @@ mod tests {
 
     fn texts(windows: &Windows) -> Vec<(String, String)> {
         // 2024-03-10T15:04:05Z
-        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_710_083_045);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_710_083_045);
         windows
             .iter(now)
             .unwrap()

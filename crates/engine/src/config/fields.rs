@@ -200,6 +200,18 @@ impl Fields {
         Some(&field.entry.node.place)
     }
 
+    /// Where a key is written that nobody has taken yet; null counts as not written.
+    pub(super) fn place_of(&self, name: &str) -> Option<Place> {
+        let mut fields = self.fields.iter();
+        let field = fields.find(|field| {
+            !field.taken && field.keys.is(&field.entry.key, name) && !field.entry.node.is_null()
+        })?;
+        Some(Place {
+            line: field.entry.line,
+            ..field.entry.node.place.clone()
+        })
+    }
+
     /// Where a key that is missing would stand.
     pub(super) fn missing(&self, name: &str) -> Place {
         match self.keys {

@@ -216,10 +216,11 @@ fn read_selector(
     {
         builder = builder.embedded(embedded);
     }
-    if let Some(node) = selector.take(&["maxChildren"], findings)
-        && let Some(most) = count(&node, findings)
-    {
-        builder = builder.max_children(most);
+    if let Some(node) = selector.take(&["maxChildren"], findings) {
+        written.note("selector.maxChildren", &node);
+        if let Some(most) = count(&node, findings) {
+            builder = builder.max_children(most);
+        }
     }
     if let Some(node) = selector.take(&["ordered"], findings)
         && let Some(on) = values::boolean(&node, findings)
@@ -242,6 +243,26 @@ fn parameter(
     let Some(mut fields) = Fields::of(node, Keys::Mapping, against.unknown, findings) else {
         return ParameterSource::new("/", ".").into();
     };
+    let sources = ["endpoint", "values", "from"];
+    let said = sources.map(|key| fields.place_of(key));
+    let said: Vec<Place> = said.into_iter().flatten().collect();
+    let is_window = ["from", "to", "step"]
+        .iter()
+        .any(|key| fields.place_of(key).is_some());
+    // Something of the same sort, so that nothing else is said of it.
+    let instead = || match is_window {
+        true => any_window().into(),
+        false => ParameterSource::new("/", ".").into(),
+    };
+    if let [_, .., last] = said.as_slice() {
+        findings.problem(
+            last,
+            "cannot stand beside another source of values; choose one of endpoint, values, from",
+        );
+        // What else belongs to which of them is anybody's guess.
+        fields.take_the_rest();
+        return instead();
+    }
     let values = fields.take(&["values"], findings);
     let from = fields.take(&["from"], findings);
     match (values, from) {
@@ -250,12 +271,29 @@ fn parameter(
             fields.finish(findings);
             values.into()
         }
+        (None, None) if is_window && said.is_empty() => {
+            findings.problem(
+                &fields.missing("from"),
+                "is missing; write where the first window of time begins, such as today-30d",
+            );
+            fields.take_the_rest();
+            instead()
+        }
         (None, Some(from)) => {
             let windows = windows(from, &path, &mut fields, written, findings);
             fields.finish(findings);
             windows.into()
         }
         (None, None) => parent_list(&path, fields, against, written, findings).into(),
+    }
+}
+
+fn any_window() -> WindowSource {
+    WindowSource {
+        from: "now".to_owned(),
+        to: "now".to_owned(),
+        step: "1d".to_owned(),
+        ..WindowSource::default()
     }
 }
 
@@ -274,14 +312,23 @@ fn fixed(
             ..
         }) => items
             .iter()
-            .filter_map(|item| {
-                let text = values::text(item, findings)?;
+            .map(|item| {
+                if item.is_null() {
+                    findings.problem(
+                        &item.place,
+                        "is null, or empty; remove it, or put it in quotes if it is the value",
+                    );
+                    return Item::text("-");
+                }
+                let Some(text) = values::text(item, findings) else {
+                    return Item::text("-");
+                };
                 let json = item.to_json();
-                Some(Item {
+                Item {
                     is_number: serde_json::from_str::<serde_json::Number>(&text)
                         .is_ok_and(|number| json == serde_json::Value::Number(number)),
                     text,
-                })
+                }
             })
             .collect(),
         Some(other) => {
@@ -461,6 +508,7 @@ fn parent_list(
         );
     }
     if let Some(node) = fields.take(&["maxChildren"], findings) {
+        written.note(&format!("{path}.maxChildren"), &node);
         source.max_children = count(&node, findings);
     }
     let list = list::read(&mut fields, path, against, written, findings);
