@@ -287,18 +287,20 @@ fn away_for_a_while(rig: &Rig, requests: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_comes_while_port_fails_is_served_when_it_does_not() {
-    let rig = rig();
-    let running = start(&rig, "", None);
-    minutes(5).await;
-    let _ = rig.port.clone().request_resync("test");
-    // All six attempts of two questions, about the integration before the sync and about its changes.
-    away_for_a_while(&rig, 24);
-    minutes(10).await;
-    let syncs = running.heard.syncs();
-    assert_eq!(syncs.len(), 2, "{:?}", running.heard.all());
-    assert_eq!(syncs[1].1, by(Trigger::Request));
-    minutes(10).await;
-    assert_eq!(running.heard.syncs().len(), 2, "served once");
+    for file in [None, Some(THREE_RESOURCES)] {
+        let rig = rig();
+        let running = start(&rig, "", file);
+        minutes(5).await;
+        let _ = rig.port.clone().request_resync("test");
+        // All six attempts of several questions about the integration.
+        away_for_a_while(&rig, 24);
+        minutes(10).await;
+        let syncs = running.heard.syncs();
+        assert_eq!(syncs.len(), 2, "{:?}", running.heard.all());
+        assert_eq!(syncs[1].1, by(Trigger::Request));
+        minutes(10).await;
+        assert_eq!(running.heard.syncs().len(), 2, "served once");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -405,6 +405,8 @@ impl Runtime {
     /// What a sync begins with: the integration as it is now.
     async fn begin(&mut self, trigger: Trigger) -> Option<(Trigger, Option<Integration>)> {
         match self.first_start().await {
+            // It was there, and Port fails to tell of it now: so would the sync.
+            Ok(None) if self.known.is_some() => None,
             Ok(integration) => Some((trigger, integration)),
             Err(error) => {
                 self.not_ready(&error.to_string());
