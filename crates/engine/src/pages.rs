@@ -105,12 +105,16 @@ impl Refusal {
 
         let failed = error.exchange()?;
         match (failed.kind(), failed.status()) {
+            // Nothing was sent where a link leads to another host.
+            (Exchange::ForeignOrigin, _) => Some(Refusal::Body),
             (Exchange::Rejected | Exchange::NotJson, _) => {
                 (!failed.is_retryable()).then_some(Refusal::Body)
             }
             (Exchange::Status, Some(status)) => {
                 let about_the_request = match status.as_u16() {
-                    401 | 403 | 407 | 408 | 425 | 429 | 451 => false,
+                    // Some APIs answer so to a parameter that they do not know; where a limit is meant, time heals it.
+                    403 => !failed.is_retryable(),
+                    401 | 407 | 408 | 425 | 429 | 451 => false,
                     500 | 501 => true,
                     code => (400..500).contains(&code),
                 };

@@ -678,6 +678,27 @@ fn a_type_that_is_not_the_preset_s_is_a_warning() {
 }
 
 #[test]
+fn what_a_type_of_paging_has_no_use_for_is_a_warning() {
+    let config = Config::loader()
+        .connection_text(
+            "c.yml",
+            "baseUrl: https://h\npaginationType: cursor\ncursorPath: x\n",
+        )
+        .mapping_text(
+            "m.yml",
+            "resources:\n- kind: /a\n  selector:\n    query: 'true'\n    pagination: {type: page, cursorPath: x, start: 0}\n  port: {entity: {mappings: {identifier: .id, blueprint: '\"b\"'}}}\n",
+        )
+        .load()
+        .unwrap();
+    let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("cursorPath: is not used by the type `page`, but by `cursor`"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
 fn anchors_and_merge_keys_are_followed() {
     let config = from_file(
         "customHeaders: &headers {X-A: a, X-B: b}\nintegration:\n  config:\n    <<: [{baseUrl: 'https://h', timeout: 5}, {timeout: 6, pageSize: 7}]\n    customHeaders: *headers\n    pageSize: 8\n",

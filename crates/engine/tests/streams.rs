@@ -154,3 +154,47 @@ fn a_base_url_that_cannot_work_is_refused_before_any_request() {
         assert!(!format!("{error:?}").contains("CANARY"));
     }
 }
+
+/// A page of a list of 14, ten a page.
+fn page_of_14(page: u64, beside: Value) -> Answer {
+    let ids = (page - 1) * 10 + 1..=14.min(page * 10);
+    let users: Vec<Value> = ids.map(|id| json!({ "id": id })).collect();
+    let mut body = json!({ "users": users, "total": 14 });
+    if let (Some(body), Some(beside)) = (body.as_object_mut(), beside.as_object()) {
+        body.extend(beside.clone());
+    }
+    Answer::json(body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_auto_tries_has_failed_where_it_leads_to_another_host_or_is_forbidden() {
+    let by_auto = || Settings::of(longshore_engine::paginate::Style::Auto);
+    let foreign = ScriptedApi::new().on("/users", |call| {
+        let page = call.query("page").map_or(1, |page| page.parse().unwrap());
+        let link = (page < 2).then_some("https://elsewhere.example/users?page=2");
+        page_of_14(page.max(1), json!({ "next": link }))
+    });
+    let (outcome, errors) = read(
+        engine(&foreign).pagination(by_auto()),
+        users().data_path(".users"),
+    )
+    .await;
+    assert_eq!((outcome.entities, errors.len()), (14, 0), "{errors:?}");
+
+    let strict = ScriptedApi::new().on("/users", |call| {
+        match (
+            call.query("page").as_deref(),
+            call.query("offset").is_some(),
+        ) {
+            (None, false) => page_of_14(1, json!({})),
+            (Some(page @ ("1" | "2")), _) => page_of_14(page.parse().unwrap(), json!({})),
+            _ => Answer::status(403),
+        }
+    });
+    let (outcome, errors) = read(
+        engine(&strict).pagination(by_auto()),
+        users().data_path(".users"),
+    )
+    .await;
+    assert_eq!((outcome.entities, errors.len()), (14, 0), "{errors:?}");
+}

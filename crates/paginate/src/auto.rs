@@ -23,15 +23,19 @@ use crate::path::is_plain;
 use crate::request::PageRequest;
 use crate::settings::{SettingProblem, Settings, Style};
 use crate::signs::{self, USUAL_SIZES};
-use crate::survey::{Echo, Field, Survey, is_json_api, names_of_request, plain_name, size_asked};
+use crate::survey::{
+    Echo, Field, Survey, is_json_api, names_a_size, names_of_request, plain_name, size_asked,
+};
 use crate::token::PageToken;
 
 /// Ways that are tried at most where the answer speaks of more, and where it does not.
-const TRIALS: usize = 40;
+const TRIALS: usize = 48;
 const GUESSES: usize = 5;
+/// The same where nothing speaks of more, but the page is full.
+const GUESSES_OF_FULL: usize = 9;
 
 /// Names of parameters by what they carry, the usual ones first.
-const PAGE_NAMES: [&str; 10] = [
+const PAGE_NAMES: [&str; 12] = [
     "page",
     "page[number]",
     "pageNumber",
@@ -42,8 +46,10 @@ const PAGE_NAMES: [&str; 10] = [
     "page_no",
     "pageNum",
     "currentPage",
+    "page_num",
+    "_page",
 ];
-const OFFSET_NAMES: [&str; 12] = [
+const OFFSET_NAMES: [&str; 14] = [
     "offset",
     "skip",
     "start",
@@ -56,6 +62,8 @@ const OFFSET_NAMES: [&str; 12] = [
     "sysparm_offset",
     "startRow",
     "firstResult",
+    "start_position",
+    "resultOffset",
 ];
 const CURSOR_NAMES: [&str; 10] = [
     "cursor",
@@ -73,7 +81,7 @@ const CURSOR_NAMES: [&str; 10] = [
 const RECORD_NAMES: [&str; 5] = ["starting_after", "after", "after_id", "since_id", "last_id"];
 
 /// The name of a size, and the position that APIs pair with it.
-const PAIRS: [(&str, &str); 18] = [
+const PAIRS: [(&str, &str); 20] = [
     ("page[size]", "page[number]"),
     ("page[limit]", "page[offset]"),
     ("pagination[pageSize]", "pagination[page]"),
@@ -85,6 +93,8 @@ const PAIRS: [(&str, &str); 18] = [
     ("maxResults", "startAt"),
     ("max_results", "start_at"),
     ("ps", "p"),
+    ("max", "first"),
+    ("num_of_rows", "page_num"),
     ("rows", "start"),
     ("itemsPerPage", "startIndex"),
     ("count", "startIndex"),
@@ -135,6 +145,9 @@ struct Trying {
     evidence: Option<String>,
     /// How many were tried before.
     tried: usize,
+    /// What the server failed at, which may have been the right way.
+    #[serde(default)]
+    failure: Option<String>,
     /// What to write where none of them leads on, but for the name of the parameter.
     likely: Option<Settings>,
 }
@@ -256,10 +269,11 @@ impl Discovery {
             (None, 0) => return Ok(Next::Complete(StopReason::EmptyPage)),
             (None, _) => Finder::new(&self.own, &survey, page).guesses(),
         };
-        let most = if evidence.more.is_some() {
-            TRIALS
-        } else {
-            GUESSES
+        let first_page = FirstPage::of(page);
+        let most = match &evidence.more {
+            Some(_) => TRIALS,
+            None if first_page.is_full() => GUESSES_OF_FULL,
+            None => GUESSES,
         };
         let mut trials: Vec<Way> = Vec::new();
         for settings in ways {
@@ -280,9 +294,10 @@ impl Discovery {
             .cloned();
         let trying = Trying {
             ways: trials,
-            first_page: FirstPage::of(page),
+            first_page,
             evidence: evidence.more,
             tried: 0,
+            failure: None,
             likely,
         };
         Ok(trying.next())
@@ -384,7 +399,16 @@ impl Paginator for Discovery {
         progress: &Progress,
     ) -> Option<Next> {
         match Position::of(token).ok()? {
-            Position::Trying(trying) => Some(trying.failed()),
+            Position::Trying(mut trying) => {
+                let way = trying.ways.first();
+                let param = way.and_then(|way| way.settings.param.as_deref());
+                if let Some(status) = status.filter(StatusCode::is_server_error) {
+                    let what = param.map_or("the next link".to_owned(), |name| format!("`{name}`"));
+                    let failure = format!("the server answered {status} to {what}");
+                    trying.failure.get_or_insert(failure);
+                }
+                Some(trying.failed())
+            }
             Position::Found(way) => {
                 // APIs that know no page behind the last one, after a page that was not full.
                 let unknown = status
@@ -460,25 +484,29 @@ impl Trying {
             return Next::Continue(Position::Trying(Box::new(self)).token());
         }
         let line = self.line();
+        let failure = self.failure.map_or_else(String::new, |failure| {
+            format!(" ({failure}, which may have been the right one)")
+        });
         if let Some(evidence) = self.evidence {
             return Next::Incomplete(Shortfall::Truncated {
                 evidence,
                 advice: format!(
-                    "`auto` tried {} ways to ask for it and none gave another page; add `{line}`, or another type, to the settings of this \
+                    "`auto` tried {} ways to ask for it and none gave another page{failure}; add `{line}`, or another type, to the settings of this \
                      list, with the name that the documentation of the API has for the parameter",
                     self.tried
                 ),
             });
         }
+        let is_full = self.first_page.is_full();
         let FirstPage { count, full, .. } = self.first_page;
         let as_many_as = match full {
             true => "as many as the request asks for",
             false => "a usual size of a page",
         };
-        Next::Complete(match full || USUAL_SIZES.contains(&count) {
+        Next::Complete(match is_full || !failure.is_empty() {
             true => StopReason::SinglePage.doubting(format!(
                 "there are exactly {count} records, {as_many_as}, and `auto` tried {} ways to ask for more without an answer of \
-                 another kind: if there are more, add `{line}`, or another type, to the settings of this list, with the name that the \
+                 another kind{failure}: if there are more, add `{line}`, or another type, to the settings of this list, with the name that the \
                  documentation of the API has for the parameter",
                 self.tried
             )),
@@ -524,6 +552,11 @@ impl FirstPage {
             by_identity,
             full: size_asked(page.request()) == Some(page.records() as u64),
         }
+    }
+
+    /// As many records as were asked for, or as APIs give where nobody asks.
+    fn is_full(&self) -> bool {
+        self.full || USUAL_SIZES.contains(&self.count)
     }
 
     /// Whether another page has the same records, or most of them, so that the position was not understood.
@@ -677,6 +710,13 @@ impl<'s, 'p> Finder<'s, 'p> {
             .cloned()
             .collect();
         hints.extend(paired);
+        // `searchCriteria[currentPage]` beside `searchCriteria[pageSize]`
+        for name in query.iter().filter(|name| names_a_size(name)) {
+            if let Some((place, _)) = name.rsplit_once('[').filter(|(place, _)| *place != "page") {
+                let inner = ["currentPage", "page", "pageNumber", "offset", "start"];
+                hints.extend(inner.map(|inner| format!("{place}[{inner}]")));
+            }
+        }
         if survey.has_key("@odata") {
             hints.push("$skip".to_owned());
         }
@@ -741,6 +781,7 @@ impl<'s, 'p> Finder<'s, 'p> {
             self.links(evidence);
             self.tokens(evidence);
         }
+        self.names_in_request(evidence);
         let page_echo = self.survey.page_echo();
         let offset_echo = self.survey.offset_echo();
         let by_flag_alone = !evidence.has_total
@@ -755,7 +796,14 @@ impl<'s, 'p> Finder<'s, 'p> {
         }
         match (&page_echo, &offset_echo) {
             (None, Some(echo)) => self.offsets(Some(echo), evidence),
-            (Some(echo), _) => self.pages(Some(echo), evidence),
+            (Some(echo), offset) => {
+                self.pages(Some(echo), evidence);
+                // What is asked for may be the other one of the two.
+                let offset = offset.as_ref().filter(|offset| is_offset_name(&offset.key));
+                if let Some(echo) = offset {
+                    self.count_records(&echo.key.clone(), echo.at, evidence);
+                }
+            }
             (None, None) if evidence.counts_pages_only => self.pages(None, evidence),
             (None, None) => {}
         }
@@ -798,6 +846,7 @@ impl<'s, 'p> Finder<'s, 'p> {
             (None, None) => {}
         }
         let hinted: Vec<String> = self.hints.clone();
+        self.names_in_request(&nothing);
         for name in hinted.iter().filter(|name| is_page_name(name)) {
             self.count_pages(name, None, &nothing);
         }
@@ -806,7 +855,32 @@ impl<'s, 'p> Finder<'s, 'p> {
         }
         self.count_pages("page", None, &nothing);
         self.count_records("offset", 0, &nothing);
+        for name in ["first", "$skip", "skip", "start", "from"] {
+            self.count_records(name, 0, &nothing);
+        }
         self.distinct()
+    }
+
+    /// Positions that the caller's request has already, from where they stand.
+    fn names_in_request(&mut self, evidence: &Evidence) {
+        let request = self.page.request();
+        let query = request
+            .url
+            .query_pairs()
+            .filter_map(|(name, value)| Some((name.into_owned(), value.parse().ok()?)));
+        let (_, in_body) = names_of_request(self.page);
+        let body = in_body.into_iter().filter_map(|name| {
+            let at = request.body_at(&name)?.as_u64()?;
+            Some((name, at))
+        });
+        let positions: Vec<(String, u64)> = query.chain(body).collect();
+        for (name, at) in positions {
+            match (is_page_name(&name), is_offset_name(&name)) {
+                (true, _) if at <= 1 => self.count_pages(&name, Some(at), evidence),
+                (false, true) if at <= 1 => self.count_records(&name, at, evidence),
+                _ => {}
+            }
+        }
     }
 
     fn distinct(self) -> Vec<Settings> {
@@ -871,7 +945,7 @@ impl<'s, 'p> Finder<'s, 'p> {
         let (own, known): (Vec<&str>, Vec<&str>) = match number {
             Some(_) if offset => (vec![&short, &key], OFFSET_NAMES.to_vec()),
             Some(_) if matches!(field.name.as_str(), "next" | "nextid") && is_records => (
-                vec![],
+                vec![&key],
                 [&OFFSET_NAMES[..4], &PAGE_NAMES[..3], &CURSOR_NAMES[..3]].concat(),
             ),
             Some(_) if field.name.contains("page") || field.name == "next" => (
@@ -898,15 +972,21 @@ impl<'s, 'p> Finder<'s, 'p> {
                 ];
                 (vec![&short, &key], usual.to_vec())
             }
-            _ if field.name.contains("cursor") || field.name.contains("after") => {
-                (vec![&short], [&CURSOR_NAMES[..6], &[key.as_str()]].concat())
-            }
+            _ if field.name.contains("cursor") || field.name.contains("after") => (
+                vec![&short],
+                [
+                    &CURSOR_NAMES[..6],
+                    &[key.as_str(), "pageCursor", "page_cursor"],
+                ]
+                .concat(),
+            ),
             _ => (
                 vec![&short, &key],
                 [
                     &CURSOR_NAMES[..6],
-                    &["offset", "page", "marker", "continuation"],
-                    &CURSOR_NAMES[6..],
+                    &["offset", "page", "token", "paginationToken"],
+                    &CURSOR_NAMES[6..9],
+                    &["marker", "continuation", "startCursor"],
                 ]
                 .concat(),
             ),
@@ -921,17 +1001,30 @@ impl<'s, 'p> Finder<'s, 'p> {
                 false if field.name.contains("page") && number.is_some() => is_page_name(name),
                 false => is_cursor_name(name),
             });
+        // `pagination.cursor`, where the answer has `pagination: {next: "x"}`
+        let of_container: Vec<String> = field
+            .container()
+            .filter(|container| plain_name(container).starts_with("pag") && !self.in_body)
+            .map(|container| {
+                vec![
+                    format!("{container}.cursor"),
+                    format!("{container}[cursor]"),
+                ]
+            })
+            .unwrap_or_default();
         let mut names: Vec<String> = Vec::new();
         let all = hinted
             .chain(own.into_iter().filter(|name| !name.is_empty()))
             .chain(lower.iter().map(String::as_str))
-            .chain(known);
+            .chain(known.iter().copied().take(6))
+            .chain(of_container.iter().map(String::as_str))
+            .chain(known.iter().copied().skip(6));
         for name in all {
             if !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());
             }
         }
-        names.truncate(12);
+        names.truncate(18);
         names
     }
 
@@ -1139,11 +1232,22 @@ impl<'s, 'p> Finder<'s, 'p> {
 }
 
 fn is_page_name(name: &str) -> bool {
-    PAGE_NAMES.contains(&last_part(name)) || name == "pagination[page]"
+    PAGE_NAMES.contains(&last_part(name))
+        || in_brackets(name).is_some_and(|name| PAGE_NAMES.contains(&name))
 }
 
 fn is_offset_name(name: &str) -> bool {
-    OFFSET_NAMES.contains(&last_part(name)) || name == "pagination[start]"
+    OFFSET_NAMES.contains(&last_part(name))
+        || in_brackets(name).is_some_and(|name| OFFSET_NAMES.contains(&name))
+        || OFFSET_NAMES
+            .iter()
+            .any(|known| plain_name(known) == plain_name(last_part(name)))
+}
+
+/// The `currentPage` of `searchCriteria[currentPage]`.
+fn in_brackets(name: &str) -> Option<&str> {
+    let (place, inner) = name.strip_suffix(']')?.rsplit_once('[')?;
+    (place != "filter").then_some(inner)
 }
 
 fn is_cursor_name(name: &str) -> bool {

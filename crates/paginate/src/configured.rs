@@ -182,6 +182,7 @@ impl Paginator for Styled {
             records: page.records() as u64,
             asked,
             asked_by_request: size_asked(page.request()),
+            left_out: left_out(page, asked),
             read: page.read(),
             pages: page.progress().pages + 1,
             largest_before: page.progress().largest_page,
@@ -234,8 +235,12 @@ impl Paginator for Styled {
                 end_when_absent,
                 ..
             } => {
+                let next = match source.read(page) {
+                    Ok(next) => next.map(PageToken::from),
+                    Err(error) => return unreadable(source.describe(), error),
+                };
                 signs.onward = Onward::Given {
-                    token: source.read(page)?.map(PageToken::from),
+                    token: next.filter(|next| !stays(token == Some(next), page)),
                     looked_at: source.describe(),
                     end_when_absent: *end_when_absent,
                     from_record: matches!(source, CursorAt::LastRecord | CursorAt::FirstRecord),
@@ -245,11 +250,16 @@ impl Paginator for Styled {
                 source,
                 end_when_absent,
             } => {
-                let link = source.read(page)?;
+                let link = source
+                    .read(page)
+                    .and_then(|link| link.map(|link| absolute(page.request(), &link)).transpose());
+                let link = match link {
+                    Ok(link) => link,
+                    Err(error) => return unreadable(source.describe(), error),
+                };
                 signs.onward = Onward::Given {
                     token: link
-                        .map(|link| absolute(page.request(), &link))
-                        .transpose()?
+                        .filter(|link| !stays(*link == page.request().url, page))
                         .map(PageToken::from),
                     looked_at: source.describe(),
                     end_when_absent: *end_when_absent,
@@ -699,6 +709,22 @@ fn offset_step(signs: &Signs) -> u64 {
     received.min(signs.asked.unwrap_or(u64::MAX))
 }
 
+/// Whether a position leads nowhere: some APIs give one on every page, and on the empty one behind the last it is that page's own.
+fn stays(is_its_own: bool, page: &Page<'_>) -> bool {
+    is_its_own && page.records() == 0
+}
+
+/// The end of a read whose next position is none that could be asked for. The page that it stands on is good all the same.
+fn unreadable(looked_at: String, error: Error) -> Result<Next, Error> {
+    match error.kind() {
+        ErrorKind::Link | ErrorKind::Position => Ok(Next::Incomplete(Shortfall::Truncated {
+            evidence: looked_at,
+            advice: error.to_string(),
+        })),
+        _ => Err(error),
+    }
+}
+
 /// What `nextPosition` is computed from. Names of headers are lower case, of several values the first counts.
 fn whole_exchange(page: &Page<'_>) -> Val {
     let text_of = |headers: &http::HeaderMap| -> serde_json::Map<String, Value> {
@@ -740,6 +766,38 @@ fn absolute(request: &PageRequest, link: &str) -> Result<Url, Error> {
         scheme => Err(bad(&format!(
             "has the scheme `{scheme}`; only http and https are followed"
         ))),
+    }
+}
+
+/// Of a page without records, how many objects a list in the body holds that looks like a whole page: a filter in `data_path` may have
+/// left them all out.
+fn left_out(page: &Page<'_>, asked: Option<u64>) -> Option<u64> {
+    if page.records() > 0 {
+        return None;
+    }
+    let largest = page.progress().largest_page;
+    let lists = lists_of_objects(page.value(), 3);
+    lists
+        .into_iter()
+        .map(|length| length as u64)
+        .find(|length| {
+            asked == Some(*length)
+                || USUAL_SIZES.contains(length)
+                || largest > 0 && *length >= largest
+        })
+}
+
+fn lists_of_objects(value: &Val, depth: usize) -> Vec<usize> {
+    if let Some(items) = value.as_array() {
+        let objects = !items.is_empty() && items.iter().all(Val::is_object);
+        return objects.then_some(items.len()).into_iter().collect();
+    }
+    let inner = value.keys().into_iter().filter_map(|key| value.get(key));
+    match depth {
+        0 => Vec::new(),
+        _ => inner
+            .flat_map(|inner| lists_of_objects(inner, depth - 1))
+            .collect(),
     }
 }
 

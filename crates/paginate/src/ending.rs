@@ -149,6 +149,8 @@ pub enum Shortfall {
     ParameterIgnored {
         /// The parameter that carries the position, where there is one.
         parameter: Option<String>,
+        /// It stood in the body of a GET request.
+        in_body_of_get: bool,
     },
     /// A later page gave the records of an earlier one, after others that were new.
     PageRepeated {
@@ -220,12 +222,17 @@ impl fmt::Display for Shortfall {
                 "the API led back to a page that was asked for before: check `nextLinkPath`, `headerLinkRel`, `hasMorePath` and \
                  `stopWhen`",
             ),
-            Shortfall::ParameterIgnored { parameter: Some(name) } => write!(
+            Shortfall::ParameterIgnored { parameter: Some(name), in_body_of_get: true } => write!(
+                f,
+                "the API ignores the parameter `{name}`, which stands in the body of a GET request: another position gave the same page. \
+                 Add `pagination: {{paramIn: query}}`, or `method: POST` if that is what the endpoint takes, to the settings of this list"
+            ),
+            Shortfall::ParameterIgnored { parameter: Some(name), .. } => write!(
                 f,
                 "the API ignores the parameter `{name}`: another position gave the same page. Set `param` to the name that the API \
                  knows, or, if this endpoint has no pages, add `pagination: {{type: none}}` to the settings of this list"
             ),
-            Shortfall::ParameterIgnored { parameter: None } => f.write_str(
+            Shortfall::ParameterIgnored { parameter: None, .. } => f.write_str(
                 "the next link gave the same page again: check `nextLinkPath` and `headerLinkRel`, or, if this endpoint has no \
                  pages, add `pagination: {type: none}` to the settings of this list",
             ),

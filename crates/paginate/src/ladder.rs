@@ -34,6 +34,8 @@ pub(crate) struct Signs {
     pub(crate) asked: Option<u64>,
     /// Records that the caller's request asks for, whoever wrote that into it.
     pub(crate) asked_by_request: Option<u64>,
+    /// Of an empty page, objects in a list of the body that are no records.
+    pub(crate) left_out: Option<u64>,
     /// Records read, this page included.
     pub(crate) read: u64,
     /// Pages read, this page included.
@@ -260,7 +262,14 @@ fn empty_page(signs: &Signs) -> Option<Verdict> {
             }));
         }
     }
-    Some(unless_below_total(signs, StopReason::EmptyPage))
+    let reason = match signs.left_out {
+        Some(objects) => StopReason::EmptyPage.doubting(format!(
+            "the page holds no records, but a list of {objects} objects: if `data_path` chooses among them, choose by the query in the \
+             selector instead, because a page of which nothing is left ends the read"
+        )),
+        None => StopReason::EmptyPage,
+    };
+    Some(unless_below_total(signs, reason))
 }
 
 /// 7. Fewer than asked for, from a server that gave exactly what was asked for before. One that caps the size, or ignores

@@ -316,7 +316,9 @@ pub(crate) fn link(page: &Page<'_>) -> Result<Option<(&'static str, String)>, Er
 
 /// A link's value. `""`, `false`, null and an object whose link is null are none.
 pub(crate) fn link_value<'v>(name: &str, value: &'v Val) -> Result<Option<&'v str>, Error> {
-    let inside = value.get("href").or_else(|| value.get("url"));
+    let inside = ["href", "url", "uri"]
+        .iter()
+        .find_map(|name| value.get(name));
     let value = inside.unwrap_or(value);
     if value.is_null() || value.as_bool() == Some(false) || value.as_str() == Some("") {
         return Ok(None);

@@ -872,12 +872,14 @@ fn path_of(keys: &[&str], jq: bool) -> String {
     }
 }
 
+/// Whether a request's parameter is called as sizes are.
+pub(crate) fn names_a_size(name: &str) -> bool {
+    let last = plain_name(name.rsplit(['.', '[']).next().unwrap_or(name));
+    SIZE_ECHOES.contains(&last.as_str()) || SIZES_ASKED.contains(&last.as_str())
+}
+
 /// The size of a page that the request itself asks for, under whatever name.
 pub(crate) fn size_asked(request: &PageRequest) -> Option<u64> {
-    let names_a_size = |name: &str| {
-        let last = plain_name(name.rsplit(['.', '[']).next().unwrap_or(name));
-        SIZE_ECHOES.contains(&last.as_str()) || SIZES_ASKED.contains(&last.as_str())
-    };
     let in_query = request
         .url
         .query_pairs()

@@ -316,8 +316,9 @@ impl Walk {
             .map(|(_, mark)| *mark)
             .collect();
         let identities = Fingerprint::of_identities(records, &marks);
-        // A field that is another with each answer does not make another page.
-        let tell_apart = identities.iter().collect::<HashSet<_>>().len() == identities.len();
+        // A field that is another with each answer does not make another page. But some records share what looks like an identifier.
+        let apart = identities.iter().collect::<HashSet<_>>().len();
+        let tell_apart = apart * 2 > identities.len();
         let identities = Fingerprint::of_page(&identities);
         if let Some((last, _)) = self.recheck.take() {
             self.moved |= last.records != identities;
@@ -338,6 +339,8 @@ impl Walk {
             _ if came_before => Next::Incomplete(match self.progress.pages {
                 1 => Shortfall::ParameterIgnored {
                     parameter: self.position_parameter(&request),
+                    in_body_of_get: request.method == http::Method::GET
+                        && request.body != self.at(None).ok().and_then(|first| first.body),
                 },
                 pages => Shortfall::PageRepeated { page: pages + 1 },
             }),

@@ -42,6 +42,19 @@ const OLD_PARAMS: &[(Style, &str)] = &[
     (Style::Cursor, "cursorParam"),
 ];
 
+/// Settings that not every type uses.
+const OF_SOME_STYLES: &[(&str, &[Style])] = &[
+    ("cursorPath", &[Style::Cursor]),
+    ("nextLinkPath", &[Style::NextLink]),
+    ("headerLinkRel", &[Style::HeaderLink]),
+    ("start", &[Style::Offset, Style::Page]),
+    ("lookAhead", &[Style::Offset, Style::Page]),
+    (
+        "endWhenAbsent",
+        &[Style::Cursor, Style::NextLink, Style::HeaderLink],
+    ),
+];
+
 /// The setting of both that stands for several others.
 const PRESET: &str = "preset";
 
@@ -161,6 +174,7 @@ pub(super) fn of_list(
         fields.finish(findings);
     }
     settings.settings.explicit = settings.settings.style == Some(Style::None);
+    settings.warn_of_unused(findings);
     let whole = written.place(path);
     match against.paging {
         Some(connection) => settings.check(connection, |setting| whole.child(setting), findings),
@@ -285,6 +299,26 @@ impl Reading {
             "lookAhead" => settings.look_ahead = values::whole_number(&node, 0, findings),
             "endWhenAbsent" => settings.end_when_absent = values::boolean(&node, findings),
             _ => {}
+        }
+    }
+
+    /// Warns of what is written beside a type that has no use for it.
+    fn warn_of_unused(&self, findings: &mut Findings) {
+        let Some(style) = self.settings.style else {
+            return;
+        };
+        for (setting, of) in OF_SOME_STYLES {
+            if let Some(place) = self.places.get(setting)
+                && style != Style::Auto
+                && !of.contains(&style)
+            {
+                let of: Vec<String> = of.iter().map(|style| format!("`{style}`")).collect();
+                let what = format!(
+                    "is not used by the type `{style}`, but by {}",
+                    of.join(", ")
+                );
+                findings.warning(place, what);
+            }
         }
     }
 

@@ -898,6 +898,135 @@ fn others() -> Vec<(Comes, Shape)> {
                 "/data/list",
             )
         }),
+        // Names and signs that were met later.
+        whole(
+            "Companies House",
+            GET,
+            &["start_index", "items_per_page"],
+            |ask| {
+                let skip = ask.number("start_index", 0);
+                let page = skip / ask.size + 1;
+                Reply::of(
+                    json!({"items": ask.records(skip), "items_per_page": ask.size, "start_index": skip, "total_results": ask.of, "page_number": page}),
+                    "/items",
+                )
+            },
+        ),
+        whole("json-server", GET, &["_page", "_limit"], |ask| {
+            let (_, records, _) = ask.page("_page", 1);
+            Reply::bare(records).header("x-total-count", &ask.of.to_string())
+        }),
+        whole("Xray", GET, &["page_num", "num_of_rows"], |ask| {
+            let (_, records, _) = ask.page("page_num", 1);
+            Reply::of(json!({"total_count": ask.of, "data": records}), "/data")
+        }),
+        whole("Sumo Logic", GET, &["token", "limit"], |ask| {
+            let skip = ask.after("token");
+            let mut body = json!({"data": ask.records(skip)});
+            put(&mut body, "next", ask.cursor(skip));
+            Reply::of(body, "/data")
+        }),
+        whole("Drift", GET, &["next", "limit"], |ask| {
+            let skip = ask.number("next", 0);
+            let more = skip + ask.size < ask.of;
+            let mut paging = json!({"more": more});
+            put(&mut paging, "next", more.then_some(skip + ask.size));
+            Reply::of(
+                json!({"data": ask.records(skip), "pagination": paging}),
+                "/data",
+            )
+        }),
+        whole("Pinecone", GET, &["paginationToken", "limit"], |ask| {
+            let skip = ask.after("paginationToken");
+            let mut body =
+                json!({"vectors": ask.records(skip), "namespace": "", "usage": {"readUnits": 1}});
+            if let Some(next) = ask.cursor(skip) {
+                body["pagination"] = json!({"next": next});
+            }
+            Reply::of(body, "/vectors")
+        }),
+        whole(
+            "Segment",
+            GET,
+            &["pagination.cursor", "pagination.count"],
+            |ask| {
+                let skip = ask.after("pagination.cursor");
+                let mut paging = json!({"current": format!("c{skip}"), "totalEntries": ask.of});
+                put(&mut paging, "next", ask.cursor(skip));
+                Reply::of(
+                    json!({"data": {"sources": ask.records(skip), "pagination": paging}}),
+                    "/data/sources",
+                )
+            },
+        ),
+        whole("Vanta", GET, &["pageCursor", "pageSize"], |ask| {
+            let skip = ask.after("pageCursor");
+            let records = ask.records(skip);
+            let end = skip + records.len() as u64;
+            let info = json!({"endCursor": format!("c{end}"), "startCursor": format!("c{skip}"), "hasNextPage": end < ask.of, "hasPreviousPage": skip > 0});
+            Reply::of(
+                json!({"results": {"pageInfo": info, "data": records}}),
+                "/results/data",
+            )
+        }),
+        whole("DocuSign", GET, &["start_position", "count"], |ask| {
+            let skip = ask.number("start_position", 0);
+            let records = ask.records(skip);
+            let body = json!({"resultSetSize": records.len().to_string(), "totalSetSize": ask.of.to_string(), "startPosition": skip.to_string(),
+                "endPosition": (skip + records.len() as u64).to_string(), "envelopes": records});
+            Reply::of(body, "/envelopes")
+        }),
+        whole(
+            "ArcGIS",
+            GET,
+            &["resultOffset", "resultRecordCount"],
+            |ask| {
+                let skip = ask.number("resultOffset", 0);
+                let mut body = json!({"fields": [], "features": ask.records(skip)});
+                put(
+                    &mut body,
+                    "exceededTransferLimit",
+                    (skip + ask.size < ask.of).then_some(true),
+                );
+                Reply::of(body, "/features")
+            },
+        ),
+        whole("Datadog hosts", GET, &["start", "count"], |ask| {
+            let skip = ask.number("start", 0);
+            let records = ask.records(skip);
+            let returned = records.len();
+            Reply::of(
+                json!({"host_list": records, "total_returned": returned, "total_matching": ask.of}),
+                "/host_list",
+            )
+        }),
+        whole("New York Times", GET, &["page"], |ask| {
+            let (page, records, _) = ask.page("page", 0);
+            Reply::of(
+                json!({"status": "OK", "response": {"docs": records, "meta": {"hits": ask.of, "offset": page * ask.size, "time": 5}}}),
+                "/response/docs",
+            )
+        }),
+        whole("MediaWiki", GET, &["gcmcontinue", "continue"], |ask| {
+            let skip = ask.after("gcmcontinue");
+            let mut body = json!({"batchcomplete": true, "query": {"pages": ask.records(skip)}});
+            if let Some(next) = ask.cursor(skip) {
+                body["continue"] = json!({"gcmcontinue": next, "continue": "gcmcontinue||"});
+            }
+            Reply::of(body, "/query/pages")
+        }),
+        short(
+            "DynamoDB",
+            Some(json!({"TableName": "t"})),
+            &["TableName", "ExclusiveStartKey"],
+            |ask| {
+                let mut body = json!({"Items": ask.records(0)});
+                if ask.size < ask.of {
+                    body["LastEvaluatedKey"] = json!({"id": {"N": "7"}});
+                }
+                Reply::of(body, "/Items")
+            },
+        ),
     ]
 }
 

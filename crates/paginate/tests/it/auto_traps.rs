@@ -148,3 +148,66 @@ fn one_page_of_a_filtered_scroll_with_everything_on_it_is_complete() {
     .unwrap();
     assert_eq!((read.end(), read.ids.len()), ("TotalReached", 5));
 }
+
+/// A list of 34 behind a request with a query of its own.
+fn asked_with(query: &str, server: impl FnMut(&PageRequest) -> Reply) -> Read {
+    let mut request: PageRequest = base();
+    request.url.set_query(Some(query));
+    try_read(Auto::new(), request, server).unwrap()
+}
+
+#[test]
+fn positions_that_the_request_has_already_are_tried_first() {
+    let by_query = asked_with("seite[page]=1", |request| {
+        let page = number(request, "seite[page]", 1);
+        Reply::items(slice(34, (page - 1) * 10, 10), json!({"total": 34}))
+    });
+    assert_eq!((by_query.ids.len(), by_query.dropped), (34, 0));
+    let from_zero = asked_with("p=0", |request| {
+        let page = number(request, "p", 0);
+        Reply::items(slice(34, page * 10, 10), json!({"total": 34}))
+    });
+    assert_eq!((from_zero.ids.len(), from_zero.dropped), (34, 0));
+    let mut request: PageRequest = base();
+    request.method = http::Method::POST;
+    request.body = Some(json!({"filter": {"a": 1}, "page": 0}));
+    let by_body = try_read(Auto::new(), request, |request| {
+        let page = request.body.as_ref().unwrap()["page"].as_u64().unwrap();
+        Reply::items(slice(34, page * 10, 10), json!({"total": 34}))
+    })
+    .unwrap();
+    assert_eq!((by_body.ids.len(), by_body.dropped), (34, 0));
+}
+
+#[test]
+fn the_name_that_goes_with_a_size_of_the_request_is_tried() {
+    let magento = asked_with("searchCriteria[pageSize]=10", |request| {
+        let page = number(request, "searchCriteria[currentPage]", 1).clamp(1, 4);
+        Reply::items(
+            slice(34, (page - 1) * 10, 10),
+            json!({"search_criteria": {"page_size": 10, "current_page": page}, "total_count": 34}),
+        )
+    });
+    assert_eq!(magento.ids.len(), 34, "{}", magento.told());
+    let keycloak = asked_with("max=7", |request| {
+        Reply::bare(slice(34, number(request, "first", 0), 7))
+    });
+    assert_eq!(keycloak.ids.len(), 34, "{}", keycloak.told());
+    for name in ["first", "$skip", "start"] {
+        let full = asked_with("x=1", |request| {
+            Reply::bare(slice(34, number(request, name, 0), 10))
+        });
+        assert_eq!(full.ids.len(), 34, "{name}: {}", full.told());
+    }
+}
+
+#[test]
+fn a_trial_that_the_server_fails_at_is_named() {
+    let read = asked_with("x=1", |request| match number(request, "page", 1) {
+        2 => Reply::refusal(500),
+        _ => Reply::items(slice(34, 0, 10), json!({"total": 34})),
+    });
+    assert_eq!(read.end(), "Truncated");
+    let told = read.told();
+    assert!(told.contains("500") && told.contains("`page`"), "{told}");
+}

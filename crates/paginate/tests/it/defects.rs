@@ -136,7 +136,7 @@ fn relative_links_are_joined_to_the_current_url() {
 }
 
 #[test]
-fn a_link_that_is_no_link_is_an_error_and_no_end() {
+fn a_link_that_is_no_link_is_no_end_and_takes_nothing_from_its_page() {
     for link in [
         json!("file:///etc/passwd"),
         json!("javascript:alert(1)"),
@@ -145,21 +145,13 @@ fn a_link_that_is_no_link_is_an_error_and_no_end() {
         json!("https://["),
     ] {
         let replies = vec![Reply::items(ids(1..=1), json!({"next": link}))];
-        let paging = NextLink::new().path("next");
-        assert!(
-            try_read(paging, crate::reading::base(), script(replies)).is_err(),
-            "{link}"
-        );
+        let read = read(NextLink::new().path("next"), script(replies));
+        assert_eq!((read.end(), read.ids.len()), ("Truncated", 1), "{link}");
+        assert!(read.told().contains("nextLinkPath"), "{}", read.told());
     }
     let broken = vec![Reply::bare(ids(1..=1)).header("link", "no link at all")];
-    assert!(
-        try_read(
-            longshore_paginate::HeaderLink::new(),
-            crate::reading::base(),
-            script(broken)
-        )
-        .is_err()
-    );
+    let header = read(longshore_paginate::HeaderLink::new(), script(broken));
+    assert_eq!((header.end(), header.ids.len()), ("Truncated", 1));
 }
 
 #[test]
@@ -313,4 +305,65 @@ fn a_size_that_the_caller_asks_for_is_kept_unless_one_is_configured() {
     )
     .unwrap();
     assert_eq!(full.end(), "EndNotProven");
+}
+
+#[test]
+fn a_position_on_the_empty_last_page_that_is_its_own_is_the_end() {
+    let mailgun = |request: &PageRequest| {
+        let skip = number(request, "p", 0);
+        let records = slice(5, skip, 2);
+        let next = skip + records.len() as u64;
+        let to = format!("https://api.example.com/v1/items?page=next&p={next}");
+        Reply::items(records, json!({"paging": {"next": to}}))
+    };
+    let link = read(NextLink::new().path("paging.next"), mailgun);
+    assert_eq!((link.end(), link.ids.len()), ("NoToken", 5));
+    let auto = read(longshore_paginate::Auto::new(), mailgun);
+    assert_eq!(
+        (auto.end(), auto.ids.len()),
+        ("NoToken", 5),
+        "{}",
+        auto.told()
+    );
+    let cursor = read(Cursor::new().param("p").cursor_path("next"), |request| {
+        let skip = number(request, "p", 0);
+        let records = slice(5, skip, 2);
+        let next = skip + records.len() as u64;
+        Reply::items(records, json!({"next": next}))
+    });
+    assert_eq!((cursor.end(), cursor.ids.len()), ("NoToken", 5));
+    // One that comes with records goes round in a circle.
+    let circle = read(NextLink::new().path("next"), |request| {
+        let to = request.url.to_string();
+        Reply::items(ids(1..=2), json!({"next": to}))
+    });
+    assert_eq!(circle.end(), "PaginationLoop");
+}
+
+#[test]
+fn a_parameter_in_the_body_of_a_get_is_told_where_to_go() {
+    let settings = Settings::preset("notion").unwrap();
+    let read = read(settings.build().unwrap(), |_| {
+        Reply::items(ids(1..=2), json!({"next_cursor": "x", "has_more": true}))
+    });
+    assert_eq!(read.end(), "ParameterIgnored");
+    assert!(read.told().contains("paramIn: query"), "{}", read.told());
+}
+
+#[test]
+fn a_page_of_which_a_filter_leaves_nothing_ends_the_read_with_a_word_about_it() {
+    let read = read(
+        longshore_paginate::PageNumber::new().page_size(3),
+        |request| {
+            let page = number(request, "page", 1);
+            let all = slice(9, (page - 1) * 3, 3);
+            let kept = all.iter().filter(|_| page != 2).cloned().collect();
+            Reply {
+                records: kept,
+                ..Reply::items(all, json!({}))
+            }
+        },
+    );
+    assert_eq!((read.end(), read.warnings.len()), ("EmptyPage", 1));
+    assert!(read.told().contains("data_path"), "{}", read.told());
 }

@@ -67,6 +67,11 @@ fn everything_that_speaks_of_more_is_not_paged_and_names_the_key_and_the_line() 
             "`next`",
             "{type: next_link, nextLinkPath: 'next'}",
         ),
+        (
+            json!({"next_page": {"offset": "x", "path": "/v1", "uri": "https://h/v1?offset=x"}}),
+            "`next_page`",
+            "{type: next_link, nextLinkPath: 'next_page'}",
+        ),
         (json!({"total": 8}), "`total` = 8", "type: page"),
         (
             json!({"meta": {"total_count": 8}}),
