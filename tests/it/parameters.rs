@@ -406,3 +406,56 @@ fn more_windows_than_may_be_read_are_counted_no_further() {
     );
     assert!(begin.elapsed() < std::time::Duration::from_secs(5));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_an_embedded_list_follows_the_rules_of_its_paging() {
+    let link = "pagination: {type: next_link, nextLinkPath: next}";
+    let in_body = "method: POST, body: {query: q}, pagination: {type: cursor, param: variables.after, paramIn: body, cursorPath: next}";
+    let in_header = "pagination: {type: cursor, param: X-After, paramIn: header, cursorPath: next}";
+    let rebased = "http://internal.example/tickets/1/comments?after=c1";
+    for (connection, next, more) in [
+        ("", "c1", in_body),
+        ("", "c1", in_header),
+        ("", "?after=c1", link),
+        ("nextLinkOrigin: rebase", rebased, link),
+    ] {
+        let rest = |call: &longshore_testkit::Call| {
+            let request = &call.request;
+            let after = match request.method.as_str() {
+                "POST" => call.json()["variables"]["after"]
+                    .as_str()
+                    .map(str::to_owned),
+                _ => {
+                    let header = request.headers.get("x-after");
+                    let header = header.and_then(|value| value.to_str().ok());
+                    call.query("after").or(header.map(str::to_owned))
+                }
+            };
+            match after.as_deref() {
+                Some("c1") => Answer::json(json!({"data": [{"id": "b"}], "next": null})),
+                _ => Answer::status(400),
+            }
+        };
+        let parent = json!([{"id": 1, "comments": {"nodes": [{"id": "a"}], "next": next}}]);
+        let rig = Rig::new(
+            ScriptedApi::new()
+                .json("/tickets", parent)
+                .on("/tickets/{id}/comments", rest)
+                .on("POST /tickets/{id}/comments", rest),
+        );
+        let selector = format!(
+            "{{data_path: .data, {more}, embedded: {{data_path: .comments.nodes, next: .comments.next}}, \
+             path_parameters: {{id: {{endpoint: /tickets, field: .id, pagination: {{type: none}}}}}}}}"
+        );
+        let read = rig
+            .read(connection, &items("/tickets/{id}/comments", &selector))
+            .await;
+        assert!(
+            read.outcome.is_complete(),
+            "{next} {more}: {:?}",
+            read.errors
+        );
+        assert_eq!(read.identifiers(), ["a", "b"], "{next} {more}");
+        assert_eq!(rig.network.strangers().len(), 0);
+    }
+}

@@ -8,6 +8,7 @@ use longshore_mapping::RUNAWAY_LIMIT;
 use longshore_nested::{Binding, Bindings, ChildRequest, Distinct, Item, Windows};
 
 use crate::error::{Error, ErrorKind};
+use crate::fetch::Opening;
 use crate::in_order::InOrder;
 use crate::parameters::{Batch, Embedded, Level, ParentList, Source};
 use crate::resource::{ListRequest, Resource};
@@ -503,7 +504,7 @@ struct Reader {
 /// Where a reader is in the list that it follows.
 struct At {
     tuple: Tuple,
-    request: ChildRequest,
+    opening: Opening,
     read: Arc<Read>,
     /// It was begun for this reader, so that its failure is this reader's.
     own: bool,
@@ -535,8 +536,8 @@ impl Reader {
         let Some(parents) = parents(&search.resource, self.level) else {
             return;
         };
-        let mut request = match parents.list.request.expand(&tuple.values) {
-            Ok(request) => request,
+        let mut opening = match parents.list.request.expand(&tuple.values) {
+            Ok(request) => Opening::from(request),
             Err(problem) => {
                 let trouble = search.problem(&tuple, problem.to_string());
                 self.out.push_back(Err(trouble));
@@ -566,19 +567,17 @@ impl Reader {
                     self.flush(&tuple);
                     return;
                 }
-                Some(next) => {
-                    request = search.session.api.continued(&parents.list, request, next);
-                }
+                Some(next) => opening.next = Some(next.clone()),
             }
         }
         let kind = search.resource.kind();
         let cap = cap_of(&search.resource, &parents.list);
-        let (read, own) = search.session.read(kind, parents, &request, cap);
+        let (read, own) = search.session.read(kind, parents, &opening, cap);
         search.lock().levels[self.level].lists += u64::from(own);
         (self.given_embedded, self.is_one_object) = (self.given, false);
         self.at = Some(At {
             tuple,
-            request,
+            opening,
             read,
             own,
             index: 0,
@@ -758,7 +757,7 @@ impl Reader {
                 let (read, own) =
                     search
                         .session
-                        .read_again(kind, parents, &at.request, cap, &at.read);
+                        .read_again(kind, parents, &at.opening, cap, &at.read);
                 // What it gave so far is given again, and counts once.
                 self.given = self.given_embedded;
                 self.at = Some(At {

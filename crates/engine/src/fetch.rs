@@ -8,7 +8,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use longshore_jq::Val;
 use longshore_nested::ChildRequest;
-use longshore_paginate::{PageRequest, Paginator, Settings, Style};
+use longshore_paginate::{PageRequest, PageToken, Paginator, Settings, Style};
 use longshore_transport::{Attempt, Client, Exchange, Origin, Request, Response, json};
 use tracing::Instrument;
 use url::Url;
@@ -68,6 +68,34 @@ pub(crate) struct Purpose {
     pub(crate) list: Arc<ListRequest>,
 }
 
+/// Where a list is begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) request: ChildRequest,
+    /// Behind the records that stand in a parent's record: a link, or a cursor.
+    pub(crate) next: Option<String>,
+}
+
+impl Opening {
+    /// What tells it from others of the same list.
+    pub(crate) fn identity(&self) -> String {
+        let request = self.request.identity();
+        match &self.next {
+            None => request,
+            Some(next) => format!("{request} behind {next}"),
+        }
+    }
+}
+
+impl From<ChildRequest> for Opening {
+    fn from(request: ChildRequest) -> Self {
+        Opening {
+            request,
+            next: None,
+        }
+    }
+}
+
 impl Api {
     /// The first request of a list, before any paging.
     pub(crate) fn request(
@@ -100,28 +128,40 @@ impl Api {
         })
     }
 
-    /// The request for the rest of a list that stands in a parent's record: a link, or a cursor in the list's own parameter.
+    /// Where to go on behind the part of a list that stands in a parent's record, by its link or cursor: what its paginator is to begin with.
     pub(crate) fn continued(
         &self,
         list: &ListRequest,
-        mut request: ChildRequest,
+        mut base: PageRequest,
         next: &str,
-    ) -> ChildRequest {
+    ) -> Result<(PageRequest, Option<PageToken>), Error> {
+        // What code makes of a position is its own; it gets the link.
+        let is_code = list.paginator.is_some()
+            || (self.paginator.is_some() && list.pagination.style.is_none());
         let settings = list.pagination.clone().or(&self.pagination);
-        let is_cursor = settings.style == Some(Style::Cursor);
-        if is_cursor {
-            let name = settings.param.unwrap_or_else(|| "cursor".to_owned());
-            request.query.push((name, next.to_owned()));
-        } else {
-            // Whatever it names is held against the origin where it is joined, as every path is.
-            let link = self.base_url.join(next);
-            request = ChildRequest {
-                path: link.map_or_else(|_| next.to_owned(), String::from),
-                query: Vec::new(),
-                ..request
-            };
+        let style = settings.style.filter(|_| !is_code);
+        match style {
+            Some(Style::Cursor) => return Ok((base, Some(PageToken::from(next)))),
+            Some(Style::Page | Style::Offset) => {
+                if let Ok(at) = next.parse::<u64>() {
+                    return Ok((base, Some(PageToken::from(at))));
+                }
+            }
+            _ => {}
         }
-        request
+        let link = base.url.join(next).ok();
+        let Some(link) = link.filter(|link| matches!(link.scheme(), "http" | "https")) else {
+            let what = "embedded.next gives what is no link; where it is a cursor, set pagination to type cursor";
+            return Err(Error::new(ErrorKind::Paginate, what));
+        };
+        // Whatever host it names is held against the rules for links when it is sent.
+        match style {
+            Some(Style::NextLink | Style::HeaderLink) => Ok((base, Some(PageToken::from(link)))),
+            _ => {
+                base.url = link;
+                Ok((base, None))
+            }
+        }
     }
 
     /// The paginator of a list: its own settings first, then the connection's.

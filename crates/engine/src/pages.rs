@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use longshore_jq::Val;
 use longshore_mapping::Found;
-use longshore_nested::ChildRequest;
 use longshore_paginate::{
     Bookmark, Checkpoint, Ending, Next, Page, PageRequest, Paginator, Progress, SinglePage, Step,
     Walk,
@@ -15,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use crate::error::{Error, ErrorKind, chain};
-use crate::fetch::{Answer, Api, Purpose};
+use crate::fetch::{Answer, Api, Opening, Purpose};
 use crate::outcome::Cause;
 use crate::parameters::ParentList;
 use crate::resource::ListRequest;
@@ -40,7 +39,7 @@ pub(crate) struct Pages {
 enum State {
     /// Nothing was sent yet.
     Fresh {
-        path: Box<ChildRequest>,
+        opening: Box<Opening>,
         from: Option<Box<Checkpoint>>,
     },
     /// Between two pages. The next ones may already be on their way.
@@ -140,10 +139,17 @@ impl Pages {
         api: Arc<Api>,
         kind: &str,
         list: &Arc<ListRequest>,
-        path: ChildRequest,
+        opening: Opening,
         read_ahead: bool,
     ) -> Self {
-        Pages::new(api, kind, "its selector".to_owned(), list, path, read_ahead)
+        Pages::new(
+            api,
+            kind,
+            "its selector".to_owned(),
+            list,
+            opening,
+            read_ahead,
+        )
     }
 
     /// The pages of a parents' list.
@@ -151,10 +157,10 @@ impl Pages {
         api: Arc<Api>,
         kind: &str,
         parents: &ParentList,
-        path: ChildRequest,
+        opening: Opening,
     ) -> Self {
         let settings = parents.settings_place.clone();
-        Pages::new(api, kind, settings, &parents.list, path, true)
+        Pages::new(api, kind, settings, &parents.list, opening, true)
     }
 
     fn new(
@@ -162,10 +168,10 @@ impl Pages {
         kind: &str,
         settings_place: String,
         list: &Arc<ListRequest>,
-        path: ChildRequest,
+        opening: Opening,
         read_ahead: bool,
     ) -> Self {
-        let path = Box::new(path);
+        let opening = Box::new(opening);
         let purpose = Arc::new(Purpose {
             kind: kind.to_owned(),
             label: api.label(list.endpoint()),
@@ -176,7 +182,10 @@ impl Pages {
             api,
             purpose,
             list: list.clone(),
-            state: State::Fresh { path, from: None },
+            state: State::Fresh {
+                opening,
+                from: None,
+            },
             read_ahead,
             begins_with_object: None,
             pending: Vec::new(),
@@ -249,7 +258,7 @@ impl Pages {
             let interrupted = State::Ended(End::Short(interrupted));
             let (mut walk, mut ahead) = match std::mem::replace(&mut self.state, interrupted) {
                 State::Reading { walk, ahead } => (walk, ahead),
-                State::Fresh { path, from } => (self.begin(&path, from)?, Ahead::new()),
+                State::Fresh { opening, from } => (self.begin(&opening, from)?, Ahead::new()),
                 State::Ended(end) => {
                     self.state = State::Ended(end);
                     return Ok(RecordPage {
@@ -290,19 +299,23 @@ impl Pages {
         }
     }
 
-    fn begin(
-        &self,
-        path: &ChildRequest,
-        from: Option<Box<Checkpoint>>,
-    ) -> Result<Box<Walk>, Error> {
+    fn begin(&self, opening: &Opening, from: Option<Box<Checkpoint>>) -> Result<Box<Walk>, Error> {
         let paginator = self.api.paginator(&self.list)?;
         let base = self
             .api
-            .request(&self.list, path)
+            .request(&self.list, &opening.request)
             .map_err(|error| self.place(error, None))?;
-        let walk = match from {
-            None => Walk::new(paginator, base),
-            Some(checkpoint) => Walk::resume(paginator, base, *checkpoint),
+        let (base, position) = match &opening.next {
+            None => (base, None),
+            Some(next) => self
+                .api
+                .continued(&self.list, base, next)
+                .map_err(|error| self.place(error, None))?,
+        };
+        let walk = match (from, position) {
+            (Some(checkpoint), _) => Walk::resume(paginator, base, *checkpoint),
+            (None, Some(position)) => Walk::starting_at(paginator, base, position),
+            (None, None) => Walk::new(paginator, base),
         };
         let beside = self.api.max_concurrent_requests.saturating_sub(1);
         Ok(Box::new(walk.look_ahead(if self.read_ahead {

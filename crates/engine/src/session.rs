@@ -10,7 +10,7 @@ use tokio::sync::SetOnce;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::fetch::Api;
+use crate::fetch::{Api, Opening};
 use crate::pages::{Pages, RecordPage};
 use crate::parameters::{ParentList, Projection, ReadIdentity, Source};
 use crate::resource::Resource;
@@ -129,10 +129,10 @@ impl Session {
         &self,
         kind: &str,
         parents: &ParentList,
-        request: &ChildRequest,
+        opening: &Opening,
         cap: Option<u64>,
     ) -> (Arc<Read>, bool) {
-        let key = (parents.identity.clone(), request.identity());
+        let key = (parents.identity.clone(), opening.identity());
         let mut reads = lock(&self.shared.reads);
         if let Some(read) = reads.get(&key) {
             return (read.clone(), false);
@@ -145,7 +145,7 @@ impl Session {
                 let _ = self.shared.demand.set(());
                 self.unread(key.clone(), parents.lineage.clone())
             }
-            false => self.begun(kind, key.clone(), parents, request, cap),
+            false => self.begun(kind, key.clone(), parents, opening, cap),
         };
         reads.insert(key, read.clone());
         (read, !is_published)
@@ -156,16 +156,16 @@ impl Session {
         &self,
         kind: &str,
         parents: &ParentList,
-        request: &ChildRequest,
+        opening: &Opening,
         cap: Option<u64>,
         failed: &Arc<Read>,
     ) -> (Arc<Read>, bool) {
-        let key = (parents.identity.clone(), request.identity());
+        let key = (parents.identity.clone(), opening.identity());
         let mut reads = lock(&self.shared.reads);
         match reads.get(&key) {
             Some(read) if !Arc::ptr_eq(read, failed) => (read.clone(), false),
             _ => {
-                let read = self.begun(kind, key.clone(), parents, request, cap);
+                let read = self.begun(kind, key.clone(), parents, opening, cap);
                 reads.insert(key, read.clone());
                 (read, true)
             }
@@ -273,11 +273,11 @@ impl Session {
         kind: &str,
         key: Key,
         parents: &ParentList,
-        request: &ChildRequest,
+        opening: &Opening,
         cap: Option<u64>,
     ) -> Arc<Read> {
         let log = self.log(&key.0);
-        let pages = Pages::of_parents(self.api.clone(), kind, parents, request.clone());
+        let pages = Pages::of_parents(self.api.clone(), kind, parents, opening.clone());
         let projections = self.projections(&key.0);
         let fill = {
             let log = log.clone();

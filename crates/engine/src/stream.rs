@@ -14,6 +14,7 @@ use crate::checkpoint::{Checkpoint, Counts, Given, Point};
 use crate::children::{Child, Search, Trouble, Tuple, cap_of, side_by_side, window_capped};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, RawRecords};
+use crate::fetch::Opening;
 use crate::outcome::{Cause, ChildCounts, ChildOutcome, Complete, Outcome, Verdict};
 use crate::pages::{End, Pages, RecordPage, cause_name};
 use crate::resource::Resource;
@@ -428,7 +429,7 @@ impl List {
         let embed = parts
             .embedded
             .and_then(|embedded| child.tuple.embed(embedded));
-        let mut request = child.request.clone();
+        let mut opening = Opening::from(child.request.clone());
         let mut items = None;
         if let Some(embed) = embed {
             let records = match embed.records() {
@@ -445,12 +446,12 @@ impl List {
                 self.child_finished(&child, None);
                 return Some(mapped);
             };
-            request = read.session.api.continued(&parts.list, request, next);
+            opening.next = Some(next.clone());
             items = Some(mapped);
         }
         let publication = match items {
             None if cap_of(&read.resource, &parts.list).is_none() => {
-                read.session.publish(&read.resource, &request)
+                read.session.publish(&read.resource, &opening.request)
             }
             _ => None,
         };
@@ -458,7 +459,7 @@ impl List {
             read.session.api.clone(),
             read.resource.kind(),
             &parts.list,
-            request,
+            opening,
             parts.levels.is_empty(),
         );
         let pages = match self.from.take() {

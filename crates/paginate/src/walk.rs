@@ -190,10 +190,28 @@ impl Marks {
 impl Walk {
     /// A read from its first page. `base` is the caller's request, before any position.
     pub fn new(paginator: Arc<dyn Paginator>, base: PageRequest) -> Walk {
+        Walk::begin(paginator, base, None)
+    }
+
+    /// A read that begins at a position which is known from elsewhere, as the records before it are. `base` is as for [`Walk::new`], and the
+    /// position one that this paginator would give.
+    pub fn starting_at(
+        paginator: Arc<dyn Paginator>,
+        base: PageRequest,
+        position: PageToken,
+    ) -> Walk {
+        Walk::begin(paginator, base, Some(position))
+    }
+
+    fn begin(paginator: Arc<dyn Paginator>, base: PageRequest, token: Option<PageToken>) -> Walk {
+        let progress = Progress {
+            had_token: token.is_some(),
+            ..Progress::default()
+        };
         let start = Checkpoint {
             base: Fingerprint::of_request(&base, &base),
-            token: None,
-            progress: Progress::default(),
+            token,
+            progress,
             requests: Vec::new(),
             pages: Vec::new(),
             last: None,
