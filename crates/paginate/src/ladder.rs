@@ -132,7 +132,14 @@ fn known_flag(signs: &Signs) -> Option<Verdict> {
     let flag = signs.known_flag.as_ref()?;
     Some(match flag.more {
         true => said(&flag.name),
-        false => unless_below_total(signs, StopReason::Flag(flag.name.clone())),
+        false => {
+            let reason = StopReason::Flag(flag.name.clone());
+            let reason = match counted_from_zero(signs) {
+                Some(doubt) => reason.doubting(doubt),
+                None => reason,
+            };
+            unless_below_total(signs, reason)
+        }
     })
 }
 
@@ -243,12 +250,8 @@ fn empty_page(signs: &Signs) -> Option<Verdict> {
     if signs.total.is_none()
         && let Some(total) = signs.page_total.as_ref()
     {
-        if let (1, 1, Some(start @ 1..)) = (total.count, signs.pages, signs.begins_at) {
-            // So do APIs with nothing to give answer, and so do those for which the one page has the number 0.
-            return Some(Verdict::End(StopReason::EmptyPage.doubting(format!(
-                "page {start} is empty, though the API speaks of one page ({total}): if it counts pages from 0, set `start: 0` \
-                 (`startPage`); if not, `start: {start}`"
-            ))));
+        if let Some(doubt) = counted_from_zero(signs) {
+            return Some(Verdict::End(StopReason::EmptyPage.doubting(doubt)));
         }
         if signs.pages < total.count {
             return Some(said(&total.to_string()));
@@ -270,6 +273,20 @@ fn empty_page(signs: &Signs) -> Option<Verdict> {
         None => StopReason::EmptyPage,
     };
     Some(unless_below_total(signs, reason))
+}
+
+/// What to look at where the one page that the API speaks of is empty. So do APIs with nothing to give answer, and so do those for which that
+/// page has the number 0.
+fn counted_from_zero(signs: &Signs) -> Option<String> {
+    let total = signs.page_total.as_ref()?;
+    let start = signs.begins_at.filter(|start| *start > 0)?;
+    let only = total.count == 1 && signs.pages == 1 && signs.records == 0;
+    (only && signs.total.is_none()).then(|| {
+        format!(
+            "page {start} is empty, though the API speaks of one page ({total}): if it counts pages from 0, set `start: 0` \
+             (`startPage`); if not, `start: {start}`"
+        )
+    })
 }
 
 /// 7. Fewer than asked for, from a server that gave exactly what was asked for before. One that caps the size, or ignores

@@ -1019,3 +1019,13 @@ fn a_count_that_is_the_size_asked_for_is_no_total() {
     );
     assert_eq!(counted.end(), "NotPaged");
 }
+
+#[test]
+fn an_only_page_that_is_empty_is_doubted_whatever_its_flag_says() {
+    let only = json!({"has_more": false, "total_pages": 1});
+    let unsaid = pages(same, vec![Reply::items(vec![], only.clone())]);
+    assert_eq!((unsaid.end(), unsaid.warnings.len()), ("Flag", 1));
+    assert!(unsaid.told().contains("start: 0"), "{}", unsaid.told());
+    let said = pages(|paging| paging.start(1), vec![Reply::items(vec![], only)]);
+    assert_eq!((said.end(), said.warnings.len()), ("Flag", 0));
+}
