@@ -625,3 +625,17 @@ resources:
     let problem = config("", &unused).unwrap_err().to_string();
     assert!(problem.contains("is not used"), "{problem}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_null_of_the_api_under_the_name_of_a_parameter_is_told_with_the_name_to_write() {
+    let api = ScriptedApi::new()
+        .json("/tickets", json!([{"id": 1}]))
+        .json(
+            "/tickets/1/comments",
+            json!([{"id": "c", "ticket_id": null}]),
+        );
+    let read = read(&Rig::new(api), "{endpoint: /tickets, field: .id}").await;
+    assert!(read.outcome.is_complete(), "{:?}", read.errors);
+    let hint = &read.outcome.hints["properties.ticket"];
+    assert!(hint.ends_with("write `.__ticket_id`"), "{hint}");
+}

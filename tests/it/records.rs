@@ -842,3 +842,59 @@ resources:
     assert_eq!((read.entities.len(), read.outcome.failed), (0, 3));
     assert!(!read.outcome.is_complete());
 }
+
+#[tokio::test(start_paused = true)]
+async fn half_an_emoji_or_a_number_beyond_all_doubles_costs_no_page() {
+    let body = r#"[{"id": 1, "name": "cut \ud83d", "n": 1e999}, {"id": 2, "name": "whole \ud83d\ude00", "n": 5}]"#;
+    let api = ScriptedApi::new().answer(
+        "/items",
+        Answer::text(body).header("content-type", "application/json"),
+    );
+    let mappings = r#"{identifier: .id, blueprint: '"item"', properties: {name: .name, n: .n}}"#;
+    let read = Rig::new(api)
+        .read("", &mapping("{query: 'true'}", "", mappings))
+        .await;
+    assert!(read.outcome.is_complete(), "{:?}", read.errors);
+    let properties: Vec<Value> = read
+        .json()
+        .into_iter()
+        .map(|entity| entity["properties"].clone())
+        .collect();
+    assert_eq!(
+        properties,
+        [
+            json!({"name": "cut \u{fffd}", "n": f64::MAX}),
+            json!({"name": "whole 😀", "n": 5})
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identifier_without_output_is_named_where_it_leaves_everything_out() {
+    let read = map(
+        json!([{"id": 1}, {"id": 2}]),
+        "{query: 'true'}",
+        r#"{identifier: '.key // empty', blueprint: '"item"'}"#,
+    )
+    .await;
+    let report = longshore_engine::ResourceReport::new("/items", &read.outcome).to_string();
+    assert!(
+        report.contains("identifier left out every record"),
+        "{report}"
+    );
+    assert!(!report.contains("selector.query"), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_the_mapping_raises_is_told() {
+    let read = map(
+        json!([{"id": 1, "team": null, "name": "secret"}]),
+        "{query: 'true'}",
+        r#"{identifier: 'if .team then .id else error("no team") end', blueprint: '"item"'}"#,
+    )
+    .await;
+    let cause = read.outcome.cause().map(ToString::to_string);
+    let told = format!("{cause:?} {:?}", read.errors);
+    assert!(told.contains("no team"), "{told}");
+    assert!(!told.contains("secret"), "{told}");
+}

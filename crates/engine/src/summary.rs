@@ -113,9 +113,11 @@ impl ResourceReport {
             "causes",
         );
         if self.records > 0 && self.entities == 0 && self.skipped == self.records {
-            lines.push(match self.hints.get("selector.query") {
-                Some(hint) => format!("  selector.query left out every record: {hint}"),
-                None => "  selector.query left out every record; check it".to_owned(),
+            let hint = |field: &str| self.hints.get(field);
+            lines.push(match (hint("selector.query"), hint("identifier")) {
+                (Some(hint), _) => format!("  selector.query left out every record: {hint}"),
+                (None, Some(hint)) => format!("  identifier left out every record: {hint}"),
+                (None, None) => "  selector.query left out every record; check it".to_owned(),
             });
         }
         for (field, count) in &self.misconfigured {
@@ -313,6 +315,18 @@ mod tests {
             users
                 .to_string()
                 .ends_with("\n  selector.query left out every record; check it")
+        );
+    }
+
+    #[test]
+    fn an_identifier_that_lets_nothing_through_is_named() {
+        let mut users = resource("/users", 1, 3, 0);
+        users.skipped = 3;
+        users.hints = BTreeMap::from([("identifier".to_owned(), "it has no output".to_owned())]);
+        assert!(
+            users
+                .to_string()
+                .ends_with("\n  identifier left out every record: it has no output")
         );
     }
 

@@ -51,7 +51,8 @@ impl std::error::Error for CompileError {}
 
 /// Why an evaluation ended without an output.
 ///
-/// Its text is one line without any of the data: a message that the program raised itself (`error("…")`) is not shown.
+/// Its text is one line without any of the data. A message that the program raised itself is shown where it stands in the program
+/// (`error("no team")`), and not where it is made of data.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EvalError {
     kind: EvalErrorKind,

@@ -9,6 +9,7 @@ use crate::native::{self, Absent, Expr, Stop, View};
 use crate::syntax::{self, Def, Tm, each_part, parse};
 use crate::val::Val;
 use jaq_core::compile::Undefined;
+use jaq_core::load::parse::{BinaryOp, Term};
 use jaq_core::load::{Arena, File, Loader, span};
 use jaq_core::{Compiler, Ctx, Exn, Vars};
 use std::borrow::Cow;
@@ -36,6 +37,8 @@ struct Compiled {
     source: Box<str>,
     program: Program,
     hint: Option<&'static str>,
+    /// Texts that the program raises as they stand in it.
+    messages: Vec<Box<str>>,
 }
 
 enum Program {
@@ -93,7 +96,7 @@ impl Filter {
                 None,
             ));
         }
-        let (program, hint) = std::thread::scope(|scope| {
+        let (program, hint, messages) = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new()
                 .name("jq compiler".into())
                 .stack_size(COMPILER_STACK);
@@ -113,6 +116,7 @@ impl Filter {
             source: source.into(),
             program,
             hint,
+            messages,
         })))
     }
 
@@ -165,13 +169,14 @@ impl Filter {
             Program::Native(expr) => {
                 let evaluation = begin();
                 let first = expr.first(&View::of(input));
-                finish_native(&evaluation, first).map(|first| first.map(Output))
+                self.finish_native(&evaluation, first)
+                    .map(|first| first.map(Output))
             }
             Program::Jaq(filter) => {
                 let evaluation = begin();
                 let ctx = Ctx::<Data>::new(&filter.lut, Vars::new([]));
                 let first = filter.id.run((ctx, input.clone())).next();
-                let first = finish(&evaluation, first.transpose())?;
+                let first = self.finish(&evaluation, first.transpose())?;
                 Ok(first.map(|value| Output(View::Own(value))))
             }
         }
@@ -193,7 +198,7 @@ impl Filter {
                     limits::charge(size_of::<Val>())?;
                     Ok(limits::tick()?)
                 });
-                return finish_native(&evaluation, flow.map(|()| outputs));
+                return self.finish_native(&evaluation, flow.map(|()| outputs));
             }
             Program::Jaq(filter) => filter,
         };
@@ -206,7 +211,7 @@ impl Filter {
             Ok(output)
         });
         let all: Result<Vec<Val>, Exn<'_, Val>> = outputs.collect();
-        finish(&evaluation, all)
+        self.finish(&evaluation, all)
     }
 
     /// The keys that the expression asks the record for and that are not there: why its answer is null, most likely. Those of programs
@@ -227,6 +232,22 @@ impl Filter {
         }
     }
 
+    /// Whether the expression asks the record itself for that key. Of programs that change or define things by themselves it is not known.
+    ///
+    /// ```
+    /// use longshore_jq::Filter;
+    ///
+    /// let filter = Filter::compile("\"\\(.team): \\(.owner.name)\"")?;
+    /// assert!(filter.asks_for("team") && filter.asks_for("owner") && !filter.asks_for("name"));
+    /// # Ok::<(), longshore_jq::CompileError>(())
+    /// ```
+    pub fn asks_for(&self, key: &str) -> bool {
+        match &self.0.program {
+            Program::Native(expr) => native::asks_for(expr, key),
+            Program::Constant(_) | Program::Jaq(_) => false,
+        }
+    }
+
     /// The output of an expression that is a literal, such as `"user"` or `true`.
     ///
     /// ```
@@ -240,6 +261,70 @@ impl Filter {
         match &self.0.program {
             Program::Constant(value) => Some(value.clone()),
             _ => None,
+        }
+    }
+}
+
+impl Filter {
+    fn finish_native<T>(
+        &self,
+        evaluation: &Evaluation,
+        result: Result<T, Stop>,
+    ) -> Result<T, EvalError> {
+        if let Some(limit) = evaluation.hit() {
+            return Err(EvalError::limit(limit));
+        }
+        result.map_err(|stop| match stop {
+            Stop::Error(error) => self.data_error(error.into_val()),
+            // Nobody asked to stop, and a limit was looked for above.
+            Stop::Enough | Stop::Limit => EvalError::limit(Limit::Time),
+        })
+    }
+
+    fn finish<T>(
+        &self,
+        evaluation: &Evaluation,
+        result: Result<T, Exn<'_, Val>>,
+    ) -> Result<T, EvalError> {
+        if let Some(limit) = evaluation.hit() {
+            return Err(EvalError::limit(limit));
+        }
+        result.map_err(|exn| match exn.get_err() {
+            Ok(error) => self.data_error(error.into_val()),
+            Err(_) => EvalError::new(
+                EvalErrorKind::Halt,
+                "the expression ends the program, which it may not",
+            ),
+        })
+    }
+
+    fn data_error(&self, value: Val) -> EvalError {
+        // jaq's own errors are texts that begin like this.
+        let of_jaq = |start: &str| value.as_str().is_some_and(|text| text.starts_with(start));
+        if let Some(plain) = fail::plain(&value) {
+            EvalError::new(EvalErrorKind::Data, plain.to_string())
+        } else if of_jaq("invalid path expression with input ") {
+            EvalError::new(
+                EvalErrorKind::Data,
+                "the expression uses as a path what is none",
+            )
+        } else if of_jaq("cannot use ") {
+            EvalError::new(
+                EvalErrorKind::Data,
+                "a function was given a value of the wrong type",
+            )
+        } else {
+            let told = value.as_str().filter(|text| {
+                let mut messages = self.0.messages.iter();
+                messages.any(|message| **message == **text)
+            });
+            EvalError::new(
+                EvalErrorKind::Raised,
+                match told {
+                    Some(text) => format!("the expression raised the error {text:?}"),
+                    None => "the expression raised an error".to_owned(),
+                },
+            )
         }
     }
 }
@@ -306,50 +391,6 @@ fn begin() -> Evaluation {
     Evaluation::begin()
 }
 
-fn finish_native<T>(evaluation: &Evaluation, result: Result<T, Stop>) -> Result<T, EvalError> {
-    if let Some(limit) = evaluation.hit() {
-        return Err(EvalError::limit(limit));
-    }
-    result.map_err(|stop| match stop {
-        Stop::Error(error) => data_error(error.into_val()),
-        // Nobody asked to stop, and a limit was looked for above.
-        Stop::Enough | Stop::Limit => EvalError::limit(Limit::Time),
-    })
-}
-
-fn finish<T>(evaluation: &Evaluation, result: Result<T, Exn<'_, Val>>) -> Result<T, EvalError> {
-    if let Some(limit) = evaluation.hit() {
-        return Err(EvalError::limit(limit));
-    }
-    result.map_err(|exn| match exn.get_err() {
-        Ok(error) => data_error(error.into_val()),
-        Err(_) => EvalError::new(
-            EvalErrorKind::Halt,
-            "the expression ends the program, which it may not",
-        ),
-    })
-}
-
-fn data_error(value: Val) -> EvalError {
-    // jaq's own errors are texts that begin like this.
-    let of_jaq = |start: &str| value.as_str().is_some_and(|text| text.starts_with(start));
-    if let Some(plain) = fail::plain(&value) {
-        EvalError::new(EvalErrorKind::Data, plain.to_string())
-    } else if of_jaq("invalid path expression with input ") {
-        EvalError::new(
-            EvalErrorKind::Data,
-            "the expression uses as a path what is none",
-        )
-    } else if of_jaq("cannot use ") {
-        EvalError::new(
-            EvalErrorKind::Data,
-            "a function was given a value of the wrong type",
-        )
-    } else {
-        EvalError::new(EvalErrorKind::Raised, "the expression raised an error")
-    }
-}
-
 /// What may run a program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Engine {
@@ -360,11 +401,31 @@ enum Engine {
 }
 
 /// The program, and what to say about it.
-fn compile(text: &str, engine: Engine) -> Result<(Program, Option<&'static str>), CompileError> {
+fn compile(text: &str, engine: Engine) -> Result<Parts, CompileError> {
     let arena = Arena::default();
     let term = parse::program(text, &arena)?;
     let hint = advice::of_program(&term);
-    Ok((compile_term(text, term, &arena, engine)?, hint))
+    let mut messages = Vec::new();
+    raised_texts(&term, &mut messages);
+    Ok((compile_term(text, term, &arena, engine)?, hint, messages))
+}
+
+/// A program, what to say about it, and the texts that it raises.
+type Parts = (Program, Option<&'static str>, Vec<Box<str>>);
+
+/// Texts of `error("…")` and `"…" | error`: they are the program's and no data, so that they may be shown.
+fn raised_texts(term: &Tm<'_>, texts: &mut Vec<Box<str>>) {
+    let raised = match term {
+        Term::Call("error", args) => args.first(),
+        Term::BinOp(text, BinaryOp::Pipe(None), error) if matches!(&**error, Term::Call("error", args) if args.is_empty()) => {
+            Some(&**text)
+        }
+        _ => None,
+    };
+    if let Some(text) = raised.and_then(syntax::constant) {
+        texts.extend(text.as_str().map(Box::from));
+    }
+    each_part(term, &mut |part| raised_texts(part, texts));
 }
 
 fn compile_term<'s>(

@@ -36,7 +36,7 @@
 //! - Integers are exact from [`i64::MIN`] to [`u64::MAX`] as long as nothing is calculated with them; jq compares them as
 //!   doubles after any arithmetic.
 //! - Numbers too large for a double are the largest one, also where jq keeps the text of a literal (`1e1000 | tojson`).
-//! - `fromjson` takes JSON only: `nan`, `Infinity` and more than 127 levels of nesting are errors.
+//! - `fromjson` takes no `nan`, no `Infinity` and no more than 127 levels of nesting.
 //! - Times are UTC, in `localtime` and `strflocaltime` as well: the environment has no `TZ`.
 //! - Regular expressions are fancy-regex's, close to Oniguruma's; `[[:alpha:]]` and the like are ASCII. An empty match beside
 //!   a character of several bytes is found once, by jq once for each byte. The flag `l` (longest match) is taken and changes

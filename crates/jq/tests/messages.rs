@@ -181,6 +181,21 @@ fn an_error_tells_the_cause_and_none_of_the_data() {
             "the expression raised an error",
         ),
         (
+            "if .team then . else error(\"no team\") end",
+            EvalErrorKind::Raised,
+            "the expression raised the error \"no team\"",
+        ),
+        (
+            "\"no\\nteam\" | error",
+            EvalErrorKind::Raised,
+            "the expression raised the error \"no\\nteam\"",
+        ),
+        (
+            "error(\"no team of \\(.name)\")",
+            EvalErrorKind::Raised,
+            "the expression raised an error",
+        ),
+        (
             "{(.list[0]): 1, (.list): 2}",
             EvalErrorKind::Data,
             "cannot use array as object key",

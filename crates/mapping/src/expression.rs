@@ -322,13 +322,30 @@ fn check_group(group: &Value, place: &str, report: &mut dyn FnMut(String, String
         report(place, message.to_owned());
         sound = false;
     };
-    if group.get("combinator").is_none() {
+    let combinator = group.get("combinator");
+    let said = combinator
+        .and_then(Value::as_str)
+        .and_then(|jq| compile_jq(jq).ok()?.as_constant());
+    if said.is_some_and(|said| !matches!(said.as_str(), Some("and" | "or"))) {
+        problem(
+            format!("{place}.combinator"),
+            r#"is neither "and" nor "or", which Port asks for"#,
+        );
+    }
+    if combinator.is_none() {
         problem(
             place.to_owned(),
             r#"has no combinator; add combinator: '"and"' or '"or"'"#,
         );
     }
     let rules = match group.get("rules") {
+        Some(Value::Array(rules)) if rules.is_empty() => {
+            problem(
+                format!("{place}.rules"),
+                "is empty, which every entity fits; add a rule with property, operator and value",
+            );
+            &[]
+        }
         Some(Value::Array(rules)) => rules.as_slice(),
         Some(_) => {
             problem(
@@ -353,7 +370,15 @@ fn check_group(group: &Value, place: &str, report: &mut dyn FnMut(String, String
             {
                 sound &= check_group(rule, &place, report);
             }
-            Value::Object(fields) if fields.contains_key("operator") => {}
+            Value::Object(fields) if fields.contains_key("operator") => {
+                for (key, meant) in misspelt(fields) {
+                    report(
+                        format!("{place}.{key}"),
+                        format!("is no part of a rule; did you mean `{meant}`?"),
+                    );
+                    sound = false;
+                }
+            }
             Value::Object(_) => {
                 report(
                     place,
@@ -371,6 +396,20 @@ fn check_group(group: &Value, place: &str, report: &mut dyn FnMut(String, String
         }
     }
     sound
+}
+
+/// Keys of a rule that are nearly those which it lacks. Others are left to Port, whose rules may have more.
+fn misspelt(rule: &Map<String, Value>) -> impl Iterator<Item = (&String, &'static str)> {
+    const ALIKE: f64 = 0.7;
+    const KEYS: [&str; 2] = ["property", "value"];
+    rule.keys()
+        .filter(|key| !KEYS.contains(&key.as_str()))
+        .filter_map(|key| {
+            let lacking = KEYS.iter().filter(|wanted| !rule.contains_key(**wanted));
+            let mut near = lacking
+                .filter(|wanted| strsim::normalized_damerau_levenshtein(wanted, key) >= ALIKE);
+            Some((key, *near.next()?))
+        })
 }
 
 fn compile_node(
@@ -493,6 +532,8 @@ mod tests {
                 "x",
                 {"combinator": "'or'"},
                 {"property": ".[", "operator": "''"},
+                {"combinator": "'xor'", "rules": []},
+                {"propery": "'a'", "operator": "'='", "vlaue": ".b", "blueprint": "'x'"},
             ],
         }))
         .unwrap_err();
@@ -502,6 +543,10 @@ mod tests {
             "team.rules[1]: is no rule",
             "team.rules[2]: has no rules",
             "team.rules[3].property: ",
+            "team.rules[4].combinator: is neither",
+            "team.rules[4].rules: is empty",
+            "team.rules[5].propery: is no part of a rule; did you mean `property`?",
+            "team.rules[5].vlaue: is no part of a rule; did you mean `value`?",
         ] {
             assert!(
                 problems.iter().any(|p| p.starts_with(start)),

@@ -26,6 +26,27 @@ pub fn field_name_problem(name: &str) -> Option<&'static str> {
     )
 }
 
+/// Why Port has no blueprint of this name, in one line.
+///
+/// ```
+/// use longshore_mapping::blueprint_name_problem;
+///
+/// assert_eq!(blueprint_name_problem("jira/issue"), None);
+/// assert!(blueprint_name_problem("jira issue").is_some());
+/// ```
+pub fn blueprint_name_problem(name: &str) -> Option<&'static str> {
+    let fits = |c: char| match c.is_ascii() {
+        true => c.is_ascii_alphanumeric() || "@_.+:\\/-".contains(c),
+        false => c.is_alphabetic(),
+    };
+    let dots = name == "." || name == "..";
+    let is_fine =
+        !name.is_empty() && name.chars().count() <= LONGEST && name.chars().all(fits) && !dots;
+    (!is_fine).then_some(
+        "a blueprint's identifier has up to 100 letters, digits and characters of @ _ . + : \\ / -, and is neither `.` nor `..`",
+    )
+}
+
 /// The properties or relations of an entity: a map of names to JSON values.
 ///
 /// It is used like a [`Map`], to which it dereferences. Inside it may be the JSON text that a mapper wrote. That text is what

@@ -14,9 +14,24 @@ const LOOKED_INTO: usize = 200;
 /// One line about a filter that gives null or false for a record: about the first of the keys it asks for in vain about which there is
 /// something to say, or about the filter itself.
 pub(crate) fn of_filter(record: &Val, filter: &Filter) -> Option<String> {
+    if let Some(hint) = of_parameter(record, filter) {
+        return Some(hint);
+    }
     let absent = filter.absent(record);
     let mut of_keys = absent.iter().filter_map(|absent| of_one(record, absent));
     of_keys.next().or_else(|| filter.hint().map(str::to_owned))
+}
+
+/// A record of a child has the parameters of its path under their name with two underscores, and under the name alone unless the API has
+/// that key too, where it may be null.
+fn of_parameter(record: &Val, filter: &Filter) -> Option<String> {
+    let keys = record.keys();
+    let mut names = keys.iter().filter_map(|key| key.strip_prefix("__"));
+    let name =
+        names.find(|name| record.get(name).is_some_and(Val::is_null) && filter.asks_for(name))?;
+    Some(format!(
+        "the API gives `{name}` as null, and the parameter of the path is `__{name}`: write `.__{name}`"
+    ))
 }
 
 fn of_one(record: &Val, absent: &Absent) -> Option<String> {
@@ -143,6 +158,20 @@ mod tests {
             hint(".ticket_id")
                 .unwrap()
                 .ends_with("write `.__ticket_id`")
+        );
+    }
+
+    #[test]
+    fn a_parameter_that_a_null_of_the_api_hides_is_pointed_at() {
+        let record = Val::from(
+            json!({"ticket_id": null, "__ticket_id": "7", "__other": 1, "other": 2, "x": null}),
+        );
+        let hint = |program| of_filter(&record, &Filter::compile(program).unwrap());
+        let told = hint("\"\\(.x)-\\(.ticket_id)\" | ascii_downcase").unwrap();
+        assert!(told.ends_with("write `.__ticket_id`"), "{told}");
+        assert_eq!(
+            (hint(".x"), hint(".other"), hint(".__ticket_id")),
+            (None, None, None)
         );
     }
 

@@ -10,7 +10,10 @@ use crate::expression::{Expression, Failed, Given, Source, compile_jq};
 use crate::fields::append;
 use crate::hint;
 use crate::path::{leading_path, to_jq};
-use crate::{Entity, Fields, Identifier, Mapped, Mapper, RecordFailure, field_name_problem};
+use crate::{
+    Entity, Fields, Identifier, Mapped, Mapper, RecordFailure, blueprint_name_problem,
+    field_name_problem,
+};
 
 /// Maps records by jq, as the `selector.query` and `port` parts of a mapping file say. What becomes of which value: see the
 /// [crate page](crate#what-becomes-of-a-record).
@@ -64,7 +67,7 @@ impl JqMapper {
         // Counted once there is an entity, so that a record that fails has no say in what is always null.
         let mut nulls = Vec::new();
         let Some(identifier) = self.identify(record, &mut nulls)? else {
-            into.skip();
+            into.skip_unidentified();
             return Ok(());
         };
         let blueprint = self.blueprint_of(record)?;
@@ -151,7 +154,10 @@ impl JqMapper {
                 Some(name) if name.is_empty() => {
                     refused("gave empty text; it must give a blueprint's identifier".to_owned())
                 }
-                Some(name) => Ok(name.into_owned()),
+                Some(name) => match blueprint_name_problem(&name) {
+                    None => Ok(name.into_owned()),
+                    Some(problem) => refused(format!("gave text that Port refuses: {problem}")),
+                },
                 None => {
                     let asks = "it must give a blueprint's identifier";
                     refused(gave_instead(&value, asks, filter, record))
@@ -218,7 +224,14 @@ impl Mapper for JqMapper {
             .chain(fields)
             .flat_map(|(place, source)| source.leaves(place));
         let (_, filter) = leaves.find(|(place, _)| *place == field)?;
-        hint::of_filter(&record, filter)
+        let hint = hint::of_filter(&record, filter);
+        match field {
+            // Null is an error in an identifier, so this is about one that has no output.
+            "identifier" => {
+                hint.or_else(|| Some("it has no output; check its expression".to_owned()))
+            }
+            _ => hint,
+        }
     }
 }
 
@@ -239,7 +252,7 @@ impl JqMapper {
     /// use longshore_mapping::JqMapper;
     ///
     /// let mapper = JqMapper::builder().identifier(".id").blueprint(r#""user""#).property("e mail", ".email").build().unwrap();
-    /// assert_eq!(mapper.warnings()[0].path, "properties.e mail");
+    /// assert_eq!(mapper.warnings()[0].path, "properties.\"e mail\"");
     /// ```
     pub fn warnings(&self) -> &[MappingProblem] {
         &self.warnings
@@ -426,6 +439,8 @@ enum Shape {
     Text,
     /// Identifiers: numbers become text, also in an array. All else is Port's to judge.
     Identifiers,
+    /// A team or a list of them: as identifiers, and neither objects nor booleans. Port takes no null among them.
+    Teams,
 }
 
 impl Field {
@@ -445,7 +460,12 @@ impl Field {
         let problem = match self.source.output(record) {
             Ok(Some(value)) => {
                 nulls.extend(self.source.null_leaves(&value));
-                self.shape.write(&value, out).err()
+                let problem = self.shape.write(&value, out).err();
+                if problem.is_none() && self.shape == Shape::Teams && has_null(&value) {
+                    let left_out = "gave a list with null among the teams, which is left out; `map(values)` takes it away";
+                    into.suspect(&self.place, || (left_out.to_owned(), identity(record)));
+                }
+                problem
             }
             Ok(None) => Some("gave nothing".to_owned()),
             Err(failed) if failed.limit => {
@@ -464,6 +484,18 @@ impl Field {
             nulls.push(&self.place);
         }
         Ok(())
+    }
+}
+
+/// Whether this is a list with null in it.
+fn has_null(value: &Given<'_>) -> bool {
+    match value {
+        Given::Jq(value) if value.type_name() == "array" => {
+            let list = value.clone().into_val();
+            list.as_array()
+                .is_some_and(|items| items.iter().any(Val::is_null))
+        }
+        _ => false,
     }
 }
 
@@ -514,6 +546,17 @@ impl Shape {
                 Some(items) => Value::Array(items.iter().map(identifier_json).collect()),
                 None => identifier_json(value),
             }),
+            Shape::Teams => match value.as_array() {
+                Some(items) => {
+                    let teams = items.iter().filter(|item| !item.is_null());
+                    teams
+                        .map(team_json)
+                        .collect::<Result<_, _>>()
+                        .map(Value::Array)
+                }
+                None if value.is_null() => Ok(Value::Null),
+                None => team_json(value),
+            },
             Shape::Text if value.is_null() => Ok(Value::Null),
             Shape::Text => match text_of(value) {
                 Some(text) => Ok(Value::String(text)),
@@ -535,16 +578,28 @@ impl Shape {
             (Shape::Any, _)
             | (_, "null")
             | (Shape::Identifiers, "string" | "boolean" | "object")
-            | (Shape::Text, "string") => value.write_json(out),
-            (Shape::Identifiers | Shape::Text, "number") => match value.text() {
+            | (Shape::Text | Shape::Teams, "string") => value.write_json(out),
+            (Shape::Identifiers | Shape::Text | Shape::Teams, "number") => match value.text() {
                 Some(text) => append(&text, out),
                 None if self == Shape::Identifiers => out.extend_from_slice(b"null"),
                 None => return Err(no_text("number")),
             },
-            (Shape::Identifiers, _) => append(&self.of(&value.clone().into_val())?, out),
+            (Shape::Identifiers | Shape::Teams, _) => {
+                append(&self.of(&value.clone().into_val())?, out)
+            }
             (Shape::Text, other) => return Err(no_text(other)),
         }
         Ok(())
+    }
+}
+
+fn team_json(value: &Val) -> Result<Value, String> {
+    match text_of(value) {
+        Some(text) => Ok(Value::String(text)),
+        None => Err(format!(
+            "gave {}, but a team's name or a list of names is needed",
+            described(value.type_name())
+        )),
     }
 }
 
@@ -792,7 +847,7 @@ impl JqMapperBuilder {
             .map(|jq| problems.field("icon", "", jq.into(), Shape::Text));
         let team = self
             .team
-            .map(|written| problems.field("team", "", written, Shape::Identifiers));
+            .map(|written| problems.field("team", "", written, Shape::Teams));
         let blueprint = match &self.blueprint {
             Some(jq) => problems.blueprint(jq),
             None => problems.missing("blueprint", r#""user""#),
@@ -959,7 +1014,10 @@ impl Problems {
         };
         match constant.as_str() {
             Some("") => self.add(PLACE, "is empty text; write the blueprint's identifier"),
-            Some(name) => return Some(Blueprint::Fixed(name.to_owned())),
+            Some(name) => match blueprint_name_problem(name) {
+                None => return Some(Blueprint::Fixed(name.to_owned())),
+                Some(problem) => self.add(PLACE, format!("is text that Port refuses: {problem}")),
+            },
             None => self.add(
                 PLACE,
                 format!(
@@ -1008,7 +1066,14 @@ impl Problems {
     ) -> Vec<Field> {
         let mut fields: Vec<Field> = Vec::new();
         for (name, expression) in written {
-            let place = format!("{group}.{name}");
+            // A name that would run into the words around it stands in quotes.
+            let place = match name
+                .chars()
+                .all(|c| c.is_alphanumeric() || "@_=\\-".contains(c))
+            {
+                true => format!("{group}.{name}"),
+                false => format!("{group}.{name:?}"),
+            };
             if name.is_empty() {
                 self.add(place, "has no name");
             } else if fields.iter().any(|field| field.name == name) {

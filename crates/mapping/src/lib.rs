@@ -85,7 +85,7 @@ pub use error::{Error, ErrorKind};
 pub use explain::Explanation;
 #[cfg(feature = "jq")]
 pub use expression::Expression;
-pub use fields::{Fields, field_name_problem};
+pub use fields::{Fields, blueprint_name_problem, field_name_problem};
 #[cfg(feature = "jq")]
 pub use jq_mapper::{JqMapper, JqMapperBuilder, MappingProblem};
 #[cfg(feature = "jq")]

@@ -165,6 +165,8 @@ pub struct Mapped {
     pub entities: Vec<Entity>,
     /// Records left out on purpose: by the selector, or by an identifier expression without output.
     pub skipped: u64,
+    /// Those among them whose identifier expression had no output.
+    pub unidentified: u64,
     /// Records that could not become an entity.
     pub failures: Vec<RecordFailure>,
     /// How often a field's expression used more time, memory or stack than one evaluation may, by field: `properties.email`. The record
@@ -225,7 +227,7 @@ impl Mapped {
         }
     }
 
-    /// What to change, by field, where a field is null in every entity so far, or the selector has left everything out, and the cause
+    /// What to change, by field, where a field is null in every entity so far, or everything was left out by the selector or the identifier, and the cause
     /// is plain: ``there is no `.email`; did you mean `.["e-mail"]`?``. Only [`map_page`](Self::map_page) looks for it.
     pub fn hints(&self) -> impl Iterator<Item = (&str, &str)> {
         self.suspects()
@@ -235,8 +237,11 @@ impl Mapped {
     /// What most likely does not mean what it says.
     fn suspects(&self) -> impl Iterator<Item = &str> {
         let selects_nothing = self.mapped == 0 && self.skipped > 0 && self.failures.is_empty();
-        self.always_null()
-            .chain(selects_nothing.then_some("selector.query"))
+        let by = match self.unidentified == self.skipped {
+            true => "identifier",
+            false => "selector.query",
+        };
+        self.always_null().chain(selects_nothing.then_some(by))
     }
 
     /// Adds an entity.
@@ -259,6 +264,12 @@ impl Mapped {
     /// Counts a record that was left out on purpose.
     pub fn skip(&mut self) {
         self.skipped += 1;
+    }
+
+    /// Counts a record that was left out because its identifier expression had no output.
+    pub(crate) fn skip_unidentified(&mut self) {
+        self.skip();
+        self.unidentified += 1;
     }
 
     /// Adds a record that could not become an entity. One that [hit a limit](RecordFailure::hit_limit) counts in `limits` too.
@@ -315,6 +326,7 @@ impl Mapped {
     pub fn merge(&mut self, page: Mapped) {
         self.entities.extend(page.entities);
         self.skipped += page.skipped;
+        self.unidentified += page.unidentified;
         self.failures.extend(page.failures);
         for (field, times) in &page.limits {
             count(&mut self.limits, field, *times);

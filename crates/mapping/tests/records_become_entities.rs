@@ -273,6 +273,32 @@ mod blueprint {
     }
 
     #[test]
+    fn a_name_that_port_refuses_fails_the_record_or_is_found_before_any() {
+        for name in ["a b", ".", "..", "a\0b", "a=b", "a,b", &"x".repeat(101)] {
+            let (field, message) = failure(user().blueprint(".b"), json!({"id": 1, "b": name}));
+            assert_eq!(field, "blueprint");
+            assert!(
+                message.starts_with("gave text that Port refuses: "),
+                "{message}"
+            );
+            let problems = user()
+                .blueprint(json!(name).to_string())
+                .build()
+                .unwrap_err();
+            assert!(
+                problems[0]
+                    .message
+                    .starts_with("is text that Port refuses: "),
+                "{problems:?}"
+            );
+        }
+        for name in ["jira/issue", "a.b", "größe", "a@b_c+d:e\\f-g", "..."] {
+            let entity = entity(user().blueprint(".b"), json!({"id": 1, "b": name}));
+            assert_eq!(entity["blueprint"], name);
+        }
+    }
+
+    #[test]
     fn a_forgotten_pair_of_quotes_is_explained() {
         let found = problems(user().blueprint("user"));
         assert!(
@@ -375,6 +401,45 @@ mod fields {
             (&json!("42"), &json!("User"), &json!(["a", "7"]))
         );
         assert_eq!(entity(builder(), json!({"id": 1, "t": ""}))["title"], "");
+    }
+
+    #[test]
+    fn a_team_is_a_name_or_a_list_of_names() {
+        for (given, team) in [
+            (json!("a"), json!("a")),
+            (json!(7), json!("7")),
+            (json!(["a", 7]), json!(["a", "7"])),
+            (json!([]), json!([])),
+        ] {
+            let mapped = map(user().team(".t"), [json!({"id": 1, "t": given})]);
+            assert_eq!(mapped.entities[0].team, Some(team));
+            assert!(mapped.misconfigured.is_empty(), "{given}");
+        }
+        for (given, team, told) in [
+            (
+                json!({"k": 1}),
+                None,
+                "gave an object, but a team's name or a list of names is needed",
+            ),
+            (json!(true), None, "gave a boolean, but a team's name"),
+            (json!(["a", {}]), None, "gave an object, but a team's name"),
+            (
+                json!(["x", null, 1]),
+                Some(json!(["x", "1"])),
+                "gave a list with null among the teams, which is left out",
+            ),
+        ] {
+            let mapped = map(user().team(".t"), [json!({"id": 1, "t": given})]);
+            assert_eq!(mapped.entities[0].team, team, "{given}");
+            assert_eq!(mapped.misconfigured.get("team"), Some(&1), "{given}");
+            let sample = mapped.samples["team"].to_string();
+            assert!(sample.contains(told), "{sample}");
+        }
+        let problems = user().team("{}").build().unwrap_err();
+        assert!(
+            problems[0].message.starts_with("gave an object"),
+            "{problems:?}"
+        );
     }
 
     #[test]
@@ -932,6 +997,40 @@ mod diagnosis {
     }
 
     #[test]
+    fn an_identifier_that_leaves_everything_out_is_named_and_no_selector() {
+        let records = || {
+            [
+                json!({"id": 1, "e-mail": "a"}),
+                json!({"id": 2, "e-mail": "b"}),
+            ]
+        };
+        let hints = |mapped: &Mapped| -> Vec<String> {
+            mapped
+                .hints()
+                .map(|(field, hint)| format!("{field}: {hint}"))
+                .collect()
+        };
+        let mapped = map(
+            user()
+                .selector("true")
+                .identifier(".email | select(. != null)"),
+            records(),
+        );
+        assert_eq!((mapped.skipped, mapped.unidentified), (2, 2));
+        assert_eq!(
+            hints(&mapped),
+            ["identifier: there is no `.email`; did you mean `.[\"e-mail\"]`?"]
+        );
+        let mapped = map(user().identifier("empty"), records());
+        assert_eq!(
+            hints(&mapped),
+            ["identifier: it has no output; check its expression"]
+        );
+        let mapped = map(user().selector(".id == 1").identifier("empty"), records());
+        assert_eq!((mapped.skipped, mapped.unidentified), (2, 1));
+    }
+
+    #[test]
     fn a_null_identifier_says_what_was_meant() {
         let [comment, _] = comments();
         let builder = user().identifier(".Id");
@@ -986,7 +1085,7 @@ mod diagnosis {
             warned,
             [
                 "selector.query",
-                "properties.created at",
+                "properties.\"created at\"",
                 &format!("properties.{}", "x".repeat(101)),
                 "relations.öwner",
                 "relations.searched.rules[0].value",

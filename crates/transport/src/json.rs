@@ -38,7 +38,7 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
 }
 
 /// As [`read`], with a reader of your own that is asked first: it is given the text without its byte order mark, and gives `None`
-/// where it does not take it, which needs no reason. It must take nothing that [`read`] refuses.
+/// where it does not take it, which needs no reason. What it takes beyond [`read`] is its own affair.
 ///
 /// # Errors
 ///

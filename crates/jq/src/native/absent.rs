@@ -82,6 +82,15 @@ pub(crate) fn absent(expr: &Expr, record: &Val) -> Vec<Absent> {
     found
 }
 
+/// Whether a path that starts at the record starts with that key.
+pub(crate) fn asks_for(expr: &Expr, key: &str) -> bool {
+    let mut paths = Vec::new();
+    read_by(expr, &mut paths);
+    paths
+        .iter()
+        .any(|path| matches!(path.first(), Some(Step::Key(first)) if first == key))
+}
+
 /// The step that a part of a path is, where it is the same for every record.
 fn step(part: &Part) -> Option<Step> {
     match part {

@@ -10,8 +10,8 @@ mod compile;
 mod eval;
 mod view;
 
-pub(crate) use self::absent::absent;
 pub use self::absent::{Absent, Step};
+pub(crate) use self::absent::{absent, asks_for};
 pub(crate) use self::compile::compile;
 pub(crate) use self::eval::{Expr, Stop};
 pub(crate) use self::view::View;

@@ -82,6 +82,11 @@ fn of_sign(before: &str, rest: &str) -> Option<&'static str> {
     let last = before.trim_end().chars().next_back();
     let mut signs = rest.chars();
     Some(match (signs.next()?, signs.next()) {
+        ('*', _) if last == Some('[') => "all items are `[]`: `.items[]`",
+        ('=', _) if before.trim_end().ends_with("!=") => {
+            "values are told apart by `!=`: `.state != \"open\"`"
+        }
+        ('=', _) if last == Some('=') => "values are compared by `==`: `.state == \"open\"`",
         ('&', _) => "both is `and`: `.a and .b`",
         ('|', _) if last == Some('|') => "either is `or`, and a default stands behind `//`",
         ('!', _) => "`!=` compares, and `| not` behind a condition turns it around",
@@ -106,6 +111,9 @@ mod tests {
     #[test]
     fn what_other_languages_say_is_told_in_words_of_jq() {
         for (program, hint) in [
+            (".items[*].name", "`.items[]`"),
+            (".state === \"open\"", "`==`"),
+            (".state !== \"open\"", "`!=`"),
             (".a && .b", "`and`"),
             (".a || .b", "`or`"),
             ("!.a", "`| not`"),

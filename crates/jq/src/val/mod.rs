@@ -19,7 +19,7 @@ pub(crate) use self::json::{write_json_number, write_json_text};
 pub(crate) use self::num::Num;
 pub(crate) use self::ops::{Slice, dump, sort_by, split};
 pub(crate) use self::path::windows;
-pub(crate) use self::read::read;
+pub(crate) use self::read::{read, read_data};
 pub(crate) use self::text::{Text, Told};
 
 /// Deepest nesting of a [`Val`]. What a program would build beyond it is an error, so that no walk over a value can
@@ -291,8 +291,8 @@ impl Val {
     /// them keeps the whole text in memory while it lives.
     ///
     /// `None` if the text is no JSON, nests 128 levels or more, holds a number beyond the range of doubles, or has an object
-    /// with a key that comes twice (where the last value counts). What it is, or what is wrong with it, a reader behind serde tells:
-    /// `serde_json::from_str::<Val>`.
+    /// with a key that comes twice (where the last value counts): [`read_data`](Self::read_data) takes some of these. What is wrong with
+    /// it, a reader behind serde tells: `serde_json::from_str::<Val>`.
     ///
     /// ```
     /// use longshore_jq::Val;
@@ -304,6 +304,21 @@ impl Val {
     pub fn read_page(text: impl Into<Box<str>>) -> Option<Val> {
         let page = Page::read(text.into())?;
         Some(page::value(&page, 0))
+    }
+
+    /// Reads what [`read_page`](Self::read_page) leaves, and copies all of it: a key that comes twice has the last value in the place of
+    /// the first, half of a surrogate pair (`"\ud800"`) is the replacement character, and a number beyond the range of doubles the largest
+    /// of them, as in jq. `None` if the text is no JSON or nests 128 levels or more.
+    ///
+    /// ```
+    /// use longshore_jq::Val;
+    ///
+    /// let cut = r#"{"title": "half an emoji: \ud83d"}"#;
+    /// assert!(Val::read_page(cut).is_none());
+    /// assert_eq!(Val::read_data(cut).unwrap().get("title"), Some(&Val::from("half an emoji: \u{fffd}")));
+    /// ```
+    pub fn read_data(text: &str) -> Option<Val> {
+        read_data(text)
     }
 
     /// The JSON text of an array or object as it stands in the [page](Self::read_page) that it was read from, white space and all;

@@ -1,16 +1,26 @@
-//! Reading JSON text, as strictly as RFC 8259 has it.
+//! Reading JSON text into values of their own: what `fromjson` is given, and pages that hold what their quick reader leaves.
 
 use super::{Entries, Num, Val};
 
 /// Deepest nesting of a text.
 const MAX_NESTING: u32 = 127;
 
-/// Reads one JSON text. A byte order mark is skipped. Numbers keep how they are spelled as far as jq would.
+/// Reads one JSON text. A byte order mark is skipped. Numbers keep how they are spelled as far as jq would, and may be spelled as jq
+/// takes them: `007`, `.5`, `5.`, `+1`.
 ///
 /// The error is a line for a person, and holds nothing of the text.
 pub(crate) fn read(text: &str) -> Result<Val, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { text, at: 0 };
+    read_as(text.strip_prefix('\u{feff}').unwrap_or(text), false)
+}
+
+/// Reads one JSON text as data, as strictly as RFC 8259 has its grammar. What the grammar allows and no value can hold becomes what
+/// jq makes of it: half of a surrogate pair the replacement character, a number beyond the doubles the largest one.
+pub(crate) fn read_data(text: &str) -> Option<Val> {
+    read_as(text, true).ok()
+}
+
+fn read_as(text: &str, data: bool) -> Result<Val, String> {
+    let mut reader = Reader { text, at: 0, data };
     let value = reader.value(0)?;
     reader.space();
     if reader.at < text.len() {
@@ -22,6 +32,8 @@ pub(crate) fn read(text: &str) -> Result<Val, String> {
 struct Reader<'t> {
     text: &'t str,
     at: usize,
+    /// Whether numbers are data, and strict.
+    data: bool,
 }
 
 impl Reader<'_> {
@@ -53,6 +65,7 @@ impl Reader<'_> {
             Some(b'[') => self.array(depth),
             Some(b'"') => self.string().map(Val::from),
             Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'+' | b'.') if !self.data => self.number(),
             _ => {
                 for (word, value) in [
                     ("null", Val::null()),
@@ -200,7 +213,7 @@ impl Reader<'_> {
             }
             reader.at - before
         };
-        self.at += usize::from(self.peek() == Some(b'-'));
+        self.at += usize::from(matches!(self.peek(), Some(b'-' | b'+')));
         let leading_zero = self.peek() == Some(b'0');
         let whole = digits(self);
         let mut valid = whole == 1 || (whole > 1 && !leading_zero);
@@ -213,16 +226,86 @@ impl Reader<'_> {
             self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
             valid &= digits(self) > 0;
         }
-        match Num::literal(&self.text[start..self.at]) {
-            Some(number) if valid => Ok(Val::num(number)),
-            _ => Err(self.error("no JSON number")),
-        }
+        let text = &self.text[start..self.at];
+        let number = match self.data {
+            // Strict, so that Rust's reader takes it, and large ones as infinite.
+            true if valid => data_number(text),
+            true => None,
+            false => Num::literal(text.strip_prefix('+').unwrap_or(text)),
+        };
+        number
+            .map(Val::num)
+            .ok_or_else(|| self.error("no JSON number"))
     }
+}
+
+fn data_number(text: &str) -> Option<Num> {
+    if let Ok(integer) = text.parse::<i64>() {
+        return Some(Num::from(integer));
+    }
+    if let Ok(integer) = text.parse::<u64>() {
+        return Some(Num::from(integer));
+    }
+    let number: f64 = text.parse().ok()?;
+    Some(Num::data(number.clamp(f64::MIN, f64::MAX)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{Val, read, read_data};
+
+    #[test]
+    fn numbers_in_text_may_be_spelled_as_jq_takes_them_and_those_of_data_not() {
+        for (text, number) in [
+            ("007", "7"),
+            ("-007.5", "-7.5"),
+            ("1.", "1"),
+            (".5", "0.5"),
+            ("+1", "1"),
+            ("[01,+2]", "[1,2]"),
+        ] {
+            assert_eq!(read(text).unwrap().to_string(), number);
+            assert!(read_data(text).is_none(), "{text}");
+        }
+        for text in ["+", "-", ".", "1e", "+-1", "-+1", "0x10", "1.e"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn data_that_no_value_holds_becomes_what_jq_makes_of_it() {
+        for (text, value) in [
+            (r#""\ud800""#, "\"\u{fffd}\""),
+            (
+                r#"["\udc00x", "\ud800\ud83d\ude00"]"#,
+                "[\"\u{fffd}x\",\"\u{fffd}\u{1f600}\"]",
+            ),
+            (r#"[1e308,5]"#, "[1"),
+            (
+                r#"{"a":1,"b":2,"a":18446744073709551615}"#,
+                r#"{"a":18446744073709551615,"b":2}"#,
+            ),
+        ] {
+            let read = read_data(text).unwrap().to_string();
+            assert!(read.starts_with(value), "{read}");
+        }
+        let large = read_data("[1e999,-1e999]").unwrap();
+        assert_eq!(
+            large,
+            Val::from(vec![Val::from(f64::MAX), Val::from(f64::MIN)])
+        );
+        for text in [
+            "nan",
+            "\u{feff}1",
+            "[1,]",
+            "// c\n1",
+            "\"\t\"",
+            "1 2",
+            "\"\\x\"",
+        ] {
+            assert!(read_data(text).is_none(), "{text}");
+        }
+    }
 
     #[test]
     fn only_json_is_read() {
@@ -232,10 +315,6 @@ mod tests {
             "nan",
             "NaN",
             "Infinity",
-            "+1",
-            "01",
-            "1.",
-            ".5",
             "1e",
             "-",
             "[1,]",
