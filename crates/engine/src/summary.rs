@@ -122,7 +122,8 @@ impl ResourceReport {
         }
         for (field, count) in &self.misconfigured {
             lines.push(format!(
-                "  {field} gave nothing for {count} of {}: {}",
+                "  {} gave nothing for {count} of {}: {}",
+                shown(field),
                 entities(self.entities),
                 self.misconfigured_samples
                     .get(field)
@@ -140,11 +141,12 @@ impl ResourceReport {
             unnamed.partition(|field| self.hints.contains_key(*field));
         for field in explained {
             lines.push(format!(
-                "  {field} was null in every record: {}",
+                "  {} was null in every record: {}",
+                shown(field),
                 self.hints[field]
             ));
         }
-        let always_null: Vec<&str> = unexplained.into_iter().map(String::as_str).collect();
+        let always_null: Vec<String> = unexplained.into_iter().map(|field| shown(field)).collect();
         match always_null.as_slice() {
             [] => {}
             [field] => lines.push(format!(
@@ -177,6 +179,14 @@ impl ResourceReport {
             }
         }
         line.trim_end().to_owned()
+    }
+}
+
+/// A field as it stands in a sentence: a name with a space in it would run into the words around it.
+fn shown(field: &str) -> String {
+    match field.split_once('.') {
+        Some((group, name)) if name.contains(char::is_whitespace) => format!("{group}.{name:?}"),
+        _ => field.to_owned(),
     }
 }
 
@@ -303,6 +313,22 @@ mod tests {
                  properties.b was null in every record: write that\n  \
                  properties.a was null in every record; check its path"
             ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_name_with_a_space_stands_in_quotes() {
+        let mut users = resource("/users", 1, 3, 3);
+        users.misconfigured = BTreeMap::from([("properties.e mail".to_owned(), 3)]);
+        users.always_null = vec!["properties.a b".to_owned()];
+        let text = users.to_string();
+        assert!(
+            text.contains("  properties.\"e mail\" gave nothing for 3 of 3"),
+            "{text}"
+        );
+        assert!(
+            text.contains("  properties.\"a b\" was null in every record"),
             "{text}"
         );
     }

@@ -37,10 +37,15 @@ fn all_problems_of_a_resource_come_at_once_with_their_paths() {
 fn a_name_given_as_blueprint_is_the_blueprint_of_every_entity() {
     let users = Resource::builder("/users")
         .identifier(".id")
-        .blueprint("service \"x\"")
+        .blueprint("service\\x")
         .build()
         .unwrap();
-    assert_eq!(users.blueprint(), Some("service \"x\""));
+    assert_eq!(users.blueprint(), Some("service\\x"));
+    let refused = Resource::builder("/users")
+        .identifier(".id")
+        .blueprint("service \"x\"")
+        .build();
+    assert!(refused.unwrap_err().to_string().contains("Port refuses"));
     let computed = Resource::builder("/users")
         .identifier(".id")
         .blueprint_jq(".type")

@@ -252,7 +252,7 @@ impl JqMapper {
     /// use longshore_mapping::JqMapper;
     ///
     /// let mapper = JqMapper::builder().identifier(".id").blueprint(r#""user""#).property("e mail", ".email").build().unwrap();
-    /// assert_eq!(mapper.warnings()[0].path, "properties.\"e mail\"");
+    /// assert_eq!(mapper.warnings()[0].path, "properties.e mail");
     /// ```
     pub fn warnings(&self) -> &[MappingProblem] {
         &self.warnings
@@ -1066,14 +1066,7 @@ impl Problems {
     ) -> Vec<Field> {
         let mut fields: Vec<Field> = Vec::new();
         for (name, expression) in written {
-            // A name that would run into the words around it stands in quotes.
-            let place = match name
-                .chars()
-                .all(|c| c.is_alphanumeric() || "@_=\\-".contains(c))
-            {
-                true => format!("{group}.{name}"),
-                false => format!("{group}.{name:?}"),
-            };
+            let place = format!("{group}.{name}");
             if name.is_empty() {
                 self.add(place, "has no name");
             } else if fields.iter().any(|field| field.name == name) {

@@ -1085,7 +1085,7 @@ mod diagnosis {
             warned,
             [
                 "selector.query",
-                "properties.\"created at\"",
+                "properties.created at",
                 &format!("properties.{}", "x".repeat(101)),
                 "relations.öwner",
                 "relations.searched.rules[0].value",
