@@ -58,6 +58,8 @@ pub enum ErrorKind {
     Unavailable,
     /// Port answered with success, but with something that cannot be read or trusted.
     Answer,
+    /// Port answered without a usable `Date`.
+    Undated,
 }
 
 impl Error {

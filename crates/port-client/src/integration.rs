@@ -272,7 +272,7 @@ impl PortClient {
     ///
     /// # Errors
     ///
-    /// As [`PortClient::integration`]; [`ErrorKind::Answer`] when there is no usable `Date` in the answer.
+    /// As [`PortClient::integration`]; [`ErrorKind::Undated`] when there is no usable `Date` in the answer.
     pub async fn server_time(&self) -> Result<SystemTime, Error> {
         let date = self
             .call(
@@ -291,7 +291,7 @@ impl PortClient {
             .and_then(|date| httpdate::parse_http_date(date).ok())
             .ok_or_else(|| {
                 Error::new(
-                    ErrorKind::Answer,
+                    ErrorKind::Undated,
                     "Port's answer has no usable Date header, so nothing can be dated: \
                      check whether a proxy in front of OCEAN__PORT__BASE_URL removes it",
                 )

@@ -378,7 +378,7 @@ const NO_TIME: &str = "Port's answers have no usable Date header, so that nothin
 async fn port_time(client: &PortClient) -> Result<Option<SystemTime>, Error> {
     match client.server_time().await {
         Ok(time) => Ok(Some(time)),
-        Err(error) if error.kind() == PortErrorKind::Answer => Ok(None),
+        Err(error) if error.kind() == PortErrorKind::Undated => Ok(None),
         Err(error) => Err(port_error(error)),
     }
 }

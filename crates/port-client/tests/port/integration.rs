@@ -96,7 +96,7 @@ async fn a_time_that_port_does_not_tell_is_an_error_and_not_the_local_time() {
             .server_time()
             .await
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Answer);
+        assert_eq!(error.kind(), ErrorKind::Undated);
         assert!(error.to_string().contains("Date header"), "{error}");
     }
 }
