@@ -1014,10 +1014,13 @@ impl Problems {
         };
         match constant.as_str() {
             Some("") => self.add(PLACE, "is empty text; write the blueprint's identifier"),
-            Some(name) => match blueprint_name_problem(name) {
-                None => return Some(Blueprint::Fixed(name.to_owned())),
-                Some(problem) => self.add(PLACE, format!("is text that Port refuses: {problem}")),
-            },
+            Some(name) => {
+                // A warning, as for the names of fields: it is Port that refuses them.
+                if let Some(problem) = blueprint_name_problem(name) {
+                    self.warn(PLACE, &format!("is text that Port refuses: {problem}"));
+                }
+                return Some(Blueprint::Fixed(name.to_owned()));
+            }
             None => self.add(
                 PLACE,
                 format!(
