@@ -890,3 +890,18 @@ async fn a_port_without_a_clock_takes_entities_and_loses_none() {
     );
     assert_eq!(rig.port.deleted(), []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_port_whose_token_cannot_be_read_ends_the_sync_before_the_api_is_asked() {
+    let api = ScriptedApi::new().json("/users", json!([{"id": 1}]));
+    let odd = Answer::json(json!({"accessToken": "t", "expiresIn": "10800"}));
+    let port = PortDouble::new()
+        .stale_entity("user", "gone")
+        .faults(PortCall::Token, 1.., odd);
+    let rig = Rig::with_port(api.clone(), port);
+    let report = rig.sync("", ONE_KIND).await;
+    assert_eq!(report.upserted, 0);
+    assert_eq!(api.requests().len(), 0);
+    assert!(report.errors[0].contains("asking for a token"), "{report}");
+    assert_eq!(rig.port.deleted(), []);
+}

@@ -13,8 +13,8 @@ use crate::{Authenticator, Error};
 /// longest.
 ///
 /// A credential that is limited rests for as long as the API told, while others go on at once. A success that says that nothing is left
-/// (`X-RateLimit-Remaining: 0`) counts as well: no request is wasted on being refused. Only when all of them rest does the API
-/// get a pause, until the first is free again.
+/// (`X-RateLimit-Remaining: 0`) counts as well, so that no request is wasted on being refused while another credential is free. Only
+/// when all of them rest does the API get a pause, until the first is free again; it begins with the first answer that refuses.
 #[derive(Clone)]
 pub struct Rotation {
     members: Arc<[Box<dyn Authenticator>]>,

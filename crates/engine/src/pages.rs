@@ -394,7 +394,8 @@ impl Pages {
             .iter()
             .map(|warning| self.with_settings_place(warning))
             .collect();
-        if let Some(found) = walk.found() {
+        // A way that did not lead to the end is no line to write.
+        if let Some(found) = walk.found().filter(|_| ending.result.is_ok()) {
             words.push(format!(
                 "`auto` found how this list is paged; to read it without trials write `{}` to {}",
                 found.line(),

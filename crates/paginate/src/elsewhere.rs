@@ -86,8 +86,12 @@ fn by_token(token: &Field) -> Evidence {
     }
 }
 
-/// Not back to where it stands: some APIs give a next link on every page, and on the last one it is that page's own.
+/// Not back to where it stands: some APIs give a next link on every page, and on the last one it is that page's own. Nor a template
+/// (RFC 6570), which says how pages are asked for, and not that there is one.
 fn leads_on(page: &Page<'_>, link: &str) -> bool {
+    if link.contains('{') {
+        return false;
+    }
     let at = &page.request().url;
     at.join(link).map_or(true, |link| link != *at)
 }

@@ -877,6 +877,19 @@ fn with_a_lean_page(paging: impl Paginator, lean: usize, say: Say) -> Read {
 }
 
 #[test]
+fn a_template_of_a_link_says_nothing_of_another_page() {
+    let read = with_a_lean_page(
+        PageNumber::new().size_param("size").page_size(10),
+        7,
+        |mut reply, _, _| {
+            reply.body["_links"] = json!({"next": {"href": "/v1/items{?page}"}});
+            reply
+        },
+    );
+    assert_eq!((read.ids.len(), read.end()), (17, "ShortPage"));
+}
+
+#[test]
 fn a_lean_page_that_says_that_another_one_follows_is_not_the_last() {
     let says: [(&str, Say); 8] = [
         ("Link", |reply, more, skip| match more {
