@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use longshore_testkit::{Answer, PortCall, PortDouble, Service, serve, service_fn};
+use longshore_testkit::{Answer, PortCall, PortDouble, Server, Service, serve, service_fn};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -90,15 +90,18 @@ impl fmt::Display for Cost {
 }
 
 /// One sync by a process of its own.
-async fn sync(api: impl Service, port: &PortDouble, state: Option<&TempDir>) -> Cost {
+async fn sync(
+    api: impl Service,
+    (port, port_server): (&PortDouble, &Server),
+    state: Option<&TempDir>,
+) -> Cost {
     let api = serve(api).await;
-    let port_server = port.serve().await;
     let mut program = Program::new()
         .connection(&format!(
             "baseUrl: {}\npaginationType: page\npageSize: {PAGE}\nsendRawDataExamples: false",
             api.url
         ))
-        .port(&port_server)
+        .port(port_server)
         .mapping(MAPPING)
         .arguments(&["--once"])
         .variable("OCEAN__LOG_LEVEL", "WARNING");
@@ -154,18 +157,21 @@ async fn second_syncs(count: u64) {
     for with_state in [false, true] {
         let folder = with_state.then(|| TempDir::new().unwrap());
         let port = port();
+        // Digests are of what one Port acknowledged, so it keeps its address.
+        let server = port.serve().await;
+        let at = (&port, &server);
         let way = if with_state { "digests" } else { "compared" };
-        let first = sync(users(count, 10, 100), &port, folder.as_ref()).await;
+        let first = sync(users(count, 10, 100), at, folder.as_ref()).await;
         println!("{way:>8}, first:     {first}");
         assert_eq!(first.count("upserted"), count);
-        let second = sync(users(count, 10, 100), &port, folder.as_ref()).await;
+        let second = sync(users(count, 10, 100), at, folder.as_ref()).await;
         println!("{way:>8}, unchanged: {second}");
         assert_eq!(
             (second.count("upserted"), second.count("unchanged")),
             (0, count)
         );
         assert_eq!(second.bulk, 0);
-        let third = sync(users(count, 10, 101), &port, folder.as_ref()).await;
+        let third = sync(users(count, 10, 101), at, folder.as_ref()).await;
         println!("{way:>8}, 10 other:  {third}");
         assert_eq!(third.count("upserted"), 10);
         assert_eq!(third.bulk, 1);
