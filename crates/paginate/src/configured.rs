@@ -188,6 +188,7 @@ impl Paginator for Styled {
             largest_before: page.progress().largest_page,
             had_token: page.progress().had_token,
             begins_at: None,
+            lacking: false,
             elsewhere: None,
         };
         match &self.position {
@@ -214,6 +215,7 @@ impl Paginator for Styled {
                 let step = if *records {
                     // What pages overlap in counts once.
                     signs.read = at.saturating_sub(*start) + signs.records;
+                    signs.lacking = page.read() < signs.read;
                     let largest = signs.largest_before.max(signs.records);
                     if signs.asked.is_some_and(|asked| largest > asked) {
                         // Nor is the number of pages that of the requests then.
@@ -226,7 +228,7 @@ impl Paginator for Styled {
                 signs.onward = Onward::Counted((step > 0).then(|| PageToken::from(at + step)));
                 let might_be_the_end =
                     signs.records == 0 || signs.asked.is_some_and(|asked| signs.records < asked);
-                if might_be_the_end {
+                if might_be_the_end || signs.lacking {
                     signs.elsewhere = elsewhere::next_page(page);
                 }
             }

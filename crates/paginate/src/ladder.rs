@@ -46,6 +46,8 @@ pub(crate) struct Signs {
     pub(crate) had_token: bool,
     /// The first counted position, where nobody said which it is.
     pub(crate) begins_at: Option<u64>,
+    /// Fewer records came than positions were passed: pages on the way were short or empty.
+    pub(crate) lacking: bool,
     /// Something that speaks of more and that this way of paging does not read.
     pub(crate) elsewhere: Option<Evidence>,
 }
@@ -228,6 +230,10 @@ fn total(signs: &Signs) -> Option<Verdict> {
     if let Some(total) =
         records.filter(|total| total.configured || !may_count_the_page(signs, total))
     {
+        // Where pages lacked records, a total may be of what was given, and not of the positions.
+        if let Some(evidence) = signs.elsewhere.as_ref().filter(|_| signs.lacking) {
+            return Some(said(&evidence.what));
+        }
         return Some(Verdict::End(StopReason::TotalReached(total.count)));
     }
     pages.map(|total| Verdict::End(StopReason::LastPage(total.count)))

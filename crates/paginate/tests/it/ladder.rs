@@ -877,6 +877,22 @@ fn with_a_lean_page(paging: impl Paginator, lean: usize, say: Say) -> Read {
 }
 
 #[test]
+fn a_total_of_what_is_given_is_not_reached_by_positions_that_gave_nothing() {
+    // One record for each position, but for the second; the total counts what there is.
+    let read = read(Offset::new().page_size(5), |request| {
+        let skip = number(request, "offset", 0);
+        let records = match skip {
+            1 => vec![],
+            _ => slice(8, skip, 1),
+        };
+        let body = json!({"total": 7, "page_info": {"has_next_page": skip < 7}});
+        Reply::items(records, body)
+    });
+    assert_eq!(read.ids, [1, 3, 4, 5, 6, 7, 8]);
+    assert!(read.result.is_ok(), "{}", read.end());
+}
+
+#[test]
 fn a_template_of_a_link_says_nothing_of_another_page() {
     let read = with_a_lean_page(
         PageNumber::new().size_param("size").page_size(10),
