@@ -55,6 +55,25 @@ async fn a_thousand_parents_with_ten_children_take_the_time_of_their_requests() 
     assert!(took <= ideal * 115 / 100, "{took:?} instead of {ideal:?}");
 }
 
+/// Otherwise each permit is idle while the answer that it was used for is taken, mapped and handed on.
+#[tokio::test(start_paused = true)]
+async fn while_the_first_children_are_looked_at_as_many_again_are_asked_for() {
+    let mut rig = Rig::new(family(1_000));
+    rig.network = rig.network.clone().latency(ANSWER);
+    let engine = rig.engine("", CHILDREN);
+    let mut entities = engine.entities(&engine.resources()[0]);
+    entities.next().await.unwrap().unwrap();
+    tokio::time::sleep(ANSWER * 100).await;
+    let paths = rig.api.paths();
+    let children = paths.iter().filter(|path| path.ends_with("/children"));
+    let asked = children.count() as u32;
+    assert_eq!(
+        asked,
+        2 * AT_ONCE,
+        "and no more for a consumer that is slow"
+    );
+}
+
 /// The same in real time over sockets.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures real time: run it alone and in release"]

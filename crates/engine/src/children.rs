@@ -170,7 +170,7 @@ impl Search {
     /// One level more: the values of its parameter for each of what was found before.
     fn level(&self, level: usize, before: BoxStream<'static, Found>) -> BoxStream<'static, Found> {
         let (search, filter) = (self.clone(), self.clone());
-        let limit = self.session.api.max_concurrent_requests;
+        let limit = self.session.api.lists_at_once();
         let each = before.map(move |found| match found {
             Ok(tuple) => search.values(level, tuple),
             Err(trouble) => stream::once(async { Err(trouble) }).boxed(),

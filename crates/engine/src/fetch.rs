@@ -164,6 +164,12 @@ impl Api {
         }
     }
 
+    /// How many lists are read side by side: so many that for every permit that gets free a request stands in line already. It then waits for
+    /// nobody to take and map what has just arrived.
+    pub(crate) fn lists_at_once(&self) -> usize {
+        self.max_concurrent_requests.saturating_mul(2)
+    }
+
     /// The paginator of a list: its own settings first, then the connection's.
     pub(crate) fn paginator(&self, list: &ListRequest) -> Result<Arc<dyn Paginator>, Error> {
         match &self.paginator {

@@ -113,8 +113,8 @@ impl<T> Stream for InOrder<T> {
             let before = this.begun.len();
             this.begin(context);
             let begun = this.begun.len();
-            // Those that have just begun send their first requests before the first keeps anybody busy.
-            let mut ended = this.hold(before.max(1), context);
+            // Those that have just begun send their first requests, in order, before the first keeps anybody busy.
+            let mut ended = this.hold(before, context);
             match this.first(context) {
                 Poll::Ready(Some(item)) => return Poll::Ready(Some(item)),
                 Poll::Ready(None) if this.streams.is_none() => return Poll::Ready(None),

@@ -225,7 +225,7 @@ impl Read {
 
     /// The entities of all children, whose lists are read side by side while further ones are found.
     fn children(self) -> BoxStream<'static, Result<Entity, Error>> {
-        let limit = self.session.api.max_concurrent_requests;
+        let limit = self.session.api.lists_at_once();
         let ordered = self.resource.parts().ordered;
         let search = Search::new(self.session.clone(), self.resource.clone());
         let (read, last) = (self.clone(), self);
