@@ -1289,3 +1289,22 @@ fn settings_of_paging_that_cannot_work_are_refused_before_any_request() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_refused_behind_others_names_the_way_around_a_limit_of_results() {
+    for (last, is_told) in [(3, true), (0, false)] {
+        let walked = walk(
+            "",
+            "{pagination: {type: page, size: 50}}",
+            move |call| match number(call, "page", 1) {
+                page if page > last => Answer::status(422),
+                page => Answer::json(of_250(50 * (page - 1), 50)),
+            },
+        )
+        .await;
+        assert_eq!(walked.read.entities.len() as u64, 50 * last);
+        assert_eq!(walked.read.end(), "RequestFailed");
+        let said = walked.said();
+        assert_eq!(said.contains("windows of time"), is_told, "{said}");
+    }
+}

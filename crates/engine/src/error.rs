@@ -84,6 +84,13 @@ impl Error {
         self
     }
 
+    /// Adds what to do about it.
+    pub(crate) fn advising(mut self, advice: &str) -> Self {
+        self.message.push_str("; ");
+        self.message.push_str(advice);
+        self
+    }
+
     pub(crate) fn of_resource(mut self, kind: &str) -> Self {
         self.resource = Some(kind.to_owned());
         self

@@ -645,7 +645,11 @@ impl Pages {
 
     fn place(&self, error: Error, page: Option<u64>) -> Error {
         let error = error.of_resource(&self.purpose.kind);
+        let status = error.exchange().and_then(|failed| failed.status());
         match page {
+            Some(page) if page > 1 && status.is_some_and(ends_results) => {
+                error.advising(RESULTS_END).of_page(page)
+            }
             Some(page) => error.of_page(page),
             None => error,
         }
@@ -655,6 +659,17 @@ impl Pages {
         self.place(Error::new(ErrorKind::Paginate, chain(error)), Some(page))
     }
 }
+
+/// What APIs say to a page that lies behind the last result that they give of one request.
+fn ends_results(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
+    )
+}
+
+const RESULTS_END: &str = "the pages before it came, so the API may give only so many results of one request: ask for fewer at once, \
+                           by windows of time with that number as their cap, or by another parameter";
 
 /// The lists right inside an object body, as paths. An array body has none: it is the list.
 fn lists_in(body: &Val) -> Option<String> {
