@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use longshore_jq::{Filter, Val};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use longshore_transport::{BadSegment, path_segment};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -101,8 +101,8 @@ impl Template {
                         Fill::Form => {
                             text.extend(url::form_urlencoded::byte_serialize(found.as_bytes()));
                         }
-                        Fill::Url => match in_url(&found) {
-                            Ok(found) => text.extend(found),
+                        Fill::Url => match path_segment(&found) {
+                            Ok(found) => text.push_str(&found),
                             Err(why) => return Err(answer.unusable(filter, why)),
                         },
                     }
@@ -120,26 +120,6 @@ impl fmt::Debug for Template {
             Part::Text(_) => None,
         });
         f.debug_list().entries(paths).finish()
-    }
-}
-
-/// All but the unreserved characters of RFC 3986 §2.3, so that nothing in a value is read as a part of the URL.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// A value as a part of a URL, unless it would be another path there or might be taken for one.
-fn in_url(value: &str) -> Result<impl Iterator<Item = &str>, &'static str> {
-    if value.chars().any(char::is_control) {
-        return Err("holds a control character, which no URL may");
-    }
-    let mut reading = percent_decode_str(value).decode_utf8_lossy().into_owned();
-    reading.retain(|c| !matches!(c, '\t' | '\r' | '\n'));
-    match reading.as_str() {
-        "" | "." | ".." => Err("reads as another path in a URL"),
-        _ => Ok(utf8_percent_encode(value, RESERVED)),
     }
 }
 
@@ -452,7 +432,7 @@ impl Answers {
         Error::new(ErrorKind::Login, message)
     }
 
-    fn unusable(&self, filter: &Filter, why: &str) -> Error {
+    fn unusable(&self, filter: &Filter, why: BadSegment) -> Error {
         let message = format!(
             "what `{}` finds in the answer of {} {why}",
             filter.source(),

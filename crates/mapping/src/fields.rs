@@ -7,46 +7,6 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// Characters of a name that Port takes at most.
-const LONGEST: usize = 100;
-
-/// Why no blueprint has a property or relation of this name, in one line.
-///
-/// ```
-/// use longshore_mapping::field_name_problem;
-///
-/// assert_eq!(field_name_problem("created_at"), None);
-/// assert!(field_name_problem("created at").is_some());
-/// ```
-pub fn field_name_problem(name: &str) -> Option<&'static str> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "@_=\\-".contains(c);
-    let is_fine = !name.is_empty() && name.len() <= LONGEST && name.chars().all(fits);
-    (!is_fine).then_some(
-        "Port takes names of up to 100 letters A-Z and a-z, digits and characters of @ _ = \\ -; rename it in the mapping",
-    )
-}
-
-/// Why Port has no blueprint of this name, in one line.
-///
-/// ```
-/// use longshore_mapping::blueprint_name_problem;
-///
-/// assert_eq!(blueprint_name_problem("jira/issue"), None);
-/// assert!(blueprint_name_problem("jira issue").is_some());
-/// ```
-pub fn blueprint_name_problem(name: &str) -> Option<&'static str> {
-    let fits = |c: char| match c.is_ascii() {
-        true => c.is_ascii_alphanumeric() || "@_.+:\\/-".contains(c),
-        false => c.is_alphabetic(),
-    };
-    let dots = name == "." || name == "..";
-    let is_fine =
-        !name.is_empty() && name.chars().count() <= LONGEST && name.chars().all(fits) && !dots;
-    (!is_fine).then_some(
-        "a blueprint's identifier has up to 100 letters, digits and characters of @ _ . + : \\ / -, and is neither `.` nor `..`",
-    )
-}
-
 /// The properties or relations of an entity: a map of names to JSON values.
 ///
 /// It is used like a [`Map`], to which it dereferences. Inside it may be the JSON text that a mapper wrote. That text is what

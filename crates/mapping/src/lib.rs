@@ -73,6 +73,7 @@ mod hint;
 mod jq_mapper;
 #[cfg(feature = "jq")]
 mod mapper;
+mod names;
 #[cfg(feature = "jq")]
 mod path;
 #[cfg(feature = "jq")]
@@ -85,10 +86,11 @@ pub use error::{Error, ErrorKind};
 pub use explain::Explanation;
 #[cfg(feature = "jq")]
 pub use expression::Expression;
-pub use fields::{Fields, blueprint_name_problem, field_name_problem};
+pub use fields::Fields;
 #[cfg(feature = "jq")]
 pub use jq_mapper::{JqMapper, JqMapperBuilder, MappingProblem};
 #[cfg(feature = "jq")]
 pub use mapper::{FnMapper, Mapped, Mapper, RUNAWAY_LIMIT, RecordFailure, Sample};
+pub use names::{blueprint_name_problem, field_name_problem};
 #[cfg(feature = "jq")]
 pub use records::{Found, RecordPath, Records};
