@@ -638,6 +638,121 @@ pub(crate) mod tests {
         Filter::build(text, text, Engine::Jaq)
     }
 
+    /// The first output, and what the evaluation was charged for it.
+    fn charged(filter: &Filter, input: &Val) -> (Val, usize) {
+        let evaluation = begin();
+        let output = match &filter.0.program {
+            Program::Constant(value) => Some(value.clone()),
+            Program::Native(expr) => {
+                let first = expr.first(&View::of(input));
+                first.unwrap().map(View::into_val)
+            }
+            Program::Jaq(jaq) => {
+                let ctx = Ctx::<Data>::new(&jaq.lut, Vars::new([]));
+                let first = jaq.id.run((ctx, input.clone())).next();
+                first.map(|output| output.unwrap_or_else(|_| panic!("{}", filter.source())))
+            }
+        };
+        (output.unwrap(), evaluation.charged())
+    }
+
+    #[test]
+    fn whoever_makes_text_is_charged_for_it_whatever_runs_the_program() {
+        let long = "a line of text\\n".repeat(1000);
+        let page = format!(
+            r#"{{"s": "  {long}  ", "plain": "{}", "list": ["{long}", 1], "codes": [{}65]}}"#,
+            "plain text,".repeat(1000),
+            "65,".repeat(10_000),
+        );
+        for program in [
+            ".list | tostring",
+            ".list | tojson",
+            ". | tostring",
+            ".list | @text",
+            ".list | @json",
+            ".list | @html",
+            ".list | @uri",
+            ".list | @base64",
+            ".list | @base32",
+            ".list | @csv",
+            ".list | @tsv",
+            ".list | @sh",
+            ".s",
+            ".plain | @base64 | @base64d",
+            ".plain | @base32 | @base32d",
+            ".s | @uri | @urid",
+            ".list | format(\"text\")",
+            "\"\\(.list)\"",
+            "\"\\(.s) and \\(.list)\"",
+            "@html \"<\\(.list)>\"",
+            ".s + .plain",
+            ".plain + \"!\"",
+            "[.s, .plain] | add",
+            ".plain * 3",
+            ".list | join(\"-\")",
+            ".codes | implode",
+            ".s | explode | implode",
+            ".plain | ascii_downcase",
+            ".plain | ascii_upcase",
+            ".s | trim",
+            ".s | ltrim",
+            ".s | rtrim",
+            ".plain | ltrimstr(\"p\")",
+            ".plain | rtrimstr(\",\")",
+            ".plain | .[1:]",
+            ".plain | split(\"!\") | .[0]",
+            ".plain | split(\"!\"; null) | .[0]",
+            ".plain | match(\".*\").string",
+            ".plain | match(\"(.*)\").captures[0].string",
+            ".plain | capture(\"(?<all>.*)\").all",
+            ".plain | [scan(\".*\")][0]",
+            ".plain | sub(\"plain\"; \"\")",
+            ".plain | gsub(\",\"; \";\")",
+            ".plain | sub(\"(?<all>.+)\"; .all)",
+            ".list[0] | tojson | fromjson",
+            ".s | . as $s | 0 | strftime($s)",
+        ] {
+            for filter in [Filter::compile(program).unwrap(), by_jaq(program).unwrap()] {
+                let (output, charged) = charged(&filter, &Val::read_page(page.as_str()).unwrap());
+                let made = output
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{program}: {output}"))
+                    .len();
+                assert!(made > 9_000, "{program}: {made}");
+                let by = if filter.is_native() {
+                    "natively"
+                } else {
+                    "by jaq"
+                };
+                assert!(charged >= made, "{program}, run {by}: {charged} for {made}");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_makes_values_of_a_page_is_charged_for_them() {
+        let members: Vec<String> = (0..1000).map(|i| format!("\"k{i}\":{i}")).collect();
+        let page = format!(
+            r#"{{"wide": {{{}}}, "long": [{}0]}}"#,
+            members.join(","),
+            "0,".repeat(2000)
+        );
+        for program in [
+            ".wide + {x: 1}",
+            ".wide | with_entries(.)",
+            ".wide | map_values(. + 1)",
+            ".long + [1]",
+            ".long | map(. + 1)",
+            ".long | reverse",
+            ". as $all | .wide.k0 | $all.long[1:]",
+        ] {
+            for filter in [Filter::compile(program).unwrap(), by_jaq(program).unwrap()] {
+                let (_, charged) = charged(&filter, &Val::read_page(page.as_str()).unwrap());
+                assert!(charged >= 2000 * size_of::<Val>(), "{program}: {charged}");
+            }
+        }
+    }
+
     impl Filter {
         pub(crate) fn is_native(&self) -> bool {
             !matches!(self.0.program, Program::Jaq(_))

@@ -108,6 +108,12 @@ impl Evaluation {
     pub(crate) fn hit(&self) -> Option<Limit> {
         STATE.get().hit
     }
+
+    /// How much memory was accounted for so far.
+    #[cfg(test)]
+    pub(crate) fn charged(&self) -> usize {
+        MAX_MEMORY - STATE.get().memory
+    }
 }
 
 impl Drop for Evaluation {

@@ -118,6 +118,24 @@ fn exploding_values_end() {
 }
 
 #[test]
+fn a_body_that_is_copied_for_each_of_its_records_ends() {
+    let item = |i: u64| json!({"id": i, "name": format!("item number {i}"), "text": "a line\n".repeat(20)});
+    let body = json!({"items": (0..5000).map(item).collect::<Vec<_>>()}).to_string();
+    let body = Val::read_page(body).unwrap();
+    for program in [
+        ". as $all | [.items[] | ($all | tostring)]",
+        ". as $all | [.items[] | \"\\($all)\"]",
+        "(. | tostring) as $all | [.items[] | ($all | trim | ascii_downcase)]",
+        "(. | tostring) as $all | [.items[] | ($all | match(\"^.*$\").string)]",
+        ". as $all | [.items[] | ($all.items + [1])]",
+    ] {
+        let (result, time) = evaluate(program, &body);
+        assert_eq!(result, Err(EvalErrorKind::Limit), "{program}");
+        assert!(time < MOST, "{program} took {time:?}");
+    }
+}
+
+#[test]
 fn a_regular_expression_that_tries_for_ever_ends() {
     assert_limited(&[
         r#"("a" * 60 + "b") | test("^(a+|aa)+(?=c)\\1$")"#,

@@ -1,8 +1,7 @@
 //! `@csv`, `@base64` and the other formats.
 
-use super::{Builtin, f};
+use super::{Builtin, f, made};
 use crate::fail::{self, ValR};
-use crate::limits;
 use crate::val::{Repr, Val};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,8 +9,11 @@ use std::fmt::Write as _;
 
 pub(super) fn funs() -> Vec<Builtin> {
     vec![
-        f!("@text", |input| Ok(Val::from(text(&input)))),
-        f!("@json", |input| done(input.to_string())),
+        f!("@text", |input| match input.as_str() {
+            Some(_) => Ok(input),
+            None => made(input.to_string()),
+        }),
+        f!("@json", |input| made(input.to_string())),
         f!("@csv", |input| row(
             &input,
             "cannot be csv-formatted, only array",
@@ -30,25 +32,25 @@ pub(super) fn funs() -> Vec<Builtin> {
                     .replace('\r', "\\r"))
             }
         )),
-        f!("@html", |input| done(html(&text(&input)))),
-        f!("@uri", |input| done(uri(&text(&input)))),
+        f!("@html", |input| made(html(&text(&input)))),
+        f!("@uri", |input| made(uri(&text(&input)))),
         f!("@urid", |input| {
             let text = text(&input);
             decode_uri(&text).map_or_else(
                 || Err(fail::typed(&input, "is not a valid uri encoding")),
-                done,
+                made,
             )
         }),
         f!("@sh", |input| sh(&input)),
-        f!("@base64", |input| done(STANDARD.encode(text(&input)))),
+        f!("@base64", |input| made(STANDARD.encode(text(&input)))),
         f!("@base64d", |input| decode_base64(&text(&input))
             .map_err(|what| fail::typed(&Val::from(text(&input)), what))
-            .and_then(done)),
-        f!("@base32", |input| done(base32(text(&input).as_bytes()))),
+            .and_then(made)),
+        f!("@base32", |input| made(base32(text(&input).as_bytes()))),
         f!("@base32d", |input| {
             decode_base32(&text(&input)).map_or_else(
                 || Err(fail::typed(&input, "is not valid base32 data")),
-                done,
+                made,
             )
         }),
         f!("_format", |_input, name| Err(no_format(&name))),
@@ -70,11 +72,6 @@ fn no_format(name: &Val) -> fail::Error {
         ),
         "not a valid format",
     )
-}
-
-fn done(text: String) -> ValR {
-    limits::charge_text(text.len()).map_err(fail::limit)?;
-    Ok(Val::from(text))
 }
 
 /// What `tostring` gives.
@@ -109,7 +106,7 @@ fn row(
             }
         }
     }
-    done(line)
+    made(line)
 }
 
 /// jq writes this character as an escape wherever it escapes others.
@@ -176,14 +173,14 @@ fn sh(value: &Val) -> ValR {
         _ => Ok(item.to_string()),
     };
     match value.as_array() {
-        Some(items) => done(
+        Some(items) => made(
             items
                 .iter()
                 .map(word)
                 .collect::<Result<Vec<_>, _>>()?
                 .join(" "),
         ),
-        None => done(word(value)?),
+        None => made(word(value)?),
     }
 }
 

@@ -167,6 +167,18 @@ macro_rules! f {
 }
 pub(crate) use f;
 
+/// Text that was just made.
+fn made(text: String) -> ValR {
+    limits::charge_text(text.len()).map_err(fail::limit)?;
+    Ok(Val::from(text))
+}
+
+/// A part of a text, to keep.
+fn copied(part: &str) -> ValR {
+    limits::charge(part.len()).map_err(fail::limit)?;
+    Ok(Val::from(part))
+}
+
 /// Ends the evaluation in a way that no `try` catches.
 fn halt<'a>() -> Exn<'a, Val> {
     Exn::halt(HALT)
@@ -307,12 +319,7 @@ fn own() -> Vec<Builtin> {
             Repr::Arr(paths) => input.delete_paths(paths.items()),
             _ => Err(fail::message("Paths must be specified as an array")),
         }),
-        f!("tojson", |input| {
-            let text = input.to_string();
-            limits::charge_text(text.len())
-                .map_err(fail::limit)
-                .map(|()| Val::from(text))
-        }),
+        f!("tojson", |input| made(input.to_string())),
         f!("fromjson", |input| match input.as_str() {
             Some(text) => {
                 limits::charge_text(text.len()).map_err(fail::limit)?;

@@ -1,8 +1,8 @@
 //! Regular expressions: jq has Oniguruma's, which fancy-regex comes close to.
 
 use super::cost::{Cost, Way};
-use super::{Builtin, Data, f};
-use crate::fail;
+use super::{Builtin, Data, copied, f};
+use crate::fail::{self, ValR};
 use crate::limits::{self, Limit};
 use crate::val::{Entries, Repr, Val};
 use fancy_regex::{Captures, Regex, RegexBuilder, RegexInput};
@@ -33,10 +33,14 @@ pub(super) fn funs() -> Vec<Builtin> {
             let re = Compiled::of(&re, &flags, text)?;
             let mut places = Places::new(text);
             let matches = re.matches(text)?;
-            Ok(matches
-                .iter()
-                .map(|m| m.object(&re, text, &mut places))
-                .collect())
+            let mut objects = Vec::new();
+            for found in &matches {
+                limits::tick()
+                    .and_then(|()| limits::charge(size_of::<Val>()))
+                    .map_err(fail::limit)?;
+                objects.push(found.object(&re, text, &mut places)?);
+            }
+            Ok(Val::array(objects))
         }),
         f!("_captured", |input| Ok(captured(&input))),
         f!("split", |input, re, flags| {
@@ -46,10 +50,10 @@ pub(super) fn funs() -> Vec<Builtin> {
             let mut at = 0;
             for m in re.matches(text)? {
                 let (start, end) = m.whole;
-                parts.push(Val::from(&text[at..start]));
+                parts.push(copied(&text[at..start])?);
                 at = end;
             }
-            parts.push(Val::from(&text[at..]));
+            parts.push(copied(&text[at..])?);
             limits::charge(parts.len() * size_of::<Val>()).map_err(fail::limit)?;
             Ok(Val::array(parts))
         }),
@@ -256,7 +260,7 @@ fn after(text: &str, at: usize) -> usize {
 
 impl Match {
     /// As `match` gives it.
-    fn object(&self, re: &Compiled, text: &str, places: &mut Places<'_>) -> Val {
+    fn object(&self, re: &Compiled, text: &str, places: &mut Places<'_>) -> ValR {
         let (start, end) = self.whole;
         let (whole, offset) = (start, places.chars(start));
         let captures = self.groups.iter().enumerate().map(|(i, group)| {
@@ -268,7 +272,7 @@ impl Match {
                         Some(between) => offset + between.chars().count(),
                         None => text[..*start].chars().count(),
                     } as i64;
-                    (offset, Val::from(string), string.chars().count())
+                    (offset, copied(string)?, string.chars().count())
                 }
                 None => (-1, Val::null(), 0),
             };
@@ -277,33 +281,36 @@ impl Match {
                 .get(i + 1)
                 .and_then(|name| name.as_deref())
                 .map_or(Val::null(), Val::from);
-            object([
+            Ok(object([
                 ("offset", Val::from(offset)),
                 ("string", string),
                 ("length", Val::from(length)),
                 ("name", name),
-            ])
+            ]))
         });
-        let captures = Val::array(captures.collect());
+        let captures = Val::array(captures.collect::<Result<Vec<_>, fail::Error>>()?);
         let string = &text[start..end];
-        object([
+        Ok(object([
             ("offset", Val::from(offset)),
             ("length", Val::from(string.chars().count())),
-            ("string", Val::from(string)),
+            ("string", copied(string)?),
             ("captures", captures),
-        ])
+        ]))
     }
 
     /// Named groups as an object.
-    fn named(&self, re: &Compiled, text: &str) -> Val {
+    fn named(&self, re: &Compiled, text: &str) -> ValR {
         let mut entries = Entries::new();
         for (i, group) in self.groups.iter().enumerate() {
             if let Some(Some(name)) = re.names.get(i + 1) {
-                let string = group.map_or(Val::null(), |(start, end)| Val::from(&text[start..end]));
+                let string = match group {
+                    Some((start, end)) => copied(&text[*start..*end])?,
+                    None => Val::null(),
+                };
                 entries.insert(name.as_ref().into(), string);
             }
         }
-        Val::object(entries)
+        Ok(Val::object(entries))
     }
 }
 
@@ -382,7 +389,7 @@ pub(crate) fn substitute<E: From<fail::Error>>(
     for m in re.matches(text)? {
         limits::tick().map_err(fail::limit)?;
         let gap = &text[at..m.whole.0];
-        for (i, output) in new(m.named(&re, text))?.iter().enumerate() {
+        for (i, output) in new(m.named(&re, text)?)?.iter().enumerate() {
             let new = match &output.0 {
                 Repr::Str(new) => &**new,
                 Repr::Null => "",
@@ -400,9 +407,11 @@ pub(crate) fn substitute<E: From<fail::Error>>(
     if results.is_empty() {
         return Ok(vec![input.clone()]);
     }
+    let rest = &text[at..];
+    limits::charge(results.len() * rest.len()).map_err(fail::limit)?;
     Ok(results
         .into_iter()
-        .map(|result| Val::from(result + &text[at..]))
+        .map(|result| Val::from(result + rest))
         .collect())
 }
 

@@ -1,6 +1,6 @@
 //! Functions of text.
 
-use super::{Builtin, f};
+use super::{Builtin, copied, f, made};
 use crate::fail::{self, ValR};
 use crate::limits;
 use crate::val::{Num, Repr, Val, split};
@@ -11,12 +11,12 @@ pub(super) fn funs() -> Vec<Builtin> {
             &input,
             "explode input must be a string"
         )
-        .map(|s| s.to_ascii_lowercase().into())),
+        .and_then(|s| made(s.to_ascii_lowercase()))),
         f!("ascii_upcase", |input| text(
             &input,
             "explode input must be a string"
         )
-        .map(|s| s.to_ascii_uppercase().into())),
+        .and_then(|s| made(s.to_ascii_uppercase()))),
         f!("explode", |input| {
             let text = text(&input, "explode input must be a string")?;
             Ok(text
@@ -43,18 +43,18 @@ pub(super) fn funs() -> Vec<Builtin> {
         .map(|(s, p)| s.ends_with(p).into())),
         f!("ltrimstr", |input, part| {
             let (s, p) = both(&input, &part, "startswith() requires string inputs")?;
-            Ok(s.strip_prefix(p).map_or_else(|| input.clone(), Val::from))
+            s.strip_prefix(p).map_or_else(|| Ok(input.clone()), copied)
         }),
         f!("rtrimstr", |input, part| {
             let (s, p) = both(&input, &part, "endswith() requires string inputs")?;
-            Ok(s.strip_suffix(p).map_or_else(|| input.clone(), Val::from))
+            s.strip_suffix(p).map_or_else(|| Ok(input.clone()), copied)
         }),
         f!("trim", |input| text(&input, "trim input must be a string")
-            .map(|s| s.trim().into())),
+            .and_then(|s| copied(s.trim()))),
         f!("ltrim", |input| text(&input, "trim input must be a string")
-            .map(|s| s.trim_start().into())),
+            .and_then(|s| copied(s.trim_start()))),
         f!("rtrim", |input| text(&input, "trim input must be a string")
-            .map(|s| s.trim_end().into())),
+            .and_then(|s| copied(s.trim_end()))),
         f!("split", |input, separator| {
             let (s, separator) = both(
                 &input,
@@ -104,8 +104,7 @@ fn implode(value: &Val) -> ValR {
         };
         text.push(code.unwrap_or(char::REPLACEMENT_CHARACTER));
     }
-    limits::charge_text(text.len()).map_err(fail::limit)?;
-    Ok(Val::from(text))
+    made(text)
 }
 
 /// Numbers and booleans as text, null as nothing; the rest must add up by itself.

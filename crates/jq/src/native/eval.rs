@@ -187,7 +187,7 @@ impl Expr {
                     match piece {
                         Piece::Text(piece) => text.push_str(piece),
                         Piece::Expr(expr) => match expr.one(env, input) {
-                            Ok(Some(value)) => value.push_text(&mut text),
+                            Ok(Some(value)) => value.push_text(&mut text)?,
                             Ok(None) => return Ok(None),
                             Err(Stop::Error(e)) => error = error.or(Some(e)),
                             Err(stop) => return Err(stop),
@@ -297,7 +297,8 @@ impl Expr {
                 "string" => some(input.clone()),
                 _ => {
                     let mut text = String::new();
-                    input.push_text(&mut text);
+                    input.push_text(&mut text)?;
+                    limits::charge_text(text.len())?;
                     some(View::Text(text))
                 }
             },

@@ -126,25 +126,36 @@ impl<'v> View<'v> {
         }
     }
 
-    /// Appends what `tostring` gives.
-    pub(crate) fn push_text(&self, out: &mut String) {
+    /// Appends what `tostring` gives. The text is for the caller to account for.
+    pub(crate) fn push_text(&self, out: &mut String) -> Result<(), limits::Limit> {
         match self {
             View::Page(page, at) => match page.kind(*at) {
-                Kind::Plain => return out.push_str(page.raw(*at)),
+                Kind::Plain => {
+                    out.push_str(page.raw(*at));
+                    return Ok(());
+                }
                 Kind::Integer if is_canonical(page.raw(*at)) => {
-                    return out.push_str(page.raw(*at));
+                    out.push_str(page.raw(*at));
+                    return Ok(());
                 }
                 _ => {}
             },
-            View::Text(text) => return out.push_str(text),
+            View::Text(text) => {
+                out.push_str(text);
+                return Ok(());
+            }
             _ => {}
         }
-        match &self.to_val().0 {
+        let value = self.to_val();
+        match &value.0 {
             Repr::Str(text) => out.push_str(text),
             _ => {
-                let _ = write!(out, "{}", self.to_val());
+                limits::work_on(&value)?;
+                // Writing to a String cannot fail.
+                let _ = write!(out, "{value}");
             }
         }
+        Ok(())
     }
 
     /// The member, if this is an object: null if there is none.

@@ -5,6 +5,7 @@
 //! at a time. So what a mapping does not touch costs a pass over its bytes.
 
 use super::{Entries, List, Map, Num, Repr, Text, Val, json};
+use crate::limits;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -163,6 +164,7 @@ impl Page {
     }
 }
 
+/// What is made here in an evaluation is accounted for by it. A limit that is hit ends the evaluation at its next step.
 impl Place {
     pub(super) fn is_same(&self, other: &Place) -> bool {
         self.at == other.at && Arc::ptr_eq(&self.page, &other.page)
@@ -171,7 +173,11 @@ impl Place {
     pub(crate) fn text(&self) -> Text {
         let node = self.page.node(self.at);
         match node.kind {
-            Kind::Escaped => Text::from(unescaped(self.page.raw(self.at))),
+            Kind::Escaped => {
+                let text = unescaped(self.page.raw(self.at));
+                let _ = limits::charge(text.len());
+                Text::from(text)
+            }
             _ => Text::Part {
                 page: self.page.clone(),
                 start: node.start,
@@ -182,7 +188,7 @@ impl Place {
 
     pub(super) fn entries(&self) -> Entries {
         let members = self.page.members(self.at);
-        members
+        let entries: Entries = members
             .map(|(key, at)| {
                 let key = Place {
                     page: self.page.clone(),
@@ -190,12 +196,16 @@ impl Place {
                 };
                 (key.text(), value(&self.page, at))
             })
-            .collect()
+            .collect();
+        let _ = limits::charge(entries.len() * 2 * size_of::<Val>());
+        entries
     }
 
     pub(super) fn items(&self) -> Vec<Val> {
         let elements = self.page.elements(self.at);
-        elements.map(|at| value(&self.page, at)).collect()
+        let items: Vec<Val> = elements.map(|at| value(&self.page, at)).collect();
+        let _ = limits::charge(items.len() * size_of::<Val>());
+        items
     }
 }
 
