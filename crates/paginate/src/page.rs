@@ -1,6 +1,7 @@
 //! One answer, as a paginator sees it.
 
 use std::cell::OnceCell;
+use std::fmt;
 
 use http::{HeaderMap, HeaderName};
 use longshore_jq::Val;
@@ -9,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::request::PageRequest;
 
 /// One answer with the request it answers, its records, and what the read had seen before it.
-#[derive(Debug)]
 pub struct Page<'a> {
     request: &'a PageRequest,
     headers: &'a HeaderMap,
@@ -17,6 +17,18 @@ pub struct Page<'a> {
     records: &'a [Val],
     progress: &'a Progress,
     body: OnceCell<serde_json::Value>,
+}
+
+/// Shows the request, the names of the headers and how many records there are: what they hold is data of the API's users, or lets in.
+impl fmt::Debug for Page<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page")
+            .field("request", &self.request)
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("records", &self.records.len())
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Page<'a> {
@@ -123,6 +135,8 @@ pub struct Progress {
     pub total: Option<u64>,
     /// Whether a flag of the last answer, under a well-known name, said that there is more.
     pub said_more: bool,
-    /// Whether an object of an earlier page came again, on the page that is judged or before it: rows moved while they were read.
+    /// Whether an object of an earlier page came again, on the page that is judged or before it: rows moved while they were read. Looked for
+    /// where positions are [counted](crate::Paginator::counts), on such pages and the first one; elsewhere nothing moves by it, and the marks of
+    /// all records would only take memory.
     pub repeated: bool,
 }

@@ -24,6 +24,9 @@ pub const DEFAULT_MAX_PAGES: u64 = 10_000;
 /// Empty pages in a row that end a read although the API speaks of more.
 pub const EMPTY_PAGES: u64 = 3;
 
+/// Positions in a row of which the answer is known already, after which a paginator that goes on naming such goes round for ever.
+const KNOWN_POSITIONS: usize = 1_000;
+
 /// One read, page by page: ask for [`Walk::request`], send it, hand the answer to [`Walk::accept`], until that is done.
 ///
 /// The guards live here, for every paginator alike:
@@ -45,7 +48,8 @@ pub struct Walk {
     progress: Progress,
     requests: Marks,
     pages: Marks,
-    /// Of the objects of all pages so far, 8 bytes each. Not part of a checkpoint: after a resume, only what comes then is compared.
+    /// Of the objects of all counted pages so far and of the first page, 8 bytes each: of other pages nobody asks for them. Not part of a
+    /// checkpoint: after a resume, only what comes then is compared.
     records: HashSet<Fingerprint>,
     last: Option<LastPage>,
     /// The page before the interruption, while it is still to be looked at again.
@@ -111,6 +115,13 @@ pub struct Bookmark {
     at: Checkpoint,
     requests: (Arc<Mutex<Vec<Fingerprint>>>, usize),
     pages: (Arc<Mutex<Vec<Fingerprint>>>, usize),
+}
+
+/// What follows an answer.
+enum Goal {
+    /// A position that was not asked for yet, and its request.
+    Position(PageToken, PageRequest),
+    End(Result<StopReason, Shortfall>),
 }
 
 /// Marks that were seen, in the order in which they came.
@@ -344,7 +355,8 @@ impl Walk {
             return Ok(Step::Dropped(None));
         }
         let mut seen = self.progress.clone();
-        seen.repeated |= objects.iter().any(|mark| self.records.contains(mark));
+        let counted = self.counts();
+        seen.repeated |= counted && objects.iter().any(|mark| self.records.contains(mark));
         let page = Page::new(&request, headers, body, records, &seen);
         let page_mark = match tell_apart {
             true => identities,
@@ -386,7 +398,9 @@ impl Walk {
             .token
             .as_ref()
             .and_then(|token| self.paginator.found(token));
-        self.records.extend(objects);
+        if counted || self.token.is_none() {
+            self.records.extend(objects);
+        }
         if !records.is_empty() {
             self.pages.insert(page_mark);
         }
@@ -400,7 +414,7 @@ impl Walk {
         let result = match next {
             Next::Continue(token) => match self.go_on(token, records.is_empty())? {
                 None => return Ok(Step::Continue),
-                Some(shortfall) => Err(shortfall),
+                Some(result) => result,
             },
             Next::Complete(reason) => Ok(reason),
             Next::Incomplete(shortfall) => Err(shortfall),
@@ -505,82 +519,80 @@ impl Walk {
     /// Goes on in the place of an answer that does not count.
     fn instead(&mut self, next: Next) -> Result<Step, Error> {
         self.ahead.clear();
-        let mut next = next;
-        loop {
-            let result = match next {
-                Next::Continue(token) => {
-                    let request = self.at(Some(&token))?;
-                    let mark = Fingerprint::of_request(&request, &self.base);
-                    if self.requests.insert(mark) {
-                        self.token = Some(token);
-                        self.current = Ok(request);
-                        return Ok(Step::Dropped(None));
-                    }
-                    // Its answer is known, and it was no better.
-                    match self.paginator.refused(&token, None, &self.progress) {
-                        Some(other) => {
-                            next = other;
-                            continue;
-                        }
-                        None => Err(Shortfall::PaginationLoop { parameter: None }),
-                    }
-                }
-                Next::Discard(inner) => {
-                    next = *inner;
-                    continue;
-                }
-                Next::Complete(reason) => Ok(reason),
-                Next::Incomplete(shortfall) => Err(shortfall),
-            };
-            return Ok(Step::Dropped(Some(self.end(result))));
+        match self.goal(next)? {
+            Goal::Position(token, request) => {
+                self.token = Some(token);
+                self.current = Ok(request);
+                Ok(Step::Dropped(None))
+            }
+            Goal::End(result) => Ok(Step::Dropped(Some(self.end(result)))),
         }
     }
 
-    /// Moves to the next position, unless a guard says no.
-    fn go_on(&mut self, token: PageToken, empty: bool) -> Result<Option<Shortfall>, Error> {
-        let mut token = token;
+    /// Moves to the next position, unless a guard says no: then that is how the read ends.
+    fn go_on(
+        &mut self,
+        token: PageToken,
+        empty: bool,
+    ) -> Result<Option<Result<StopReason, Shortfall>>, Error> {
         if empty && self.empty_in_row >= EMPTY_PAGES {
             self.at(Some(&token))?;
-            return Ok(Some(Shortfall::EmptyPages {
+            return Ok(Some(Err(Shortfall::EmptyPages {
                 pages: self.empty_in_row,
-            }));
+            })));
         }
-        let request = loop {
-            let request = self.at(Some(&token))?;
-            let mark = Fingerprint::of_request(&request, &self.base);
-            if self.requests.insert(mark) {
-                break request;
-            }
-            match self.paginator.refused(&token, None, &self.progress) {
-                Some(Next::Continue(other)) => {
-                    token = other;
-                    continue;
-                }
-                Some(Next::Incomplete(shortfall)) => return Ok(Some(shortfall)),
-                _ => {}
-            }
-            let parameter = if is_link(&token, &request) {
-                None
-            } else {
-                self.position_parameter(&request).or_else(|| {
-                    // The very first request again: what differs is what the page before was asked with.
-                    self.current
-                        .as_ref()
-                        .ok()
-                        .and_then(|current| self.position_parameter(current))
-                })
-            };
-            return Ok(Some(Shortfall::PaginationLoop { parameter }));
+        let (token, request) = match self.goal(Next::Continue(token))? {
+            Goal::Position(token, request) => (token, request),
+            Goal::End(result) => return Ok(Some(result)),
         };
         if self.progress.pages >= self.max_pages {
-            return Ok(Some(Shortfall::MaxPages {
+            return Ok(Some(Err(Shortfall::MaxPages {
                 limit: self.max_pages,
-            }));
+            })));
         }
         self.progress.had_token = true;
         self.token = Some(token);
         self.current = Ok(request);
         Ok(None)
+    }
+
+    /// Where `next` leads. A position that was asked for is refused, because its answer is known, and it was no better.
+    fn goal(&mut self, mut next: Next) -> Result<Goal, Error> {
+        let mut parameter = None;
+        for _ in 0..KNOWN_POSITIONS {
+            let token = match next {
+                Next::Continue(token) => token,
+                Next::Complete(reason) => return Ok(Goal::End(Ok(reason))),
+                Next::Incomplete(shortfall) => return Ok(Goal::End(Err(shortfall))),
+                Next::Discard(instead) => {
+                    next = *instead;
+                    continue;
+                }
+            };
+            let request = self.at(Some(&token))?;
+            let mark = Fingerprint::of_request(&request, &self.base);
+            if self.requests.insert(mark) {
+                return Ok(Goal::Position(token, request));
+            }
+            parameter = self.looping(&token, &request);
+            match self.paginator.refused(&token, None, &self.progress) {
+                Some(other) => next = other,
+                None => break,
+            }
+        }
+        Ok(Goal::End(Err(Shortfall::PaginationLoop { parameter })))
+    }
+
+    /// The parameter of a position that was asked for before.
+    fn looping(&self, token: &PageToken, request: &PageRequest) -> Option<String> {
+        if is_link(token, request) {
+            return None;
+        }
+        self.position_parameter(request).or_else(|| {
+            // The very first request again: what differs is what the page before was asked with.
+            let current = self.current.as_ref().ok()?;
+            self.position_parameter(current)
+        })
     }
 
     /// The parameter in which a request differs from the first one, because that is the one that carries the position.

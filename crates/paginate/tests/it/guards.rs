@@ -1,12 +1,13 @@
 //! What stops a read that would not end, whatever the paginator.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use longshore_jq::Val;
 use longshore_paginate::{
     Checkpoint, Cursor, Error, HeaderLink, Next, NextLink, Offset, Page, PageNumber, PageRequest,
-    PageToken, Paginator, Step, Walk,
+    PageToken, Paginator, Progress, Shortfall, Step, StopReason, Walk,
 };
 use serde_json::json;
 
@@ -400,4 +401,135 @@ fn records_whose_identifier_is_shared_are_told_apart_by_what_they_hold() {
         Reply::items(records.collect(), json!({}))
     });
     assert_eq!((series.end(), series.requests.len()), ("ShortPage", 3));
+}
+
+/// Names positions, in the place of others, that were asked for before.
+#[derive(Debug)]
+struct Round {
+    /// What it says of a page that is not the first.
+    then: fn() -> Next,
+    /// What it says of a position that is refused.
+    instead: fn(&str) -> Next,
+    refusals: AtomicUsize,
+}
+
+impl Round {
+    fn new(then: fn() -> Next, instead: fn(&str) -> Next) -> Round {
+        Round {
+            then,
+            instead,
+            refusals: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Paginator for Round {
+    fn apply(&self, token: Option<&PageToken>, request: &mut PageRequest) -> Result<(), Error> {
+        request.set_query("at", token.and_then(PageToken::as_str).unwrap_or("a"));
+        Ok(())
+    }
+
+    fn next(&self, token: Option<&PageToken>, _: &Page<'_>) -> Result<Next, Error> {
+        Ok(match token {
+            None => Next::Continue(PageToken::from("b")),
+            Some(_) => (self.then)(),
+        })
+    }
+
+    fn refused(&self, token: &PageToken, _: Option<StatusCode>, _: &Progress) -> Option<Next> {
+        let refusals = self.refusals.fetch_add(1, Ordering::Relaxed);
+        assert!(refusals < 10_000, "it goes round for ever");
+        Some((self.instead)(token.as_str().unwrap_or_default()))
+    }
+}
+
+fn at(position: &str) -> Next {
+    Next::Continue(PageToken::from(position))
+}
+
+#[test]
+fn known_positions_that_follow_each_other_for_ever_are_a_loop() {
+    let other = |known: &str| at(if known == "a" { "b" } else { "a" });
+    let second_page = items(2..=2, json!({}));
+    let discarded = || Next::Discard(Box::new(at("a")));
+    for (then, second) in [
+        (Round::new(|| at("a"), other), second_page.clone()),
+        (Round::new(discarded, other), second_page.clone()),
+        (Round::new(|| at("a"), |_| at("b")), Reply::refusal(404)),
+        (
+            Round::new(|| at("b"), |_| Next::Discard(Box::new(at("b")))),
+            second_page,
+        ),
+    ] {
+        let read = read(then, script(vec![items(1..=1, json!({})), second]));
+        assert_eq!((read.end(), read.requests.len()), ("PaginationLoop", 2));
+        assert!(read.told().contains("`at`"), "{}", read.told());
+    }
+}
+
+#[test]
+fn the_end_that_stands_in_the_place_of_a_known_position_is_that_end() {
+    let end = |_: &str| Next::Complete(StopReason::Other("all is read".to_owned()));
+    let short = |_: &str| Next::Incomplete(Shortfall::Other("no way is left".to_owned()));
+    for then in [|| at("a"), || Next::Discard(Box::new(at("a")))] {
+        let replies = || script(vec![items(1..=1, json!({})), items(2..=2, json!({}))]);
+        let complete = read(Round::new(then, end), replies());
+        assert!(complete.result.is_ok(), "{}", complete.told());
+        let short = read(Round::new(then, short), replies());
+        assert!(short.told().contains("no way is left"), "{}", short.told());
+    }
+}
+
+#[test]
+fn records_that_come_again_are_looked_for_where_positions_are_counted() {
+    #[derive(Debug)]
+    struct Looking {
+        counts: bool,
+    }
+    impl Paginator for Looking {
+        fn apply(&self, token: Option<&PageToken>, request: &mut PageRequest) -> Result<(), Error> {
+            request.set_query("at", token.and_then(PageToken::as_str).unwrap_or("0"));
+            Ok(())
+        }
+        fn next(&self, _: Option<&PageToken>, page: &Page<'_>) -> Result<Next, Error> {
+            let seen = page.progress();
+            Ok(match seen.pages {
+                2 => Next::Complete(StopReason::Other(format!("repeated: {}", seen.repeated))),
+                pages => at(&(pages + 1).to_string()),
+            })
+        }
+        fn counts(&self, _: Option<&PageToken>) -> bool {
+            self.counts
+        }
+    }
+    for counts in [true, false] {
+        let replies = vec![
+            items(1..=3, json!({})),
+            items(4..=6, json!({})),
+            items(6..=8, json!({})),
+        ];
+        let read = read(Looking { counts }, script(replies));
+        let end = StopReason::Other(format!("repeated: {counts}"));
+        assert_eq!(read.result.unwrap(), end);
+    }
+}
+
+#[test]
+fn a_page_shows_no_data_and_no_credentials() {
+    let body = Val::from_json(&json!({"items": [{"name": "Ada"}], "token": "s3cret"}));
+    let records = body.get("items").and_then(Val::as_array).unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("set-cookie", "sid=s3cret".parse().unwrap());
+    let (request, progress) = (base(), Progress::default());
+    let page = Page::new(&request, &headers, &body, records, &progress);
+    let _ = page.body();
+    let shown = format!("{page:?}");
+    assert!(
+        shown.contains("set-cookie") && shown.contains("records: 1"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains("s3cret") && !shown.contains("Ada"),
+        "{shown}"
+    );
 }
