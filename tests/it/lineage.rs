@@ -56,6 +56,25 @@ async fn an_embedded_list_that_cannot_be_kept_is_no_empty_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_number_that_is_no_json_is_no_position_of_the_rest_of_an_embedded_list() {
+    for no_json in ["nan", "infinity"] {
+        let rig = Rig::new(ScriptedApi::new().json(
+            "/tickets",
+            json!([{"id": 1, "comments": {"nodes": [{"id": "a"}], "next": no_json}}]),
+        ));
+        let selector = "{data_path: .data, pagination: {type: cursor, param: after}, embedded: {data_path: .comments.nodes, \
+             next: '.comments.next | tonumber'}, path_parameters: {id: {endpoint: /tickets, field: .id, pagination: {type: none}}}}";
+        let read = rig
+            .read("", &items("/tickets/{id}/comments", selector))
+            .await;
+        assert!(!read.outcome.is_complete(), "{no_json}");
+        let error = read.errors[0].to_string();
+        assert!(error.contains("must give a link or a cursor"), "{error}");
+        assert_eq!(rig.api.paths(), ["/tickets"], "{no_json}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_embedded_list_of_parents_that_cannot_be_kept_is_no_empty_one() {
     let rig = Rig::new(ScriptedApi::new().json(
         "/orgs",

@@ -589,6 +589,10 @@ mod tests {
         );
         assert!(filled("{{.a}}", json!({"a": ""})).is_err());
         assert!(filled("{{.a}}", json!({"a": null})).is_err());
+        for no_json in ["nan", "infinity"] {
+            let error = filled("{{.a | tonumber}}", json!({"a": no_json})).unwrap_err();
+            assert!(error.contains("`.a | tonumber` finds nothing"), "{error}");
+        }
     }
 
     #[test]

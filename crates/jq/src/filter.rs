@@ -349,23 +349,22 @@ impl Output<'_> {
         self.0.text()
     }
 
-    /// Whether this is a number.
-    pub fn is_number(&self) -> bool {
-        self.0.type_name() == "number"
-    }
-
     /// `null`, `boolean`, `number`, `string`, `array` or `object`.
     pub fn type_name(&self) -> &'static str {
         self.0.type_name()
     }
 
-    /// Strings as they are and numbers as jq writes them; nothing for other values, nor for `nan` and infinities, which are no JSON.
+    /// How deep arrays and objects nest at most: 0 for scalars, 1 for `[]`.
+    pub fn depth(&self) -> usize {
+        self.0.depth() as usize
+    }
+
+    /// As [`Val::text`].
     pub fn text(&self) -> Option<String> {
-        if let Some(text) = self.0.text() {
-            return Some(text.into_owned());
+        match self.0.text() {
+            Some(text) => Some(text.into_owned()),
+            None => self.0.to_val().text(),
         }
-        let number = self.0.number()?;
-        number.as_f64().is_finite().then(|| number.to_string())
     }
 
     /// Appends the value's JSON text, as `serde_json` writes it: `nan` as null, infinities as the largest double.

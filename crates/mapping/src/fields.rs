@@ -57,7 +57,7 @@ impl Deref for Fields {
     fn deref(&self) -> &Map<String, Value> {
         self.map.get_or_init(|| {
             let json = self.json.as_deref().unwrap_or(b"{}");
-            // A mapper wrote it, so it is an object.
+            // A mapper wrote it, which takes no value that nests too deeply to be read: it is an object.
             serde_json::from_slice(json).unwrap_or_default()
         })
     }

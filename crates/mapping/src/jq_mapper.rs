@@ -459,6 +459,14 @@ impl Field {
         let start = out.len();
         let problem = match self.source.output(record) {
             Ok(Some(value)) => {
+                if nests_too_deeply(&value) {
+                    return Err(Refused::new(
+                        &self.place,
+                        format!(
+                            "gave arrays or objects inside of each other more than {DEEPEST} levels deep, which no reader of JSON takes"
+                        ),
+                    ));
+                }
                 nulls.extend(self.source.null_leaves(&value));
                 let problem = self.shape.write(&value, out).err();
                 if problem.is_none() && self.shape == Shape::Teams && has_null(&value) {
@@ -485,6 +493,29 @@ impl Field {
         }
         Ok(())
     }
+}
+
+/// Deepest nesting of a field's value. Readers of JSON take 127 levels, and a value stands in an entity's properties, and that in a list.
+const DEEPEST: usize = 124;
+
+/// Whether readers of JSON would refuse the value, so that an entity that holds it could not be looked into, or sent.
+fn nests_too_deeply(value: &Given<'_>) -> bool {
+    match value {
+        Given::Search(query) => depth(query) > DEEPEST,
+        // A bound is known at once; what was taken away again may have been the deepest.
+        Given::Jq(value) => {
+            value.depth() > DEEPEST && depth(&value.clone().into_val().to_json()) > DEEPEST
+        }
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    let inside = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(members) => members.values().map(depth).max(),
+        _ => return 0,
+    };
+    1 + inside.unwrap_or(0)
 }
 
 /// Whether this is a list with null in it.
@@ -558,7 +589,7 @@ impl Shape {
                 None => team_json(value),
             },
             Shape::Text if value.is_null() => Ok(Value::Null),
-            Shape::Text => match text_of(value) {
+            Shape::Text => match value.text() {
                 Some(text) => Ok(Value::String(text)),
                 None => Err(no_text(value.type_name())),
             },
@@ -594,7 +625,7 @@ impl Shape {
 }
 
 fn team_json(value: &Val) -> Result<Value, String> {
-    match text_of(value) {
+    match value.text() {
         Some(text) => Ok(Value::String(text)),
         None => Err(format!(
             "gave {}, but a team's name or a list of names is needed",
@@ -609,16 +640,8 @@ fn no_text(type_name: &str) -> String {
 
 fn identifier_json(value: &Val) -> Value {
     match value.is_number() {
-        true => text_of(value).map_or(Value::Null, Value::String),
+        true => value.text().map_or(Value::Null, Value::String),
         false => value.to_json(),
-    }
-}
-
-/// Text as it is, a number as jq writes it. NaN and the infinities are no JSON and have none.
-fn text_of(value: &Val) -> Option<String> {
-    match value.as_f64() {
-        Some(number) if value.is_number() && !number.is_finite() => None,
-        _ => value.text(),
     }
 }
 

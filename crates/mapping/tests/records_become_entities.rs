@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, outside of #[test]
 
 use longshore_jq::Val;
-use longshore_mapping::{Expression, Identifier, JqMapper, JqMapperBuilder, Mapped, Mapper};
+use longshore_mapping::{
+    Entity, Expression, Identifier, JqMapper, JqMapperBuilder, Mapped, Mapper,
+};
 use serde_json::{Value, json};
 
 fn user() -> JqMapperBuilder {
@@ -335,6 +337,28 @@ mod fields {
             !text.contains("NaN") && !text.to_lowercase().contains("inf"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_nests_so_deeply_that_no_reader_takes_it_is_an_error_of_the_record() {
+        let nested = |levels: u32| format!("reduce range({levels}) as $n (1; [.])");
+        for (builder, field) in [
+            (user().property("p", &nested(125)), "properties.p"),
+            (user().property("p", &nested(200)), "properties.p"),
+            (user().relation("r", &nested(127)), "relations.r"),
+        ] {
+            let (place, message) = failure(builder, json!({"id": 1}));
+            assert_eq!(place, field);
+            assert!(message.contains("124 levels"), "{message}");
+        }
+        let shallow = format!("{} | .[0] = 1", nested(200));
+        for jq in [nested(124), shallow] {
+            let mapped = map(user().property("p", &jq), [json!({"id": 1})]);
+            assert_eq!(mapped.failures, []);
+            let text = serde_json::to_string(&mapped.entities).unwrap();
+            let read: Vec<Entity> = serde_json::from_str(&text).unwrap();
+            assert!(read[0].properties["p"].is_array(), "{text}");
+        }
     }
 
     #[test]

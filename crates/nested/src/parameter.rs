@@ -78,9 +78,7 @@ impl Parameter {
         if value.is_null() {
             return Ok(None);
         }
-        // NaN and the infinities have a text in jq, but none that an API would know.
-        let finite = !value.is_number() || value.as_f64().is_none_or(f64::is_finite);
-        match value.text().filter(|_| finite) {
+        match value.text() {
             Some(text) => Ok(Some(Item {
                 text,
                 is_number: value.is_number(),

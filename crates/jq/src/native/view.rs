@@ -2,7 +2,7 @@
 
 use crate::limits;
 use crate::val::page::{Kind, Page, Place, value};
-use crate::val::{Num, Repr, Val, write_json_number, write_json_text};
+use crate::val::{Repr, Val, write_json_number, write_json_text};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -48,14 +48,6 @@ impl<'v> View<'v> {
             View::Ref(value) => Cow::Borrowed(value),
             View::Text(text) => Cow::Owned(Val::from(text.as_str())),
             View::Own(value) => Cow::Borrowed(value),
-        }
-    }
-
-    fn val(&self) -> Option<&Val> {
-        match self {
-            View::Page(..) | View::Text(_) => None,
-            View::Ref(value) => Some(value),
-            View::Own(value) => Some(value),
         }
     }
 
@@ -106,6 +98,16 @@ impl<'v> View<'v> {
         }
     }
 
+    /// Upper bound of the nesting: 0 for scalars.
+    pub(crate) fn depth(&self) -> u32 {
+        match self {
+            View::Page(page, at) => page.depth(*at),
+            View::Ref(value) => value.depth(),
+            View::Text(_) => 0,
+            View::Own(value) => value.depth(),
+        }
+    }
+
     /// The text, if this is a string.
     pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
         match self {
@@ -113,16 +115,6 @@ impl<'v> View<'v> {
             View::Ref(value) => value.as_str().map(Cow::Borrowed),
             View::Text(text) => Some(Cow::Borrowed(text)),
             View::Own(value) => value.as_str().map(Cow::Borrowed),
-        }
-    }
-
-    pub(crate) fn number(&self) -> Option<Num> {
-        match self {
-            View::Page(page, at) => page.number(*at),
-            _ => match &self.val()?.0 {
-                Repr::Num(n) => Some(n.clone()),
-                _ => None,
-            },
         }
     }
 

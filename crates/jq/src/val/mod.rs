@@ -431,11 +431,12 @@ impl Val {
         }
     }
 
-    /// Strings as they are and numbers as jq writes them (`7034.55`, `5.5E-7`); nothing for other values.
+    /// Strings as they are and numbers as jq writes them (`7034.55`, `5.5E-7`); nothing for other values, nor for `nan` and infinities,
+    /// which are no JSON.
     pub fn text(&self) -> Option<String> {
         match &self.0 {
             Repr::Str(s) => Some(s.to_string()),
-            Repr::Num(n) => Some(n.to_string()),
+            Repr::Num(n) => n.as_f64().is_finite().then(|| n.to_string()),
             _ => None,
         }
     }

@@ -92,7 +92,7 @@ impl Page {
     }
 
     /// Upper bound of the nesting: 0 for scalars.
-    pub(super) fn depth(&self, at: u32) -> u32 {
+    pub(crate) fn depth(&self, at: u32) -> u32 {
         self.node(at).depth.into()
     }
 
