@@ -120,7 +120,7 @@ pub struct Bookmark {
 /// What follows an answer.
 enum Goal {
     /// A position that was not asked for yet, and its request.
-    Position(PageToken, PageRequest),
+    Position(PageToken, Box<PageRequest>),
     End(Result<StopReason, Shortfall>),
 }
 
@@ -522,7 +522,7 @@ impl Walk {
         match self.goal(next)? {
             Goal::Position(token, request) => {
                 self.token = Some(token);
-                self.current = Ok(request);
+                self.current = Ok(*request);
                 Ok(Step::Dropped(None))
             }
             Goal::End(result) => Ok(Step::Dropped(Some(self.end(result)))),
@@ -542,7 +542,7 @@ impl Walk {
             })));
         }
         let (token, request) = match self.goal(Next::Continue(token))? {
-            Goal::Position(token, request) => (token, request),
+            Goal::Position(token, request) => (token, *request),
             Goal::End(result) => return Ok(Some(result)),
         };
         if self.progress.pages >= self.max_pages {
@@ -572,7 +572,7 @@ impl Walk {
             let request = self.at(Some(&token))?;
             let mark = Fingerprint::of_request(&request, &self.base);
             if self.requests.insert(mark) {
-                return Ok(Goal::Position(token, request));
+                return Ok(Goal::Position(token, Box::new(request)));
             }
             parameter = self.looping(&token, &request);
             match self.paginator.refused(&token, None, &self.progress) {
