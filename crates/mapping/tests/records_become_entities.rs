@@ -343,9 +343,9 @@ mod fields {
     fn what_nests_so_deeply_that_no_reader_takes_it_is_an_error_of_the_record() {
         let nested = |levels: u32| format!("reduce range({levels}) as $n (1; [.])");
         for (builder, field) in [
-            (user().property("p", &nested(125)), "properties.p"),
-            (user().property("p", &nested(200)), "properties.p"),
-            (user().relation("r", &nested(127)), "relations.r"),
+            (user().property("p", nested(125)), "properties.p"),
+            (user().property("p", nested(200)), "properties.p"),
+            (user().relation("r", nested(127)), "relations.r"),
         ] {
             let (place, message) = failure(builder, json!({"id": 1}));
             assert_eq!(place, field);
@@ -353,7 +353,7 @@ mod fields {
         }
         let shallow = format!("{} | .[0] = 1", nested(200));
         for jq in [nested(124), shallow] {
-            let mapped = map(user().property("p", &jq), [json!({"id": 1})]);
+            let mapped = map(user().property("p", jq), [json!({"id": 1})]);
             assert_eq!(mapped.failures, []);
             let text = serde_json::to_string(&mapped.entities).unwrap();
             let read: Vec<Entity> = serde_json::from_str(&text).unwrap();
