@@ -51,11 +51,9 @@ async fn read(url: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut pages = entities.pages_given();
     while let Some(entity) = entities.try_next().await? {
         // First the work, then the checkpoint: what is lost between the two comes again, and nothing is passed over.
-        writeln!(
-            catalog,
-            "{}",
-            entity.identifier.as_str().unwrap_or_default()
-        )?;
+        // In one call, so that a kill leaves no half of a line.
+        let line = format!("{}\n", entity.identifier.as_str().unwrap_or_default());
+        catalog.write_all(line.as_bytes())?;
         if entities.pages_given() > pages {
             pages = entities.pages_given();
             catalog.sync_data()?;

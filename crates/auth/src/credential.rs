@@ -260,10 +260,7 @@ impl fmt::Debug for Credential {
 
 /// Sets a parameter in the place of the first of its name; the text of the others stays as it is.
 fn set_query(url: &mut Url, name: &str, value: &str) {
-    let pair: String = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair(name, value)
-        .finish();
-    let mut pair = Some(pair);
+    let mut pair = Some(query_pair(name, value));
     let mut pairs: Vec<String> = Vec::new();
     for text in url.query().unwrap_or_default().split('&') {
         let is_it = url::form_urlencoded::parse(text.as_bytes())
@@ -277,6 +274,24 @@ fn set_query(url: &mut Url, name: &str, value: &str) {
     }
     pairs.extend(pair);
     url.set_query(Some(&pairs.join("&")));
+}
+
+/// Adds a parameter at the end.
+pub(crate) fn append_query(url: &mut Url, name: &str, value: &str) {
+    let pair = query_pair(name, value);
+    let query = match url.query() {
+        None | Some("") => pair,
+        Some(query) => format!("{query}&{pair}"),
+    };
+    url.set_query(Some(&query));
+}
+
+/// Every server reads `%20` as a space, and not every one reads a plus sign so.
+fn query_pair(name: &str, value: &str) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .append_pair(name, value)
+        .finish()
+        .replace('+', "%20")
 }
 
 fn merge(into: &mut Map<String, Value>, members: &Map<String, Value>) {
@@ -308,14 +323,14 @@ mod tests {
     #[test]
     fn a_query_parameter_replaces_its_namesakes_and_leaves_the_others_as_written() {
         for (before, after) in [
-            ("https://h/a", "https://h/a?key=s%2F%2B%3D+x"),
+            ("https://h/a", "https://h/a?key=s%2F%2B%3D%20x"),
             (
                 "https://h/a?b=%20&c",
-                "https://h/a?b=%20&c&key=s%2F%2B%3D+x",
+                "https://h/a?b=%20&c&key=s%2F%2B%3D%20x",
             ),
             (
                 "https://h/a?key=old&b=1&k%65y=older",
-                "https://h/a?key=s%2F%2B%3D+x&b=1",
+                "https://h/a?key=s%2F%2B%3D%20x&b=1",
             ),
         ] {
             let credential = Credential::new().query("key", "s/+= x".to_owned()).unwrap();

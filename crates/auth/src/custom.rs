@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use crate::credential::config;
+use crate::credential::{append_query, config};
 use crate::template::{Answers, Fill};
 use crate::token_request::{self, TokenAnswer};
 use crate::{
@@ -150,7 +150,7 @@ impl CustomRequest {
         let mut request = Request::new(self.method.clone(), url);
         for (name, template) in &self.query {
             let value = template.fill(answers, Fill::Plain)?;
-            request.url.query_pairs_mut().append_pair(name, &value);
+            append_query(&mut request.url, name, &value);
         }
         let content_type = match &self.body {
             Body::None => None,
@@ -250,7 +250,7 @@ impl CustomAuthBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when there is no request, or nothing for requests to carry.
+    /// [`ErrorKind::Config`] when there is no request, or nothing for requests to carry, or a body that is no object.
     pub fn build(&self, client: Client) -> Result<CustomAuth, Error> {
         if self.steps.is_empty() {
             return config("a custom login needs at least one request");
@@ -258,6 +258,11 @@ impl CustomAuthBuilder {
         if self.headers.is_empty() && self.query.is_empty() && self.body.is_none() {
             return config(
                 "a custom login needs at least one of headers, queryParams and body to put on requests",
+            );
+        }
+        if self.body.as_ref().is_some_and(|body| !body.is_object()) {
+            return config(
+                "the body of a custom login must be an object: its members go into the body of requests",
             );
         }
         let clock = client.clock().clone();
@@ -299,7 +304,7 @@ impl CredentialSource for Steps {
                 // A header that an answer gave and that cannot be sent, mostly.
                 Error::new(ErrorKind::Login, format!("{}: {error}", step.asked()))
             })?;
-            let answer = token_request::ask(&self.client, request).await?;
+            let answer = token_request::ask(&self.client, request, &step.url).await?;
             answers.add_answer(&answer);
             last = Some(answer);
         }
@@ -395,5 +400,30 @@ impl fmt::Debug for CustomAuthBuilder {
             .field("steps", &self.steps)
             .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use longshore_transport::HttpTransport;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_body_without_members_is_refused() {
+        let transport = HttpTransport::builder().build().unwrap();
+        let client = Client::builder(Arc::new(transport)).build();
+        let url = longshore_transport::parse_url("https://login.example.com/").unwrap();
+        for (body, is_fine) in [
+            (json!({"session": "{{.id}}"}), true),
+            (json!(["{{.id}}"]), false),
+        ] {
+            let body = JsonTemplate::parse(&body).unwrap();
+            let login = CustomAuth::builder(vec![CustomRequest::new(url.clone())]).body(body);
+            assert_eq!(login.build(client.clone()).is_ok(), is_fine);
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! - [`Renewing`] keeps one short-lived credential for many concurrent requests; what a login
 //!   looks like comes from a [`CredentialSource`].
 //! - [`OriginBound`] plugs an authenticator into [`Client::send`](longshore_transport::Client::send)
-//!   and lets its credentials reach one origin only.
+//!   and lets its credentials reach one origin only, and others that are named.
 //!
 //! # Example
 //!

@@ -305,7 +305,7 @@ impl Login {
             }
         }
         let request = self.request(refresh.as_ref().map(|(_, token)| token))?;
-        let answer = token_request::ask(&self.client, request).await?;
+        let answer = token_request::ask(&self.client, request, &self.settings.token_url).await?;
         // First of all: whatever else is in the answer, the old one may be worth nothing any more.
         if let Some((configured, used)) = refresh
             && let Some(new) = self.replacement(&answer)

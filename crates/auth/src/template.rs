@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use longshore_jq::{Filter, Val};
-use longshore_transport::{BadSegment, path_segment};
+use longshore_transport::{BadSegment, is_absolute, path_segment};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -177,7 +177,7 @@ impl UrlTemplate {
 }
 
 fn resolve(base: Option<&Url>, text: &str) -> Result<Url, Error> {
-    let is_whole = text.contains("://");
+    let is_whole = is_absolute(text);
     Ok(match base {
         Some(base) if !is_whole => longshore_transport::join(base, text)?,
         _ => longshore_transport::parse_url(text)?,
@@ -240,6 +240,10 @@ impl JsonTemplate {
     pub fn literal(value: &Value) -> JsonTemplate {
         let literal = |text: &str| Ok(Template::literal(text));
         JsonTemplate(Json::read(value, "", &literal, &mut Vec::new()))
+    }
+
+    pub(crate) fn is_object(&self) -> bool {
+        matches!(self.0, Json::Object(_))
     }
 
     pub(crate) fn fill(&self, answer: &Answers) -> Result<Value, Error> {

@@ -13,6 +13,7 @@ use longshore_transport::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use url::Url;
 
 use crate::expiry::Made;
 
@@ -28,13 +29,14 @@ pub(crate) struct TokenAnswer {
     pub(crate) made: Made,
 }
 
-/// Sends a token request: the request as it is and nothing else, with the timeouts and the proxy of the client, repeated on connect errors, 429 and 503
+/// Sends a token request, shown as one to `shown_as`, whose path holds nothing that an answer gave: the request as it is and nothing else, with the timeouts and the proxy of the client, repeated on connect errors, 429 and 503
 /// only (R20).
 pub(crate) async fn ask(
     client: &Client,
     mut request: Request,
+    shown_as: &Url,
 ) -> Result<TokenAnswer, transport::Error> {
-    let asked = shown(&request.method, &request.url);
+    let asked = shown(&request.method, shown_as);
     request
         .headers
         .entry(ACCEPT)
@@ -43,7 +45,9 @@ pub(crate) async fn ask(
         value.set_sensitive(true);
     }
     let sent = sent(&request);
-    let how = Exchange::new(&Unauthenticated).retry_scope(RetryScope::Token);
+    let how = Exchange::new(&Unauthenticated)
+        .retry_scope(RetryScope::Token)
+        .label(shown_as.path());
     let (body, headers) = client.send(request, &how, read).await?;
     let made = Made {
         date: date(&headers),
@@ -130,7 +134,7 @@ fn is_plain(word: &str, sent: &[SecretString]) -> bool {
     word.len() <= LONGEST && !was_sent
 }
 
-pub(crate) fn shown(method: &Method, url: &url::Url) -> String {
+pub(crate) fn shown(method: &Method, url: &Url) -> String {
     format!("{method} {}", SafeUrl::of(url))
 }
 

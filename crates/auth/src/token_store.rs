@@ -110,7 +110,11 @@ impl FileTokenStore {
         };
         opened.map_err(|error| self.broken("cannot be locked", &error))?;
         let trial = self.beside(&format!(".{}.check", std::process::id()));
-        let made = private(&trial).and_then(|_| fs::remove_file(&trial));
+        let made = private(&trial).and_then(|_| match fs::remove_file(&trial) {
+            // Another login of a process with this number, as in containers, has looked at the same time.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        });
         made.map_err(|error| self.broken("cannot be written", &error))
     }
 
@@ -278,6 +282,20 @@ mod tests {
             loaded(&FileTokenStore::new(&path), "a").await.as_deref(),
             Some("two")
         );
+    }
+
+    #[test]
+    fn logins_that_load_at_once_do_not_stand_in_each_others_way() {
+        let (_directory, path) = file();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        FileTokenStore::new(&path).load_before_use("a").unwrap();
+                    }
+                });
+            }
+        });
     }
 
     #[cfg(unix)]

@@ -103,14 +103,10 @@ impl Api {
         list: &ListRequest,
         request: &ChildRequest,
     ) -> Result<PageRequest, Error> {
-        let mut url =
-            longshore_transport::join(&self.base_url, &request.path).map_err(|error| {
-                let message = format!("the path cannot be joined to the base URL: {error}");
-                Error::quoting(ErrorKind::Fetch, message, error)
-            })?;
-        if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&request.query);
-        }
+        let url = longshore_transport::join(&self.base_url, &request.path).map_err(|error| {
+            let message = format!("the path cannot be joined to the base URL: {error}");
+            Error::quoting(ErrorKind::Fetch, message, error)
+        })?;
         let mut headers = list.headers.clone();
         for (name, value) in &request.headers {
             let (name, mut value) = longshore_transport::header(name, value).map_err(|error| {
@@ -120,12 +116,16 @@ impl Api {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        Ok(PageRequest {
+        let mut page = PageRequest {
             method: list.method.clone(),
             url,
             headers,
             body: request.body.clone(),
-        })
+        };
+        for (name, value) in &request.query {
+            page.append_query(name, value);
+        }
+        Ok(page)
     }
 
     /// Where to go on behind the part of a list that stands in a parent's record, by its link or cursor: what its paginator is to begin with.
@@ -294,9 +294,9 @@ impl Api {
                 continue;
             }
             page.set_query(&name, &values[0]);
-            page.url
-                .query_pairs_mut()
-                .extend_pairs(values[1..].iter().map(|value| (&name, value)));
+            for value in &values[1..] {
+                page.append_query(&name, value);
+            }
         }
     }
 }

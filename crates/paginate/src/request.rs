@@ -65,6 +65,16 @@ impl PageRequest {
         self.url.set_query(Some(&parts.join("&")));
     }
 
+    /// Adds a query parameter at the end. The other parameters keep their spelling to the byte.
+    pub fn append_query(&mut self, name: &str, value: &str) {
+        let ours = format!("{}={}", encode(name), encode(value));
+        let query = match self.url.query() {
+            None | Some("") => ours,
+            Some(query) => format!("{query}&{ours}"),
+        };
+        self.url.set_query(Some(&query));
+    }
+
     /// Sets a header, in the place of all of the same name.
     ///
     /// # Errors
@@ -169,6 +179,15 @@ mod tests {
             Some("$filter=x%20eq+1&page%5Bafter%5D=a%2Bb%20c%2F%26%3D&b")
         );
         assert_eq!(request.query("page[after]").as_deref(), Some("a+b c/&="));
+    }
+
+    #[test]
+    fn a_parameter_is_added_behind_those_that_are_there() {
+        let mut request = request("https://h/a");
+        for value in ["project = X", "1+1"] {
+            request.append_query("jql", value);
+        }
+        assert_eq!(request.url.query(), Some("jql=project%20%3D%20X&jql=1%2B1"));
     }
 
     #[test]

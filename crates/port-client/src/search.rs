@@ -21,7 +21,7 @@ const PATH: &str = "/v1/entities/search";
 pub struct Search {
     /// A [search query](https://docs.port.io/search-and-query/): `{"combinator": "and", "rules": […]}`.
     pub query: Value,
-    /// What to bring, such as `properties.email`, beside identifier and blueprint. Empty brings everything.
+    /// What to bring, such as `properties.email`, beside identifier and blueprint, which always come. Empty brings everything.
     pub include: Vec<String>,
 }
 
@@ -53,6 +53,18 @@ impl Search {
         self.include.push(field.into());
         self
     }
+
+    /// Port brings what is named and nothing else, which would leave entities without a name.
+    fn included(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let always: &[&str] = match self.include.is_empty() {
+            true => &[],
+            false => &["identifier", "blueprint"],
+        };
+        let asked_for = self.include.iter().map(String::as_str);
+        let asked_for = asked_for.filter(|field| !always.contains(field));
+        let all = always.iter().copied().chain(asked_for);
+        all.map(|field| ("include", field.to_owned()))
+    }
 }
 
 impl PortClient {
@@ -73,12 +85,7 @@ impl PortClient {
             Bytes::from(search.query.to_string()),
         )
         .query([("exclude_calculated_properties", "true".to_owned())])
-        .query(
-            search
-                .include
-                .iter()
-                .map(|field| ("include", field.clone())),
-        );
+        .query(search.included());
         let answer: Answer = self
             .ask(&call, |response| json::read(&response.body))
             .await?;
@@ -121,12 +128,6 @@ fn by_identifier(blueprint: &str, identifiers: &[&str], include: &[&str]) -> Sea
             {"property": "$identifier", "operator": "in", "value": identifiers},
         ],
     }));
-    if !include.is_empty() {
-        search.include = ["identifier", "blueprint"]
-            .iter()
-            .chain(include)
-            .map(ToString::to_string)
-            .collect();
-    }
+    search.include = include.iter().map(ToString::to_string).collect();
     search
 }

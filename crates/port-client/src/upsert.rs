@@ -172,9 +172,13 @@ impl PortClient {
         struct Answer {
             entity: Option<Map<String, Value>>,
         }
-        let name = name_of(entity);
+        let name = match &entity.identifier {
+            Identifier::Text(text) => format!("entity `{text}`"),
+            // It holds values of a record.
+            Identifier::Search(_) => "an entity that a search query finds".to_owned(),
+        };
         if let Some(problem) = entity_problem(entity) {
-            let message = format!("entity `{name}`: {problem}");
+            let message = format!("{name}: {problem}");
             return Err(Error::new(ErrorKind::Refused, message));
         }
         let mut json = Vec::new();
@@ -186,7 +190,7 @@ impl PortClient {
                 segment("the blueprint", blueprint)?
             ),
             "/v1/blueprints/{blueprint}/entities",
-            format!("upserting entity `{name}` of blueprint `{blueprint}`"),
+            format!("upserting {name} of blueprint `{blueprint}`"),
             json.into(),
         )
         .query(how.query())

@@ -293,8 +293,8 @@ fn is_slash(c: char) -> bool {
     matches!(c, '/' | '\\')
 }
 
-/// `scheme://…`; `projects:list` is a path.
-fn is_absolute(path: &str) -> bool {
+/// Whether a text is a whole URL, `scheme://…`, and no path: `projects:list` is one, and so is `/login?to=https://app.example.com`.
+pub fn is_absolute(path: &str) -> bool {
     let Some((scheme, rest)) = path.split_once(':') else {
         return false;
     };

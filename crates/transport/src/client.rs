@@ -42,7 +42,8 @@ pub const DEFAULT_MAX_CONCURRENT_REQUESTS: usize = 10;
 /// - A 401 leads to one renewal and one repeat.
 /// - Redirects of GET and HEAD are followed inside the origin, at most five in a row.
 /// - No request goes to another origin than the exchange's, but for those that it
-///   [allows](Exchange::allowed_origins), which get nothing of ours.
+///   [allows](Exchange::allowed_origins), which get nothing of ours, and those that it
+///   [trusts](Exchange::credential_origins) like its own.
 /// - A permit is held from the first byte sent to the last byte received, and at no other time:
 ///   neither while credentials are fetched nor while waiting. One that gets free goes to the
 ///   [lane](Exchange::lane) that holds the fewest.

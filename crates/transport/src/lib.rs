@@ -82,7 +82,7 @@ mod told;
 mod transport;
 mod turns;
 
-pub use self::address::{Origin, SafeUrl, join, parse_url};
+pub use self::address::{Origin, SafeUrl, is_absolute, join, parse_url};
 pub use self::budget::RetryBudget;
 pub use self::client::{
     Attempt, Client, ClientBuilder, DEFAULT_MAX_CONCURRENT_REQUESTS, Exchange, RetryScope,

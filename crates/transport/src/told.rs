@@ -252,6 +252,7 @@ fn rate_limit(value: &HeaderValue, unit: ResetUnit, date: Option<SystemTime>) ->
             match key.trim().to_ascii_lowercase().as_str() {
                 "r" => window.remaining = Some(number),
                 "t" => window.reset = Some(unit.told(number, date)),
+                "limit" => flat.limit = Some(number),
                 "remaining" => flat.remaining = Some(number),
                 "reset" => flat.reset = Some(unit.told(number, date)),
                 _ => {}

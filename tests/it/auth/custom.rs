@@ -368,6 +368,46 @@ async fn the_url_of_a_later_step_may_hold_what_was_answered_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_step_was_answered_is_in_no_message_about_the_next() {
+    for answer in [
+        Answer::status(500),
+        Answer::json(json!({"other": 1})),
+        Answer::json(json!({"error": "no"})),
+    ] {
+        let api = ScriptedApi::new()
+            .json("/begin", json!({"ticket": "t1cket-0123456789"}))
+            .on("POST /sessions/{id}/token", move |_| answer.clone());
+        let rig = Rig::new(api);
+        let connection = "authType: custom\ncustomAuthRequest: [{endpoint: /begin}, {endpoint: '/sessions/{{.ticket}}/token'}]\n\
+                          customAuthRequestTemplate: {headers: {X-T: '{{.t}}'}}";
+        let engine = rig.engine(connection, &items("/items", "{}"));
+        let read = Read::of(&engine, &engine.resources()[0]).await;
+        let said = format!("{} {:?}", chains(&read).join(" "), read.errors);
+        assert!(said.contains("/sessions/"), "{said}");
+        assert!(!said.contains("t1cket"), "{said}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_path_may_hold_a_url_in_its_query() {
+    for endpoint in [
+        "/login?to=https://app.example.com",
+        "/login?to=https://{{.id}}",
+    ] {
+        let api = ScriptedApi::new()
+            .json("/begin", json!({"id": "app.example.com"}))
+            .json("/login", json!({"t": "abc"}))
+            .json("/items", json!([{"id": 1}]));
+        let rig = Rig::new(api);
+        let connection = format!(
+            "authType: custom\ncustomAuthRequest: [{{endpoint: /begin}}, {{endpoint: '{endpoint}'}}]\ncustomAuthRequestTemplate: {{headers: {{X-T: '{{{{.t}}}}'}}}}"
+        );
+        well(&rig.engine(&connection, &items("/items", "{}"))).await;
+        assert_eq!(rig.api.paths()[1], "/login?to=https://app.example.com");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expiry_path_that_finds_nothing_leaves_the_login_to_its_rejection() {
     let nothing = json!({"token": "t", "ttl": null});
     assert_eq!(used_for(nothing.clone(), ", expiryPath: ttl").await, None);

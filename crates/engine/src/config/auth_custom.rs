@@ -210,7 +210,7 @@ pub(super) fn endpoint(
     findings: &mut Findings,
 ) -> Option<Url> {
     let text = values::filled_text(node, findings)?;
-    if text.contains("://") {
+    if longshore_transport::is_absolute(&text) {
         return connection::url(node, findings);
     }
     if begins_with_host(&text) {
@@ -250,7 +250,7 @@ fn endpoint_template(
     findings: &mut Findings,
 ) -> Option<UrlTemplate> {
     let text = values::filled_text(node, findings)?;
-    if base_url.is_none() && !text.contains("://") {
+    if base_url.is_none() && !longshore_transport::is_absolute(&text) {
         // Whatever is wrong with it was said of baseUrl.
         return None;
     }

@@ -282,9 +282,8 @@ impl PlanSink {
             .map(|query| async move {
                 let rules =
                     json!([{"property": "$blueprint", "operator": "=", "value": blueprint}, query]);
-                let search = Search::new(json!({"combinator": "and", "rules": rules}))
-                    .include("identifier")
-                    .include("blueprint");
+                let search =
+                    Search::new(json!({"combinator": "and", "rules": rules})).include("identifier");
                 (query, self.client.search(&search).await)
             })
             .buffered(CONCURRENT_BATCHES);

@@ -194,9 +194,7 @@ async fn found_by_relations(
                     {"combinator": "or", "rules": queries},
                 ],
             });
-            let search = Search::new(query)
-                .include("identifier")
-                .include("blueprint");
+            let search = Search::new(query).include("identifier");
             let found = client.search(&search).await.map_err(port_error)?;
             related.extend(found.into_iter().map(|found| found.identifier));
         }

@@ -220,6 +220,21 @@ async fn entities_are_found_by_50_identifiers_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_a_search_brings_its_entities_have_names() {
+    let port = PortDouble::new().stale_entity("user", "ada");
+    let client = client(network(port).transport());
+    let query = json!({"combinator": "and", "rules": [{"property": "$blueprint", "operator": "=", "value": "user"}]});
+    for field in ["title", "identifier"] {
+        let search = Search::new(query.clone()).include(field);
+        let found = client.search(&search).await.unwrap();
+        assert_eq!(
+            (&*found[0].blueprint, &*found[0].identifier),
+            ("user", "ada")
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_search_that_port_refuses_says_why() {
     let port = PortDouble::new().stale_entity("user", "ada");
     let client = client(network(port).transport());

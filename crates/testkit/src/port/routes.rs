@@ -408,7 +408,7 @@ impl State {
                         name.trim_start_matches('$').split('.').next() == Some(key.as_str())
                     })
                 };
-                entity.retain(|key, _| key == "identifier" || key == "blueprint" || wanted(key));
+                entity.retain(|key, _| wanted(key));
             }
         }
         Ok(Answer::json(json!({"ok": true, "entities": found})))

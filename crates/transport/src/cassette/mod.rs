@@ -11,8 +11,8 @@
 //! # What is not written
 //!
 //! Headers of requests are not written at all. Elsewhere [`SECRET`] stands in the place of a secret, in its plain, JSON-escaped and
-//! percent-encoded forms: what a sensitive header of a request held, the user name and password in Basic credentials, values under
-//! names such as `access_token`, `client_secret` or `password` in queries, forms and JSON bodies both ways (from then on wherever they
+//! percent-encoded forms: what a sensitive header of a request held, the password in Basic credentials (the user name where there is no
+//! password to speak of), values under names such as `access_token`, `client_secret` or `password` in queries, forms and JSON bodies both ways (from then on wherever they
 //! occur), and what [`Scrub`] is told. Cookies that a server sets are left out. What an API says about its data stays: read a cassette
 //! before you publish it.
 

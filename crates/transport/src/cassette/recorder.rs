@@ -75,6 +75,7 @@ impl Recorder {
         tape.scrubber.learn_login(request, result.as_ref().ok());
         if let Ok(response) = result {
             tape.scrubber.learn_body(&response.body);
+            tape.scrubber.learn_location(request, response);
         }
         let scrubber = &tape.scrubber;
         let clean = |bytes: &[u8]| match Body::of(bytes) {
@@ -84,7 +85,7 @@ impl Recorder {
         let interaction = Interaction {
             request: Asked {
                 method: request.method.to_string(),
-                url: scrubber.clean(request.url.as_str()),
+                url: scrubber.clean_url(&request.url),
                 body: request.body.as_deref().map(clean),
             },
             outcome: match result {

@@ -6,7 +6,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub const SECRET: &str = "<secret>";
 const SHORTEST_FOUND: usize = 8;
 
 /// Names whose values are secrets in queries, forms and JSON bodies; compared without case, dashes and underscores.
-const SECRET_NAMES: [&str; 12] = [
+const SECRET_NAMES: [&str; 15] = [
     "accesstoken",
     "apikey",
     "apitoken",
@@ -34,10 +34,13 @@ const SECRET_NAMES: [&str; 12] = [
     "password",
     "refreshtoken",
     "sessiontoken",
+    "xamzsecuritytoken",
+    "xamzsignature",
+    "xgoogsignature",
 ];
 
 /// Names that are as common for data (the key of an issue, the token of a page): in JSON their values count from
-/// [`SHORTEST_RANDOM`] on, and without blanks.
+/// [`SHORTEST_RANDOM`] on, and without blanks. Shorter ones than [`SHORTEST_FOUND`] in a query stand there only.
 const DOUBTFUL_NAMES: [&str; 5] = ["key", "secret", "sig", "signature", "token"];
 const SHORTEST_RANDOM: usize = 16;
 
@@ -125,14 +128,31 @@ impl Scrubber {
     /// Takes the secrets out of a request before anything of it is written.
     pub(super) fn learn_request(&mut self, request: &Request) {
         self.learn_headers(&request.headers);
-        for (name, value) in request.url.query_pairs() {
-            if self.query_names.iter().any(|secret| *secret == name) || is_secret_name(&name) {
-                self.learn(&value);
-            }
-        }
+        self.learn_query(&request.url);
         if let Some(body) = &request.body {
             self.learn_body(body);
         }
+    }
+
+    /// Where an answer leads may be signed, too.
+    pub(super) fn learn_location(&mut self, request: &Request, response: &Response) {
+        let location = response.headers.get(LOCATION);
+        let location = location.and_then(|location| location.to_str().ok());
+        if let Some(url) = location.and_then(|location| request.url.join(location).ok()) {
+            self.learn_query(&url);
+        }
+    }
+
+    fn learn_query(&mut self, url: &Url) {
+        for (name, value) in url.query_pairs() {
+            if self.is_secret_query(&name) && !is_short(&name, &value) {
+                self.learn(&value);
+            }
+        }
+    }
+
+    fn is_secret_query(&self, name: &str) -> bool {
+        self.query_names.iter().any(|secret| secret == name) || is_secret_name(name)
     }
 
     /// What a login says and hears.
@@ -234,14 +254,15 @@ impl Scrubber {
         }
     }
 
-    /// User name and password, of which the latter is a secret by itself.
+    /// User name and password. Where there is no password to speak of, the user name is the token.
     fn learn_basic(&mut self, credentials: &str) {
         let pair = BASE64_STANDARD.decode(credentials).ok();
         let pair = pair.and_then(|bytes| String::from_utf8(bytes).ok());
-        if let Some((_, password)) = pair.as_deref().and_then(|pair| pair.split_once(':'))
-            && password.len() >= SHORTEST_FOUND
-        {
-            self.learn(password);
+        if let Some((user, password)) = pair.as_deref().and_then(|pair| pair.split_once(':')) {
+            match password.len() >= SHORTEST_FOUND {
+                true => self.learn(password),
+                false => self.learn_long(user),
+            }
         }
     }
 
@@ -270,12 +291,36 @@ impl Scrubber {
         }
     }
 
+    /// A URL without the secrets.
+    pub(super) fn clean_url(&self, url: &Url) -> String {
+        let Some((before, query)) = url.as_str().split_once('?') else {
+            return self.clean(url.as_str());
+        };
+        let parts = query.split('&').map(|part| {
+            let parsed = url::form_urlencoded::parse(part.as_bytes()).next();
+            let is_secret = parsed.is_some_and(|(name, value)| {
+                !value.is_empty() && self.is_secret_query(&name) && is_short(&name, &value)
+            });
+            match part.split_once('=') {
+                Some((name, _)) if is_secret => format!("{name}={SECRET}"),
+                _ => self.clean(part),
+            }
+        });
+        let query = parts.collect::<Vec<_>>().join("&");
+        format!("{}?{query}", self.clean(before))
+    }
+
     /// `text` without the secrets.
     pub(super) fn clean(&self, text: &str) -> String {
         let mut clean = text.to_owned();
         for ByLength(_, form) in &self.forms {
             if clean.contains(form.as_str()) {
-                clean = clean.replace(form.as_str(), SECRET);
+                // What was put in already is left alone: a secret may be a part of that.
+                let parts = clean.split(SECRET);
+                let parts: Vec<String> = parts
+                    .map(|part| part.replace(form.as_str(), SECRET))
+                    .collect();
+                clean = parts.join(SECRET);
             }
         }
         clean
@@ -286,6 +331,11 @@ impl Scrubber {
 fn is_secret_name(name: &str) -> bool {
     let name = bare(name);
     SECRET_NAMES.contains(&name.as_str()) || DOUBTFUL_NAMES.contains(&name.as_str())
+}
+
+/// Whether such a value may be in other places as well by accident, `2` for one.
+fn is_short(name: &str, value: &str) -> bool {
+    value.len() < SHORTEST_FOUND && DOUBTFUL_NAMES.contains(&bare(name).as_str())
 }
 
 fn is_secret_member(name: &str, value: &str) -> bool {

@@ -184,6 +184,43 @@ async fn no_secret_is_written_in_any_form() {
     assert_eq!(text.lines().count(), 3);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_a_secret_by_accident_only_leaves_the_rest_as_it_is() {
+    let (_folder, path) = cassette();
+    let server = Fake::new(|_, request| {
+        let signed = "https://files.example/x?X-Amz-Signature=s1gned-l0cation&part=2";
+        let mut response = answer(request, 200, &[("location", signed)]);
+        response.body = json!({"id": 22, "name": "secretary"}).to_string().into();
+        Ok(response)
+    });
+    let scrub = Scrub::new().secret("secret");
+    let recorder = Recorder::create(&path, server, &scrub).unwrap();
+    let mut request = get("https://h.example/pages?token=2&client_secret=long-enough-s3cret");
+    // A token as the user name, and no password.
+    let user = "Basic dG9rZW4tYXMtdXNlcjp4".parse().unwrap();
+    request.headers.insert("authorization", user);
+    recorder.send(request).await.unwrap();
+    recorder
+        .send(get("https://h.example/token-as-user/2"))
+        .await
+        .unwrap();
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    for secret in ["token=2", "s1gned-l0cation", "token-as-user"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    assert!(text.contains(r#"\"id\":22"#), "{text}");
+    assert!(text.contains("part=2"), "{text}");
+    assert!(!text.contains("<<"), "{text}");
+    let player = Player::open(&path).unwrap();
+    for url in [
+        "https://h.example/pages?token=3&client_secret=other",
+        "https://h.example/another-user/2",
+    ] {
+        player.send(get(url)).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn another_request_is_an_error_that_names_it() {
     let (_folder, path) = cassette();
