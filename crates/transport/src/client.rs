@@ -1,6 +1,6 @@
 use std::fmt;
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -21,9 +21,7 @@ use crate::{
 
 /// Redirects that are followed in a row.
 const MAX_HOPS: usize = 5;
-/// Whoever stood in line for a permit for so long gets credentials anew: times in signatures count in seconds.
-const STALE: Duration = Duration::from_secs(1);
-/// Who has to fetch something for that loses its turn, but not for ever.
+/// Who has to fetch credentials when its turn has come loses the turn, but not for ever.
 const MAX_LOST_TURNS: u32 = 20;
 /// Requests of one client that are under way at once, unless set.
 pub const DEFAULT_MAX_CONCURRENT_REQUESTS: usize = 10;
@@ -432,23 +430,25 @@ impl<'a> Run<'a> {
 
     /// A permit, and the request as it goes out.
     async fn turn(&self, target: &Target) -> Result<(Turn, Request, Option<Generation>), Error> {
-        let clock = &self.client.clock;
         let mut prepared = self.prepared(target).await?;
-        let mut made = clock.now();
         let mut lost = 0;
         loop {
             // Never held while credentials are fetched: that takes a request, too, and with one
             // permit it would wait for itself.
-            let permit = self.client.permits.next(self.how.lane).await;
-            // Standing in line is a wait as well: a token may have expired, a signature is of a time gone by.
-            if clock.now().saturating_sub(made) >= STALE && lost < MAX_LOST_TURNS {
+            let mut turn = pin!(self.client.permits.next(self.how.lane));
+            let (permit, waited) = match at_once(turn.as_mut()).await {
+                Some(permit) => (permit, false),
+                None => (turn.await, true),
+            };
+            // Standing in line is a wait as well: a token may have expired or been rejected, a limit been reached, and a signature is
+            // of a time gone by.
+            if waited && lost < MAX_LOST_TURNS {
                 let mut anew = pin!(self.prepared(target));
-                match poll_fn(|context| Poll::Ready(anew.as_mut().poll(context))).await {
-                    Poll::Ready(fresh) => prepared = fresh?,
-                    Poll::Pending => {
+                match at_once(anew.as_mut()).await {
+                    Some(fresh) => prepared = fresh?,
+                    None => {
                         drop(permit);
                         prepared = anew.await?;
-                        made = clock.now();
                         lost += 1;
                         continue;
                     }
@@ -724,6 +724,15 @@ impl RetryScope {
                 RetryScope::Token => token_may_be_asked_again(),
             }
     }
+}
+
+/// What a future gives without waiting; nothing is lost of one that has to wait.
+async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 fn is_redirect(status: StatusCode) -> bool {

@@ -13,7 +13,7 @@ use crate::{Error, Request};
 /// # Contract
 ///
 /// - [`prepare`](Prepare::prepare) runs before every request that gets credentials: the first, each
-///   retry, each redirect hop inside the origin; again for one that stood in line for long. It may
+///   retry, each redirect hop inside the origin; again for one that stood in line. It may
 ///   wait (for a token), and it must not change the origin of the URL.
 /// - Headers that it adds are treated as secrets.
 /// - An error of either method ends the exchange at once.
