@@ -292,6 +292,69 @@ async fn a_smallest_window_that_hits_the_cap_is_incomplete_and_the_others_go_on(
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_api_that_takes_no_note_of_its_windows_is_not_asked_for_every_second() {
+    let all = json!([{"id": 1}, {"id": 2}]);
+    let rig = Rig::new(
+        ScriptedApi::new()
+            .json("/events", all.clone())
+            .json("/events/{id}/notes", all),
+    );
+    let windows = "w: {from: 2020-01-01, to: 2024-01-01, step: 1y, format: unix, cap: 2}";
+    let windows = windows.replace("1y", "12mo");
+    let query = "query_params: {since: '{w.from}'}";
+    let of_parents = format!(
+        "{{path_parameters: {{id: {{endpoint: /events, field: .id, {query}}}, {windows}}}}}"
+    );
+    for (kind, selector) in [
+        (
+            "/events",
+            format!("{{{query}, path_parameters: {{{windows}}}}}"),
+        ),
+        ("/events/{id}/notes", of_parents),
+    ] {
+        let before = rig.api.count("/events");
+        let read = rig.read("", &items(kind, &selector)).await;
+        assert_eq!(read.end(), "WindowCapped");
+        let asked = rig.api.count("/events") - before;
+        assert!(asked < 1_000, "{asked} requests");
+        let said: Vec<String> = read.errors.iter().map(ToString::to_string).collect();
+        assert!(
+            said.iter().any(|error| error.contains("take note")),
+            "{said:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn resources_with_different_caps_share_no_reads_of_windows() {
+    for (first, second) in [
+        ("", ", cap: 9"),
+        (", cap: 9", ""),
+        (", cap: 9", ", cap: 20"),
+    ] {
+        let rig = Rig::new(capped(9).on("/events/{id}/{of}", |call| {
+            Answer::json(json!([{"id": call.parameter("id")}]))
+        }));
+        let kind = |name: &str, cap: &str| {
+            format!(
+                "\n  - kind: /events/{{id}}/{name}\n    selector: {{path_parameters: {{id: {{endpoint: /events, field: .id, \
+                 query_params: {{since: '{{w.from}}', until: '{{w.to}}'}}}}, w: {{from: 2024-01-01, to: 2024-01-09, step: 1w{cap}}}}}}}\n    \
+                 port: {{entity: {{mappings: {{identifier: .id, blueprint: '\"{name}\"'}}}}}}"
+            )
+        };
+        let mapping = format!("resources:{}{}", kind("a", first), kind("b", second));
+        let report = rig.sync("", &mapping).await;
+        for (resource, cap) in report.resources.iter().zip([first, second]) {
+            // Where the API gives nine at most, and nine are all that it is known to give.
+            if cap == ", cap: 9" {
+                assert_eq!(resource.outcome, "complete", "{report}");
+                assert_eq!(resource.entities, 36, "{report}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn windows_of_a_parents_list_are_split_too() {
     let rig = Rig::new(capped(9).on("/events/{id}/notes", |call| {
         Answer::json(json!([{"id": call.parameter("id")}]))
@@ -917,6 +980,54 @@ async fn how_much_will_be_asked_is_known_before_it_is_asked() {
     assert_eq!(counted.requests(), (1 + 3 + 6 + 12 + 63, true), "{counted}");
     let of_one = engine.count_children(&["/orgs".to_owned()]).await;
     assert_eq!(of_one.requests(), (1, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_estimate_counts_distinct_values_batches_and_what_is_too_much() {
+    let rig = Rig::new(forge(1, 1, 1));
+    for (kind, selector, said) in [
+        (
+            "/p/{x}",
+            "{path_parameters: {x: {values: [a, b, a]}}}",
+            "/p/{x}: 2 lists\n",
+        ),
+        (
+            "/look",
+            "{query_params: {ids: '{x}'}, path_parameters: {x: {endpoint: /orgs, field: .login, batch: 4}}}",
+            "/look: 1 list for each 4 of {x}\n",
+        ),
+        (
+            "/p/{x}",
+            "{maxChildren: 2, path_parameters: {x: {values: [a, b, c]}}}",
+            "there are more than 2 children; give fewer values or windows, or raise selector.maxChildren",
+        ),
+    ] {
+        let engine = rig.engine("", &items(kind, selector));
+        let estimate = engine.estimate(&[]).to_string();
+        assert!(estimate.contains(said), "{estimate}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn parents_are_chosen_at_the_time_that_a_mapping_is_told() {
+    let rig = Rig::new(
+        ScriptedApi::new()
+            .json("/tickets", json!([{"id": 1, "due": 40, "notes": [{"id": "a"}]}, {"id": 2, "due": 60, "notes": [{"id": "b"}]}]))
+            .json("/tickets/{id}/notes", json!([])),
+    );
+    let selector = "{embedded: '.notes | map(. + {at: now})', path_parameters: {id: {endpoint: /tickets, field: .id, filter: '.due < now', \
+                    include: {__now: now}}}}";
+    let mapping = told("/tickets/{id}/notes", selector, "{at: .at, now: .__now}");
+    let config = config("", &mapping).unwrap();
+    let engine = EngineBuilder::from_config(&config)
+        .unwrap()
+        .transport(rig.network.transport())
+        .now(50.0)
+        .build()
+        .unwrap();
+    let read = Read::of(&engine, &engine.resources()[0]).await;
+    assert_eq!(read.identifiers(), ["a"]);
+    assert_eq!(read.json()[0]["properties"], json!({"at": 50, "now": 50}));
 }
 
 #[tokio::test(start_paused = true)]

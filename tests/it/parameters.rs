@@ -187,6 +187,35 @@ async fn one_bad_value_of_a_batch_is_that_parents_error_and_the_others_are_asked
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_last_batch_is_text_like_the_others_though_it_is_one_number() {
+    let rig = Rig::new(ScriptedApi::new().json("/look", json!([])));
+    let selector = "{method: POST, body: {ids: '{x}', one: '{y}'}, path_parameters: {x: {values: [0, 1, 2, 3], batch: 3}, y: {values: [7]}}}";
+    let read = rig.read("", &items("/look", selector)).await;
+    assert!(read.outcome.is_complete(), "{:?}", read.errors);
+    let mut bodies: Vec<Value> = rig
+        .api
+        .requests()
+        .iter()
+        .map(|asked| asked.json())
+        .collect();
+    bodies.sort_by_key(Value::to_string);
+    assert_eq!(
+        bodies,
+        [
+            json!({"ids": "0,1,2", "one": 7}),
+            json!({"ids": "3", "one": 7})
+        ]
+    );
+}
+
+#[test]
+fn names_that_end_as_windows_do_are_refused() {
+    let problems = problems("/p/{x.from}", "{path_parameters: {x.from: {values: [a]}}}");
+    assert!(problems.contains("ends in .from"), "{problems}");
+    assert!(!problems.contains("is not used"), "{problems}");
+}
+
 #[test]
 fn known_values_that_can_never_be_asked_for_are_refused_before_any_request() {
     for (kind, values, parts) in [

@@ -75,6 +75,8 @@ pub(crate) struct State {
     troubles: u64,
     /// Parents on which an expression hit a limit.
     runaways: u64,
+    /// Windows that could not be made smaller and gave all that the API gives.
+    capped: u64,
 }
 
 #[derive(Debug, Default)]
@@ -407,8 +409,15 @@ impl Tuple {
         include: Vec<(String, longshore_jq::Val)>,
         embeds: Vec<Option<Embed>>,
     ) -> Tuple {
-        let separator = level.batch.as_ref().map_or("", |batch| &batch.separator);
-        let binding = Binding::batch(level.name.clone(), items, separator);
+        let mut items = items;
+        let binding = match (&level.batch, items.pop()) {
+            (None, Some(only)) => Binding::new(level.name.clone(), only),
+            (batch, last) => {
+                items.extend(last);
+                let separator = batch.as_ref().map_or("", |batch| &batch.separator);
+                Binding::batch(level.name.clone(), items, separator)
+            }
+        };
         self.bind(binding.including(include), embeds)
     }
 
@@ -533,6 +542,9 @@ impl Reader {
     fn begin(&mut self, tuple: Tuple) {
         self.given = 0;
         let search = self.search.clone();
+        if search.lock().capped >= MOST_CAPPED {
+            return;
+        }
         let Some(parents) = parents(&search.resource, self.level) else {
             return;
         };
@@ -558,7 +570,8 @@ impl Reader {
                 if search.lock().runaways >= RUNAWAY_LIMIT {
                     break;
                 }
-                for cell in parents.projection.cells(record) {
+                let api = &search.session.api;
+                for cell in api.at_now(|| parents.projection.cells(record)) {
                     self.take(&tuple, cell);
                 }
             }
@@ -592,7 +605,7 @@ impl Reader {
             Next::Chunk(kept) => {
                 let chunk = kept.with(|bytes| serde_json::from_slice::<Chunk>(bytes));
                 match chunk.and_then(|chunk| Ok(chunk?)) {
-                    Ok(chunk) => self.chunk(&at.tuple, chunk),
+                    Ok(chunk) => self.chunk(&at, chunk),
                     Err(error) => {
                         let error = spool_failed(error);
                         self.fail(&at, error, "ParentsIncomplete");
@@ -614,12 +627,12 @@ impl Reader {
         }
     }
 
-    fn chunk(&mut self, tuple: &Tuple, mut chunk: Chunk) {
+    fn chunk(&mut self, at: &At, mut chunk: Chunk) {
         let search = self.search.clone();
         let Some(parents) = parents(&search.resource, self.level) else {
             return;
         };
-        let column = search.session.column(parents);
+        let column = search.session.column(&at.read, parents);
         let endpoint = parents.list.endpoint();
         {
             let mut state = search.lock();
@@ -631,7 +644,7 @@ impl Reader {
         self.is_one_object |= chunk.is_one_object;
         if column < chunk.cells.len() {
             for cell in chunk.cells.swap_remove(column) {
-                self.take(tuple, cell);
+                self.take(&at.tuple, cell);
             }
         }
     }
@@ -775,7 +788,13 @@ impl Reader {
                     search.session.is_done_with(&at.read);
                 }
                 None => {
-                    let error = window_capped(cap_of(&search.resource, &parents.list));
+                    let capped = {
+                        let mut state = search.lock();
+                        state.capped += 1;
+                        state.capped
+                    };
+                    let cap = cap_of(&search.resource, &parents.list);
+                    let error = window_capped(cap, capped);
                     self.fail(&at, error, "WindowCapped");
                 }
             },
@@ -805,14 +824,21 @@ fn parents(resource: &Resource, level: usize) -> Option<&ParentList> {
     }
 }
 
-/// A window that cannot be made smaller gives as many results as the API gives at most.
-pub(crate) fn window_capped(cap: Option<u64>) -> Error {
-    Error::new(
-        ErrorKind::Limit,
-        format!(
-            "the smallest window of time gives {} results, which is all that the API gives of one request; \
-             write it with a finer format, or narrow the request by another parameter",
-            cap.unwrap_or_default()
-        ),
-    )
+/// So many of the smallest windows may reach the cap before no more are asked for: an API that takes no note of its window would be asked for
+/// each second of years.
+pub(crate) const MOST_CAPPED: u64 = 100;
+
+/// A window that cannot be made smaller gives as many results as the API gives at most. `capped` is how many did so far.
+pub(crate) fn window_capped(cap: Option<u64>, capped: u64) -> Error {
+    let mut what = format!(
+        "the smallest window of time gives {} results, which is all that the API gives of one request; \
+         write it with a finer format, or narrow the request by another parameter",
+        cap.unwrap_or_default()
+    );
+    if capped >= MOST_CAPPED {
+        what.push_str(&format!(
+            "; {capped} windows did so, so no further ones are asked for: does the API take note of the parameters that hold the window?"
+        ));
+    }
+    Error::new(ErrorKind::Limit, what)
 }

@@ -1,5 +1,6 @@
 //! How many lists a sync asks for, before it asks for them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,8 +17,8 @@ use crate::session::Session;
 
 /// How many lists are asked for by resources. Each list takes a request for each of its pages, so that this many requests are the least.
 ///
-/// Its JSON form has for each resource `kind` and `lists`, and of each of these `endpoint`, `count`, `for_each`, `is_least`, `read_by` and
-/// `embedded`.
+/// Its JSON form has for each resource `kind` and `lists`, and of each of these `endpoint`, `count`, `for_each`, `batches`, `is_least`, `read_by`
+/// and `embedded`.
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Estimate {
@@ -33,7 +34,7 @@ pub struct ResourceEstimate {
     pub kind: String,
     /// The lists of its parents, each after those that it builds on, and last its own.
     pub lists: Vec<ListEstimate>,
-    /// What went wrong while parents were counted.
+    /// What will not work, and what went wrong while parents were counted.
     pub problems: Vec<String>,
 }
 
@@ -47,6 +48,8 @@ pub struct ListEstimate {
     pub count: u64,
     /// Parameters that come from a list of the API: how many values they have is not known before it is read.
     pub for_each: Vec<String>,
+    /// How many values of these go into one request, where that is more than one.
+    pub batches: BTreeMap<String, usize>,
     /// There may be more: parents failed, or windows of time are halved where they hit their cap.
     pub is_least: bool,
     /// Another resource reads these lists anyway: this one.
@@ -98,7 +101,11 @@ impl fmt::Display for ListEstimate {
         let lists = if self.count == 1 { "list" } else { "lists" };
         write!(f, "{}: {least}{} {lists}", self.endpoint, self.count)?;
         if !self.for_each.is_empty() {
-            let names: Vec<String> = self.for_each.iter().map(|it| format!("{{{it}}}")).collect();
+            let names = self.for_each.iter().map(|it| match self.batches.get(it) {
+                Some(size) => format!("{size} of {{{it}}}"),
+                None => format!("{{{it}}}"),
+            });
+            let names: Vec<String> = names.collect();
             write!(f, " for each {}", names.join(", "))?;
         }
         if self.embedded {
@@ -127,11 +134,18 @@ pub(crate) fn estimate(resources: &[&Resource], now: SystemTime) -> Estimate {
         }
         let mut own = count(&parts.list.request, resource, now);
         own.embedded = parts.embedded.is_some();
+        let mut problems = Vec::new();
+        if own.for_each.is_empty() && own.count > parts.max_children {
+            problems.push(format!(
+                "there are more than {} children; give fewer values or windows, or raise selector.maxChildren",
+                parts.max_children
+            ));
+        }
         lists.push(own);
         ResourceEstimate {
             kind: resource.kind().to_owned(),
             lists,
-            problems: Vec::new(),
+            problems,
         }
     });
     Estimate {
@@ -162,6 +176,7 @@ pub(crate) async fn counted(api: &Arc<Api>, resources: &[&Resource]) -> Estimate
             *list = ListEstimate {
                 count,
                 for_each: Vec::new(),
+                batches: BTreeMap::new(),
                 is_least: list.is_least || !estimated.problems.is_empty(),
                 embedded: false,
                 ..list.clone()
@@ -209,6 +224,7 @@ fn count(request: &RequestTemplate, resource: &Resource, now: SystemTime) -> Lis
         endpoint: request.path().as_str().to_owned(),
         count: 1,
         for_each: Vec::new(),
+        batches: BTreeMap::new(),
         is_least: false,
         read_by: None,
         embedded: false,
@@ -217,8 +233,9 @@ fn count(request: &RequestTemplate, resource: &Resource, now: SystemTime) -> Lis
         let known = match &level.source {
             Source::List(_) => None,
             Source::Fixed(items) => {
+                let distinct: BTreeSet<&str> = items.iter().map(|item| &*item.text).collect();
                 let batch = level.batch.as_ref().map_or(1, |batch| batch.size);
-                Some(items.len().div_ceil(batch) as u64)
+                Some(distinct.len().div_ceil(batch.max(1)) as u64)
             }
             Source::Windows(windows) => {
                 list.is_least |= windows.result_cap().is_some();
@@ -232,7 +249,13 @@ fn count(request: &RequestTemplate, resource: &Resource, now: SystemTime) -> Lis
         };
         match known {
             Some(known) => list.count = list.count.saturating_mul(known),
-            None => list.for_each.push(level.name.to_string()),
+            None => {
+                let name = level.name.to_string();
+                if let Some(batch) = &level.batch {
+                    list.batches.insert(name.clone(), batch.size);
+                }
+                list.for_each.push(name);
+            }
         }
     }
     list

@@ -164,6 +164,14 @@ impl Api {
         }
     }
 
+    /// Evaluates jq, for which `now` is what this API's mappings are told.
+    pub(crate) fn at_now<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self.now {
+            Some(now) => longshore_jq::at_time(now, work),
+            None => work(),
+        }
+    }
+
     /// How many lists are read side by side: so many that for every permit that gets free a request stands in line already. It then waits for
     /// nobody to take and map what has just arrived.
     pub(crate) fn lists_at_once(&self) -> usize {
@@ -233,7 +241,9 @@ impl Api {
             .reset_unit(rules.reset_unit())
             .on_attempt(&note);
         self.client
-            .send(request, &exchange, |response| read(response, rules))
+            .send(request, &exchange, |response| {
+                self.at_now(|| read(response, rules))
+            })
             .instrument(
                 tracing::debug_span!("page", resource = %purpose.kind, path = %purpose.label),
             )

@@ -599,7 +599,8 @@ impl Pages {
         warnings: &mut Vec<String>,
     ) -> Result<(Vec<Val>, Option<NothingFound>), Error> {
         let data_path = self.list.data_path.as_deref().unwrap_or(".");
-        let found = self.list.records.records(body).map_err(|error| {
+        let found = self.api.at_now(|| self.list.records.records(body));
+        let found = found.map_err(|error| {
             self.place(
                 Error::new(
                     ErrorKind::Extract,

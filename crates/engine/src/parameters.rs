@@ -749,6 +749,12 @@ pub(crate) fn check_use(
     let of_all = || std::iter::once(&of_list).chain(of_parameters.clone());
     for parameter in parameters {
         let name = &parameter.name;
+        if let Some(end) = [".from", ".to"].into_iter().find(|end| name.ends_with(end)) {
+            problems.push(Problem::new(
+                place_of(name),
+                format!("ends in {end}, which stands for an end of a window of time; give it another name"),
+            ));
+        }
         if !parameter.is_window && of_all().any(|uses| uses.with_ends.contains(name)) {
             problems.push(Problem::new(
                 place_of(name),
@@ -763,7 +769,8 @@ pub(crate) fn check_use(
         return;
     }
     for name in names {
-        if !of_all().any(|uses| uses.names.iter().any(|used| used == name)) {
+        let has_end = name.ends_with(".from") || name.ends_with(".to");
+        if !has_end && !of_all().any(|uses| uses.names.iter().any(|used| used == name)) {
             problems.push(Problem::new(
                 place_of(name),
                 format!(

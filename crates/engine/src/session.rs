@@ -10,6 +10,7 @@ use tokio::sync::SetOnce;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use crate::children::cap_of;
 use crate::fetch::{Api, Opening};
 use crate::pages::{Pages, RecordPage};
 use crate::parameters::{ParentList, Projection, ReadIdentity, Source};
@@ -31,7 +32,7 @@ pub(crate) struct Session {
 struct Shared {
     spool: Spool,
     /// Who needs which list.
-    lists: HashMap<ReadIdentity, Need>,
+    lists: HashMap<ListKey, Need>,
     reads: Mutex<HashMap<Key, Arc<Read>>>,
     /// How many resources have still to read a list of this lineage for themselves.
     publishers: Mutex<HashMap<ReadIdentity, usize>>,
@@ -47,8 +48,11 @@ struct Need {
     repeated: bool,
 }
 
+/// A list, and how many results count as all that the API gives: where that differs, so does what is made of the same answers.
+type ListKey = (ReadIdentity, Option<u64>);
+
 /// One list with its values in it.
-type Key = (ReadIdentity, String);
+type Key = (ListKey, String);
 
 /// A list that is read, or was, or will be.
 pub(crate) struct Read {
@@ -67,15 +71,14 @@ impl Session {
         api: Arc<Api>,
         resources: impl IntoIterator<Item = &'a Resource>,
     ) -> Self {
-        let mut lists: HashMap<ReadIdentity, Need> = HashMap::new();
+        let mut lists: HashMap<ListKey, Need> = HashMap::new();
         let mut publishers: HashMap<ReadIdentity, usize> = HashMap::new();
         for resource in resources {
             for level in &resource.parts().levels {
                 if let Source::List(parents) = &level.source {
-                    lists
-                        .entry(parents.identity.clone())
-                        .or_default()
-                        .add(parents);
+                    let cap = cap_of(resource, &parents.list);
+                    let list = (parents.identity.clone(), cap);
+                    lists.entry(list).or_default().add(parents);
                 }
             }
             if resource.parts().embedded.is_none() {
@@ -132,7 +135,7 @@ impl Session {
         opening: &Opening,
         cap: Option<u64>,
     ) -> (Arc<Read>, bool) {
-        let key = (parents.identity.clone(), opening.identity());
+        let key = ((parents.identity.clone(), cap), opening.identity());
         let mut reads = lock(&self.shared.reads);
         if let Some(read) = reads.get(&key) {
             return (read.clone(), false);
@@ -160,7 +163,7 @@ impl Session {
         cap: Option<u64>,
         failed: &Arc<Read>,
     ) -> (Arc<Read>, bool) {
-        let key = (parents.identity.clone(), opening.identity());
+        let key = ((parents.identity.clone(), cap), opening.identity());
         let mut reads = lock(&self.shared.reads);
         match reads.get(&key) {
             Some(read) if !Arc::ptr_eq(read, failed) => (read.clone(), false),
@@ -185,9 +188,9 @@ impl Session {
         }
     }
 
-    /// Which of a chunk's columns a list's projection is.
-    pub(crate) fn column(&self, parents: &ParentList) -> usize {
-        let projections = self.projections(&parents.identity);
+    /// Which of the columns of a read's chunks a list's projection is.
+    pub(crate) fn column(&self, read: &Read, parents: &ParentList) -> usize {
+        let projections = self.projections(&read.key.0);
         let column = projections
             .iter()
             .position(|projection| projection.key == parents.projection.key);
@@ -200,12 +203,13 @@ impl Session {
         resource: &Resource,
         request: &ChildRequest,
     ) -> Option<Publication> {
-        let (identity, lineage) = (&resource.parts().identity, &resource.parts().lineage);
-        let projections = self.projections(identity);
+        let lineage = &resource.parts().lineage;
+        let list = (resource.parts().identity.clone(), None);
+        let projections = self.projections(&list);
         if projections.is_empty() || !lock(&self.shared.publishers).contains_key(lineage) {
             return None;
         }
-        let key = (identity.clone(), request.identity());
+        let key = (list, request.identity());
         let mut reads = lock(&self.shared.reads);
         let read = reads
             .entry(key.clone())
@@ -218,6 +222,7 @@ impl Session {
         }
         *published = true;
         Some(Publication {
+            api: self.api.clone(),
             log: read.log.clone(),
             projections,
             hits: Hits::default(),
@@ -244,14 +249,14 @@ impl Session {
         }
     }
 
-    fn projections(&self, identity: &ReadIdentity) -> Vec<Arc<Projection>> {
-        let need = self.shared.lists.get(identity);
+    fn projections(&self, list: &ListKey) -> Vec<Arc<Projection>> {
+        let need = self.shared.lists.get(list);
         need.map(|need| need.projections.clone())
             .unwrap_or_default()
     }
 
-    fn log(&self, identity: &ReadIdentity) -> Arc<Log> {
-        let need = self.shared.lists.get(identity);
+    fn log(&self, list: &ListKey) -> Arc<Log> {
+        let need = self.shared.lists.get(list);
         let followers = need
             .filter(|need| !need.repeated)
             .map(|need| need.followers);
@@ -280,8 +285,8 @@ impl Session {
         let pages = Pages::of_parents(self.api.clone(), kind, parents, opening.clone());
         let projections = self.projections(&key.0);
         let fill = {
-            let log = log.clone();
-            async move { log.fill(pages, projections, cap).await }
+            let (api, log) = (self.api.clone(), log.clone());
+            async move { log.fill(&api, pages, projections, cap).await }
         };
         Arc::new(Read {
             log,
@@ -306,6 +311,7 @@ impl Need {
 
 /// A log that a resource fills with what it reads. Dropped before its end, it says nothing about the list.
 pub(crate) struct Publication {
+    api: Arc<Api>,
     log: Arc<Log>,
     projections: Vec<Arc<Projection>>,
     hits: Hits,
@@ -313,7 +319,8 @@ pub(crate) struct Publication {
 
 impl Publication {
     pub(crate) fn page(&mut self, page: &RecordPage) {
-        let chunk = Chunk::of(page, &self.projections, &mut self.hits);
+        let (projections, hits) = (&self.projections, &mut self.hits);
+        let chunk = self.api.at_now(|| Chunk::of(page, projections, hits));
         if let Err(error) = self.log.append(&chunk) {
             self.log.end(Ended::Short(spool_failed(error)));
         }

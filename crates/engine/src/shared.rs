@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::error::Error;
+use crate::fetch::Api;
 use crate::pages::{Pages, RecordPage};
 use crate::parameters::{Embeds, Projection};
 use crate::spool::{Kept, Spool};
@@ -345,6 +346,7 @@ impl Log {
     /// Fills the log with the pages of a list, as fast as the fastest follower goes.
     pub(crate) async fn fill(
         &self,
+        api: &Api,
         mut pages: Pages,
         projections: Vec<Arc<Projection>>,
         cap: Option<u64>,
@@ -361,7 +363,8 @@ impl Log {
                 Some(Err(error)) => break Ended::Short(error),
                 Some(Ok(page)) => {
                     records += page.records.len() as u64;
-                    if let Err(error) = self.append(&Chunk::of(&page, &projections, &mut hits)) {
+                    let chunk = api.at_now(|| Chunk::of(&page, &projections, &mut hits));
+                    if let Err(error) = self.append(&chunk) {
                         break Ended::Short(spool_failed(error));
                     }
                 }

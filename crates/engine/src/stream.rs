@@ -11,7 +11,9 @@ use longshore_mapping::{Entity, Mapped, RUNAWAY_LIMIT};
 use longshore_nested::Bindings;
 
 use crate::checkpoint::{Checkpoint, Counts, Given, Point};
-use crate::children::{Child, Search, Trouble, Tuple, cap_of, side_by_side, window_capped};
+use crate::children::{
+    Child, MOST_CAPPED, Search, Trouble, Tuple, cap_of, side_by_side, window_capped,
+};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, RawRecords};
 use crate::fetch::Opening;
@@ -307,11 +309,9 @@ impl Read {
         });
         let first = self.tally.lock().records + 1;
         let mut mapped = Mapped::default();
-        let mut map = || mapped.map_page(&*self.resource.parts().mapper, &page.records, first);
-        match self.session.api.now {
-            Some(now) => longshore_jq::at_time(now, map),
-            None => map(),
-        }
+        let mapper = &*self.resource.parts().mapper;
+        let api = &self.session.api;
+        api.at_now(|| mapped.map_page(mapper, &page.records, first));
         let entities = std::mem::take(&mut mapped.entities);
         let failures: Vec<Error> = std::mem::take(&mut mapped.failures)
             .into_iter()
@@ -338,8 +338,10 @@ impl Read {
         entities.into_iter().map(Ok).chain(failures).collect()
     }
 
-    fn is_runaway(&self) -> bool {
-        self.tally.lock().mapped.runaway().is_some()
+    /// Whether no more is read, which has been said.
+    fn is_given_up(&self) -> bool {
+        let tally = self.tally.lock();
+        tally.mapped.runaway().is_some() || tally.capped >= MOST_CAPPED
     }
 
     fn observe(&self, event: &Event<'_>) {
@@ -366,7 +368,7 @@ impl List {
     /// The items of the next page. A page that ends its list short of its end carries the error that says so.
     async fn next(&mut self) -> Option<Items> {
         loop {
-            if self.read.is_runaway() {
+            if self.read.is_given_up() {
                 return None;
             }
             let Some(mut current) = self.current.take() else {
@@ -536,7 +538,12 @@ impl List {
             return None;
         }
         let Some(halves) = current.child.tuple.halves(resource, list) else {
-            let error = window_capped(Some(cap)).of_resource(resource.kind());
+            let capped = {
+                let mut tally = self.read.tally.lock();
+                tally.capped += 1;
+                tally.capped
+            };
+            let error = window_capped(Some(cap), capped).of_resource(resource.kind());
             let named = error_in(error.clone(), &current.child);
             let cause = Cause::new("WindowCapped", named.within_resource());
             return Some(Some(self.fall_short(current, error, cause)));
@@ -601,6 +608,8 @@ struct Tally {
     records: u64,
     failed: u64,
     failed_parents: u64,
+    /// Windows that could not be made smaller and gave all that the API gives.
+    capped: u64,
     children: ChildCounts,
     /// Counts only: entities and failures go to the reader of the stream.
     mapped: Mapped,

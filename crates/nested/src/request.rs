@@ -352,9 +352,9 @@ impl RequestTemplate {
                 match text.alone() {
                     Some(name) => {
                         let whole = value_of(name, values)?;
-                        match values.items(name) {
-                            Some([item]) => item.to_json(),
-                            _ => Value::from(whole),
+                        match values.only_item(name) {
+                            Some(item) => item.to_json(),
+                            None => Value::from(whole),
                         }
                     }
                     None => Value::from(text.expand(values)?),

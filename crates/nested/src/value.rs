@@ -39,6 +39,7 @@ pub struct Binding {
     name: Arc<str>,
     text: String,
     items: Vec<Item>,
+    is_batch: bool,
     window: Option<(Window, String)>,
     include: Vec<(String, Val)>,
 }
@@ -50,18 +51,20 @@ impl Binding {
             name,
             text: item.text.clone(),
             items: vec![item],
+            is_batch: false,
             window: None,
             include: Vec::new(),
         }
     }
 
-    /// A parameter with several values in one request, their texts joined.
+    /// A parameter with several values in one request, their texts joined. One of them is a batch, too: text in text.
     pub fn batch(name: Arc<str>, items: Vec<Item>, separator: &str) -> Self {
         let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
         Binding {
             name,
             text: texts.join(separator),
             items,
+            is_batch: true,
             window: None,
             include: Vec::new(),
         }
@@ -131,6 +134,12 @@ impl Bindings {
     /// The window of a parameter.
     pub fn window(&self, name: &str) -> Option<&Window> {
         self.named(name)?.window.as_ref().map(|(window, _)| window)
+    }
+
+    /// The value, where there is one and may be no other beside it.
+    pub(crate) fn only_item(&self, name: &str) -> Option<&Item> {
+        let binding = self.named(name).filter(|binding| !binding.is_batch)?;
+        binding.items.first()
     }
 
     pub(crate) fn items(&self, name: &str) -> Option<&[Item]> {

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 use super::{chains, pass, well};
 use crate::rig::{Read, Rig, config, items};
 
+const LATENCY: Duration = Duration::from_millis(300);
+
 const THREE: &str = r#"
 authType: rotate
 credentials:
@@ -40,6 +42,44 @@ fn limited(each: usize) -> (Rig, Arc<Mutex<Vec<String>>>) {
         Answer::json(json!([{"id": 1}]))
     });
     (Rig::new(api), served)
+}
+
+/// What stood in line has its credentials from a time when nobody knew of the limit.
+#[tokio::test(start_paused = true)]
+async fn requests_that_stood_in_line_go_with_a_credential_that_is_free() {
+    let refused: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (log, used) = (
+        Arc::clone(&refused),
+        Mutex::new(std::collections::HashMap::new()),
+    );
+    let api = ScriptedApi::new().on("/c/{x}", move |call| {
+        let token = call.request.headers["authorization"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let mut used = used.lock().unwrap();
+        let used: &mut usize = used.entry(token.clone()).or_default();
+        *used += 1;
+        if *used > 30 {
+            log.lock().unwrap().push(token);
+            return Answer::status(429)
+                .header("retry-after", "60")
+                .after(LATENCY);
+        }
+        Answer::json(json!([{"id": call.parameter("x")}])).after(LATENCY)
+    });
+    let rig = Rig::new(api);
+    let values: Vec<u64> = (0..80).collect();
+    let selector = format!("{{path_parameters: {{x: {{values: {values:?}}}}}}}");
+    let engine = rig.engine(THREE, &items("/c/{x}", &selector));
+    let begin = Instant::now();
+    let read = Read::of(&engine, &engine.resources()[0]).await;
+    assert!(read.outcome.is_complete(), "{:?}", read.errors);
+    assert_eq!(read.entities.len(), 80);
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    // Those that were under way when the first was refused, of two credentials.
+    let refused = refused.lock().unwrap().len();
+    assert!(refused <= 2 * 10, "{refused}");
 }
 
 #[tokio::test(start_paused = true)]
