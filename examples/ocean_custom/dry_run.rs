@@ -25,10 +25,7 @@ pub(crate) async fn run(
 ) -> Result<bool, Stop> {
     let engine = build(config, traffic, progress, None)?;
     let sink = DryRun::new(progress.clone());
-    let mut options = SyncOptions::new();
-    if !kinds.is_empty() {
-        options = options.kinds(kinds);
-    }
+    let options = SyncOptions::new().kinds(kinds);
     let report = tokio::select! {
         report = engine.sync_with(&options, &sink) => Some(report),
         () = sink.closed() => None,

@@ -29,6 +29,12 @@ pub(crate) async fn run(
         // Whatever fails from here on, the result of an earlier run is no part of this one.
         forget_result(folder, settings.shard).map_err(|error| Stop::Failed(chain(&error)))?;
     }
+    if config.mapping.is_none() && matches!(traffic, Traffic::Recorded(_)) {
+        // Credentials that stand in it would be known too late to be kept out of the recording.
+        return Err(Stop::Refused(
+            "--record needs the mapping before the first request, to keep credentials that stand in it out of the recording: add --mapping FILE, or --plan or --output, which read it from Port first".to_owned(),
+        ));
+    }
     let port = port_client(&config)?;
     let cancel = Cancel::new();
     give_the_word(cancel.clone());
@@ -67,12 +73,11 @@ pub(crate) async fn run(
     };
     // Of several syncs, and of a shard, the exit code says something else than the report of one.
     let is_last = !polls && shard.is_none();
-    let kinds = (!arguments.kind.is_empty()).then(|| arguments.kind.clone());
     let hears = progress.clone();
     let mut runtime = Runtime::new(config.clone(), engine, port, make_sink)
         .telemetry(telemetry.clone())
         .cancel(cancel)
-        .kinds(kinds)
+        .kinds(&arguments.kind)
         .shard(shard.as_ref().map(|(settings, _)| settings.shard))
         .on_news(move |news| tell(&news, &hears, is_last));
     if polls {
@@ -121,10 +126,9 @@ pub(crate) async fn into_file(
     let engine = build(&config, traffic, progress, None)?;
     let cancel = Cancel::new();
     give_the_word(cancel.clone());
-    let mut options = SyncOptions::new().cancel(cancel.clone());
-    if !arguments.kind.is_empty() {
-        options = options.kinds(&arguments.kind);
-    }
+    let options = SyncOptions::new()
+        .kinds(&arguments.kind)
+        .cancel(cancel.clone());
     let to_stdout = file == Path::new("-");
     let sink = match to_stdout {
         true => NdjsonSink::stdout(),
@@ -175,10 +179,7 @@ pub(crate) async fn plan(
     };
     check_kinds(&config, &arguments.kind)?;
     let engine = build(&config, traffic, progress, None)?;
-    let mut options = SyncOptions::new();
-    if !arguments.kind.is_empty() {
-        options = options.kinds(&arguments.kind);
-    }
+    let options = SyncOptions::new().kinds(&arguments.kind);
     say(engine.estimate(&arguments.kind));
     let how = config.mapping.as_ref().map(PortSinkOptions::from);
     let sink = PlanSink::new(port).options(how.unwrap_or_default());

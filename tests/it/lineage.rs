@@ -590,3 +590,41 @@ async fn a_list_that_failed_for_one_is_asked_for_again_and_gives_each_child_once
         assert_eq!(children.len(), 30, "{children:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_of_two_resources_of_a_list_that_ends_early_leaves_it_to_the_other_for_those_who_wait()
+{
+    let of_all_orgs = "org: {endpoint: /orgs, field: .id}";
+    // The first reads the repos of one organisation only, and the second those of all: both come before those who need them as parents.
+    let mapping = format!(
+        r#"
+resources:
+  - kind: /orgs/{{org}}/repos
+    selector: {{maxChildren: 1, path_parameters: {{{of_all_orgs}}}}}
+    port: {{entity: {{mappings: {{identifier: '.__org + "-" + (.id | tostring)', blueprint: '"some"'}}}}}}
+  - kind: /orgs/{{org}}/repos/{{repo}}/issues
+    selector: {{path_parameters: {{{of_all_orgs}, repo: {{endpoint: '/orgs/{{org}}/repos', field: .id}}}}}}
+    port: {{entity: {{mappings: {{identifier: '[.__org, .__repo, .id] | map(tostring) | join("-")', blueprint: '"issue"'}}}}}}
+  - kind: /orgs/{{org}}/repos
+    selector: {{ordered: true, path_parameters: {{{of_all_orgs}}}}}
+    port: {{entity: {{mappings: {{identifier: '.__org + "-" + (.id | tostring)', blueprint: '"repo"'}}}}}}
+"#
+    );
+    let mut rig = Rig::new(
+        ScriptedApi::new()
+            .json("/orgs", numbered(8))
+            .on("/orgs/{org}/repos", |_| Answer::json(numbered(2)))
+            .on("/orgs/{org}/repos/{repo}/issues", |_| {
+                Answer::json(numbered(1))
+            }),
+    );
+    rig.network = rig.network.clone().latency(Duration::from_millis(100));
+    let report = rig.sync("maxConcurrentRequests: 1", &mapping).await;
+    let outcomes: Vec<&str> = report.resources.iter().map(|read| read.outcome).collect();
+    assert_eq!(outcomes, ["incomplete", "complete", "complete"], "{report}");
+    assert_eq!(rig.port.identifiers("issue").len(), 16);
+    let mut lists = rig.api.paths();
+    lists.retain(|path| path.ends_with("/repos"));
+    // One organisation for each of the two, and the others once for all.
+    assert_eq!(lists.len(), 1 + 8, "{lists:?}");
+}

@@ -828,6 +828,55 @@ async fn what_was_recorded_is_replayed_without_the_api_and_without_its_credentia
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recording_holds_no_key_that_stands_in_the_mapping() {
+    const KEY: &str = "a-key-that-stands-in-the-mapping";
+    let folder = tempfile::tempdir().unwrap();
+    let cassette = folder.path().join("users.cassette");
+    let cassette = cassette.to_str().unwrap();
+    let api = users();
+    let server = api.serve().await;
+    let selector = format!(
+        "{{data_path: .users, auth: {{authType: api_key, apiKey: {KEY}, apiKeyIn: query, apiKeyName: k}}}}"
+    );
+    let mapping = one_kind("/users", &selector);
+    let recorded = Program::reading(&server)
+        .mapping(&mapping)
+        .arguments(&["--dry-run", "--record", cassette])
+        .run()
+        .await;
+    assert_eq!(recorded.code, Some(0), "{}", recorded.stderr);
+    assert_eq!(api.requests()[0].query("k").as_deref(), Some(KEY));
+    let text = std::fs::read_to_string(cassette).unwrap();
+    assert!(text.contains("/users") && !text.contains(KEY), "{text}");
+    std::fs::remove_file(cassette).unwrap();
+
+    // A mapping that is read while the recorder runs already would come too late.
+    let port = PortDouble::new()
+        .integration(
+            "my-api",
+            serde_json::from_str::<Value>(&many_kinds(&["/users"])).unwrap(),
+        )
+        .serve()
+        .await;
+    let asked = api.requests().len();
+    let refused = Program::reading(&server)
+        .port(&port)
+        .arguments(&["--once", "--record", cassette])
+        .run()
+        .await;
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(
+        refused
+            .stderr
+            .contains("--record needs the mapping before the first request"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(api.requests().len(), asked);
+    assert!(!std::path::Path::new(cassette).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_no_cassette_is_refused() {
     let server = users().serve().await;
     let file = tempfile::NamedTempFile::new().unwrap();

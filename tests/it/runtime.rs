@@ -541,8 +541,8 @@ async fn a_sync_of_one_kind_calls_it_by_its_place_in_the_mapping_everywhere() {
         .takes_kinds();
     let rig = Rig::with_port(api, port);
     let (runtime, _, telemetry, _) = runtime(&rig, "", Some(THREE_RESOURCES));
-    let only = Some(vec!["/api/v1/users/{id}/devices".to_owned()]);
-    runtime.kinds(only).once().await.unwrap();
+    let only = "/api/v1/users/{id}/devices";
+    runtime.kinds([only]).once().await.unwrap();
     let metrics = telemetry.metrics();
     assert!(
         metrics.contains("success{kind=\"/api/v1/users/{id}/devices-2\",phase=\"resync\"} 1"),

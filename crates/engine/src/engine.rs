@@ -21,7 +21,7 @@ use crate::estimate::{self, Estimate};
 use crate::event::{Observer, Observers};
 use crate::fetch::Api;
 use crate::login::{ListAuth, Logins};
-use crate::options::SyncOptions;
+use crate::options::{SyncOptions, is_wanted};
 use crate::resource::Resource;
 use crate::rules::AnswerRules;
 use crate::session::Session;
@@ -158,7 +158,8 @@ impl Engine {
         self.sync_with(&SyncOptions::new(), sink).await
     }
 
-    /// As [`sync`](Engine::sync), for the resources of these kinds only. Nothing is deleted of blueprints that they do not feed.
+    /// As [`sync`](Engine::sync), for the resources of these kinds only, of all kinds without any. Nothing is deleted of blueprints that they do not feed,
+    /// and a kind that no resource has is an error that begins nothing.
     pub async fn sync_kinds(&self, kinds: &[String], sink: &dyn Sink) -> Report {
         self.sync_with(&SyncOptions::new().kinds(kinds), sink).await
     }
@@ -210,10 +211,9 @@ impl Engine {
     }
 
     fn of_kinds(&self, kinds: &[String]) -> Vec<&Resource> {
-        let wanted = |kind: &str| kinds.is_empty() || kinds.iter().any(|it| it == kind);
         let resources = self.resources.iter();
         resources
-            .filter(|resource| wanted(resource.kind()))
+            .filter(|resource| is_wanted(resource.kind(), kinds))
             .collect()
     }
 

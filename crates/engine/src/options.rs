@@ -16,7 +16,8 @@ use crate::shard::Shard;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct SyncOptions {
-    pub(crate) kinds: Option<Vec<String>>,
+    /// Of all kinds where it is empty.
+    pub(crate) kinds: Vec<String>,
     pub(crate) cancel: Cancel,
     pub(crate) shard: Option<Shard>,
 }
@@ -27,9 +28,11 @@ impl SyncOptions {
         SyncOptions::default()
     }
 
-    /// Reads the resources of these kinds only. Nothing is deleted of blueprints that they do not feed.
+    /// Reads the resources of these kinds only, of all kinds where there is none among them. Nothing is deleted of blueprints that they do not feed.
+    ///
+    /// A kind that no resource has is an error of the sync, which then begins nothing.
     pub fn kinds(mut self, kinds: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.kinds = Some(kinds.into_iter().map(Into::into).collect());
+        self.kinds = kinds.into_iter().map(Into::into).collect();
         self
     }
 
@@ -45,10 +48,14 @@ impl SyncOptions {
         self
     }
 
+    /// Whether resources of this kind are asked for.
+    pub(crate) fn wants(&self, kind: &str) -> bool {
+        is_wanted(kind, &self.kinds)
+    }
+
     /// Why the sync does not read this resource, if so.
     pub(crate) fn leaves_out(&self, resource: &Resource) -> Option<&'static str> {
-        let is_wanted = |kinds: &Vec<String>| kinds.iter().any(|kind| kind == resource.kind());
-        if !self.kinds.as_ref().is_none_or(is_wanted) {
+        if !self.wants(resource.kind()) {
             return Some("this sync was not asked to read it");
         }
         if !self.shard.is_none_or(|shard| shard.reads(resource)) {
@@ -56,4 +63,24 @@ impl SyncOptions {
         }
         None
     }
+}
+
+/// Whether a kind is among these, or they are none and stand for all.
+pub(crate) fn is_wanted(kind: &str, kinds: &[String]) -> bool {
+    kinds.is_empty() || kinds.iter().any(|wanted| wanted == kind)
+}
+
+/// A kind that is asked for and not there would read nothing, and look well. Says which, and what there is.
+pub(crate) fn unknown_kind(kinds: &[String], resources: &[Resource]) -> Option<String> {
+    let mut known: Vec<&str> = Vec::new();
+    for resource in resources {
+        if !known.contains(&resource.kind()) {
+            known.push(resource.kind());
+        }
+    }
+    let unknown = kinds.iter().find(|kind| !known.contains(&kind.as_str()))?;
+    Some(format!(
+        "{unknown}: the mapping has no such kind; it has {}",
+        known.join(", ")
+    ))
 }

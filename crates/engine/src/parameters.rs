@@ -717,7 +717,7 @@ fn placeholders(text: &str) -> Vec<(&str, bool)> {
     found
 }
 
-fn in_body(body: &Value, visit: &mut impl FnMut(&str)) {
+pub(crate) fn in_body(body: &Value, visit: &mut impl FnMut(&str)) {
     match body {
         Value::String(text) => visit(text),
         Value::Array(items) => items.iter().for_each(|item| in_body(item, visit)),

@@ -321,9 +321,18 @@ impl ResourceBuilder {
     /// The entity's identifier.
     pub fn identifier(mut self, expression: impl Into<Expression>) -> Self {
         let expression = expression.into();
-        self.expressions.push(format!("{expression:?}"));
+        self.note(&expression);
         self.jq = self.jq.identifier(expression);
         self
+    }
+
+    fn note(&mut self, expression: &Expression) {
+        match expression {
+            Expression::Jq(jq) => self.expressions.push(jq.clone()),
+            Expression::Search(query) => {
+                parameters::in_body(query, &mut |text| self.expressions.push(text.to_owned()));
+            }
+        }
     }
 
     /// jq to the entity's title.
@@ -343,7 +352,7 @@ impl ResourceBuilder {
     /// The entity's team.
     pub fn team(mut self, expression: impl Into<Expression>) -> Self {
         let expression = expression.into();
-        self.expressions.push(format!("{expression:?}"));
+        self.note(&expression);
         self.jq = self.jq.team(expression);
         self
     }
@@ -373,7 +382,7 @@ impl ResourceBuilder {
     /// Adds a relation.
     pub fn relation(mut self, name: &str, expression: impl Into<Expression>) -> Self {
         let expression = expression.into();
-        self.expressions.push(format!("{expression:?}"));
+        self.note(&expression);
         self.jq = self.jq.relation(name, expression);
         self
     }

@@ -231,6 +231,10 @@ impl Session {
 
     /// A resource reads nothing any more: what others wait for from it they read for themselves.
     pub(crate) fn publishes_no_more(&self, resource: &Resource) {
+        if resource.parts().embedded.is_some() {
+            // It was never one of them.
+            return;
+        }
         let lineage = &resource.parts().lineage;
         {
             let mut publishers = lock(&self.shared.publishers);

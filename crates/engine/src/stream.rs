@@ -54,9 +54,12 @@ impl Progress {
         tally.cancelled = !tally.finished;
     }
 
-    /// Takes note of what makes the read incomplete from outside.
-    pub(crate) fn cause(&self, cause: Cause) {
-        self.0.lock().cause(cause);
+    /// Takes note that the read was given up from outside, which is then its end and the first to say of it.
+    pub(crate) fn give_up(&self, cause: Cause) {
+        let mut tally = self.0.lock();
+        tally.causes.insert(0, cause);
+        tally.cause_count += 1;
+        tally.finished = true;
     }
 }
 
@@ -190,7 +193,6 @@ impl Read {
             tally.finished = true;
             tally.outcome()
         };
-        self.session.publishes_no_more(&self.resource);
         self.observe(&Event::ResourceFinished {
             kind: self.resource.kind(),
             place: self.resource.place(),

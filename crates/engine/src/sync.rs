@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::fetch::Api;
-use crate::options::SyncOptions;
+use crate::options::{SyncOptions, unknown_kind};
 use crate::outcome::Outcome;
 use crate::resource::Resource;
 use crate::session::Session;
@@ -140,7 +140,7 @@ impl ResourceReport {
             further_causes: outcome
                 .causes
                 .iter()
-                .skip(1)
+                .filter(|further| Some(*further) != outcome.cause())
                 .map(ToString::to_string)
                 .collect(),
             cause_count: outcome.cause_count,
@@ -189,34 +189,16 @@ impl Report {
     }
 }
 
-/// Which resources a sync reads.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Scope<'a> {
-    All,
-    Kinds(&'a [String]),
-}
-
-impl Scope<'_> {
-    fn holds(self, kind: &str) -> bool {
-        match self {
-            Scope::All => true,
-            Scope::Kinds(kinds) => kinds.iter().any(|wanted| wanted == kind),
-        }
+/// The blueprints that the kinds of a sync are known to feed; `None` where it is asked for all.
+fn asked_for(options: &SyncOptions, resources: &[Resource]) -> Option<HashSet<String>> {
+    if options.kinds.is_empty() {
+        return None;
     }
-
-    /// The blueprints that a part of the resources is known to feed; `None` for all resources.
-    fn blueprints(self, resources: &[Resource]) -> Option<HashSet<String>> {
-        match self {
-            Scope::All => None,
-            Scope::Kinds(_) => Some(
-                resources
-                    .iter()
-                    .filter(|resource| self.holds(resource.kind()))
-                    .filter_map(|resource| resource.blueprint().map(str::to_owned))
-                    .collect(),
-            ),
-        }
-    }
+    let wanted = resources
+        .iter()
+        .filter(|resource| options.wants(resource.kind()));
+    let fed = wanted.filter_map(|resource| resource.blueprint().map(str::to_owned));
+    Some(fed.collect())
 }
 
 pub(crate) async fn run(
@@ -225,12 +207,12 @@ pub(crate) async fn run(
     options: &SyncOptions,
     sink: &dyn Sink,
 ) -> Report {
-    let scope = match &options.kinds {
-        None => Scope::All,
-        Some(kinds) => Scope::Kinds(kinds),
-    };
     let cancel = &options.cancel;
     let mut report = Report::default();
+    if let Some(problem) = unknown_kind(&options.kinds, resources) {
+        report.errors.push(problem);
+        return report;
+    }
     let begun = tokio::select! {
         biased;
         () = cancel.cancelled() => {
@@ -316,7 +298,7 @@ pub(crate) async fn run(
         seen,
         mark,
         resources: resources.len(),
-        asked_for: scope.blueprints(resources),
+        asked_for: asked_for(options, resources),
         withhold_all,
         shortfall: shortfall(&writing.report),
     };
@@ -425,10 +407,11 @@ impl Writing<'_> {
 
     /// Has the sink write what waited for others to be there.
     pub(crate) async fn settle(&mut self) {
+        let settled = self.sink.settle().await;
+        // Only now: where the time is over before that, they are still waiting.
         let count = std::mem::take(&mut self.waiting);
         let looked_up = std::mem::take(&mut self.waiting_looked_up);
         let rejected = self.report.rejected;
-        let settled = self.sink.settle().await;
         self.take("", None, count, &looked_up, settled);
         let waited = std::mem::take(&mut self.waiting_places);
         if self.report.rejected > rejected {

@@ -129,8 +129,12 @@ impl<'a> Lane<'a> {
         seen: &Mutex<Seen>,
     ) {
         if let Err(error) = self.enqueue(entities, start, cancel, seen).await {
-            let what = format!("what has to wait for the sink cannot be kept: {error}");
-            self.progress.cause(Cause::new("SpoolFailed", what));
+            let folder = tempfile::env::temp_dir();
+            let what = format!(
+                "what has to wait for the sink cannot be kept in {}: {error}",
+                folder.display()
+            );
+            self.progress.give_up(Cause::new("SpoolFailed", what));
         }
         self.queue.finish();
     }

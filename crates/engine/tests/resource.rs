@@ -1,6 +1,9 @@
 //! Resources built by code: everything that is wrong is said at once, and nothing secret is printed.
 
-use longshore_engine::{AnswerRules, ParameterSource, Resource, StatusAction};
+use futures::TryStreamExt;
+use longshore_engine::mapping::Entity;
+use longshore_engine::{AnswerRules, Engine, Expression, ParameterSource, Resource, StatusAction};
+use longshore_testkit::{Network, ScriptedApi};
 use serde_json::json;
 
 #[test]
@@ -72,4 +75,36 @@ fn debug_output_holds_no_value_of_query_headers_or_body() {
     let printed = format!("{source:?} {builder:?}");
     let printed = format!("{printed} {:?}", builder.build().unwrap());
     assert!(!printed.contains("CANARY"), "{printed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_an_expression_looks_at_behind_a_tab_counts() {
+    let api = ScriptedApi::new()
+        .json("/teams", json!([{"id": "a"}, {"id": "b"}]))
+        .json("/teams/a/users", json!([{"id": 7}]))
+        .json("/teams/b/users", json!([{"id": 7}]))
+        .json("/users/7/files", json!([{"id": 1}]));
+    let search = json!({"combinator": "\"and\"", "rules": [{"property": "\"name\"", "operator": "\"=\"", "value": "{\n\t__team,\n\tid} | map(tostring) | join(\"-\")"}]});
+    let in_jq = "{\n\t__team,\n\tid} | map(tostring) | join(\"-\")";
+    for identifier in [Expression::from(in_jq), Expression::Search(search)] {
+        let files = Resource::builder("/users/{user}/files")
+            .parameter("team", ParameterSource::new("/teams", ".id"))
+            .parameter("user", ParameterSource::new("/teams/{team}/users", ".id"))
+            .identifier(identifier.clone())
+            .blueprint("file")
+            .build()
+            .unwrap();
+        let engine = Engine::builder()
+            .base_url("https://api.example.com")
+            .transport(
+                Network::new()
+                    .at("https://api.example.com", api.clone())
+                    .transport(),
+            )
+            .build()
+            .unwrap();
+        let files: Vec<Entity> = engine.entities(&files).try_collect().await.unwrap();
+        // The same file for each of the two teams.
+        assert_eq!(files.len(), 2, "{identifier:?}: {files:?}");
+    }
 }

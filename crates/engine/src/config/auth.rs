@@ -435,6 +435,11 @@ pub(super) struct Credentials {
 pub(super) struct Inline(Arc<Mutex<BTreeMap<String, Arc<AuthSettings>>>>);
 
 impl Inline {
+    /// All that were read so far.
+    pub(super) fn all(&self) -> Vec<Arc<AuthSettings>> {
+        self.known().values().cloned().collect()
+    }
+
     fn known(&self) -> MutexGuard<'_, BTreeMap<String, Arc<AuthSettings>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -87,14 +87,17 @@ impl Connection {
         http
     }
 
-    /// What a recording of this API shall not hold, beside what a recorder finds by itself: the values of the base URL's query.
+    /// What a recording of this API shall not hold, beside what a recorder finds by itself: the values of the base URL's query, and keys of all credentials,
+    /// those that stand in a mapping included where it was read before this is asked for.
     pub fn scrub(&self) -> Scrub {
         let scrub = self
             .base_url
             .query_pairs()
             .fold(Scrub::new(), |scrub, (name, _)| scrub.query(name));
+        let inline = self.inline_credentials.all();
         self.credentials
             .values()
+            .chain(&inline)
             .map(AsRef::as_ref)
             .chain([&self.auth])
             .fold(scrub, |scrub, auth| auth.scrub(scrub))

@@ -153,6 +153,8 @@ impl PortSink {
 #[async_trait]
 impl Sink for PortSink {
     async fn begin(&self) -> Result<Mark, Error> {
+        // What a sync that was cancelled left waiting is not of this one.
+        drop(self.waiting().take());
         let time = port_time(&self.client).await?;
         if let Some(changed) = &self.changed {
             changed.begin(&self.client, time).await;

@@ -34,7 +34,7 @@ use crate::config::{Config, ConfigError, Listener, Mapping};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::init::{self, Created, FirstStart};
-use crate::options::SyncOptions;
+use crate::options::{SyncOptions, unknown_kind};
 use crate::port::port_error;
 use crate::shard::Shard;
 use crate::sink::Sink;
@@ -141,7 +141,7 @@ pub struct Runtime {
     make_sink: MakeSink,
     telemetry: Telemetry,
     cancel: Cancel,
-    kinds: Option<Vec<String>>,
+    kinds: Vec<String>,
     shard: Option<Shard>,
     listener: Listeners,
     clock: Arc<dyn Clock>,
@@ -196,7 +196,7 @@ impl Runtime {
             make_sink: Box::new(make_sink),
             telemetry: Telemetry::new(),
             cancel: Cancel::new(),
-            kinds: None,
+            kinds: Vec::new(),
             shard: None,
             listener: Box::new(|_| {}),
             clock: Arc::new(TokioClock::new()),
@@ -217,9 +217,9 @@ impl Runtime {
         self
     }
 
-    /// Reads the resources of these kinds only.
-    pub fn kinds(mut self, kinds: Option<Vec<String>>) -> Self {
-        self.kinds = kinds;
+    /// Reads the resources of these kinds only, of all kinds without any.
+    pub fn kinds(mut self, kinds: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.kinds = kinds.into_iter().map(Into::into).collect();
         self
     }
 
@@ -442,24 +442,6 @@ impl Runtime {
             .ok_or_else(|| NoSync::NoMapping(init::no_mapping(&self.config)))
     }
 
-    /// A kind that is asked for and not there would read nothing, and look well.
-    fn check_kinds(&self, mapping: &Mapping) -> Result<(), NoSync> {
-        let mut known: Vec<&str> = Vec::new();
-        for resource in &mapping.resources {
-            if !known.contains(&resource.kind()) {
-                known.push(resource.kind());
-            }
-        }
-        let mut wanted = self.kinds.iter().flatten();
-        match wanted.find(|kind| !known.contains(&kind.as_str())) {
-            None => Ok(()),
-            Some(unknown) => Err(NoSync::NoMapping(format!(
-                "--kind {unknown}: the mapping has no such kind; it has {}",
-                known.join(", ")
-            ))),
-        }
-    }
-
     /// One sync, and whether it was cut short by the word to stop.
     async fn sync(
         &mut self,
@@ -468,7 +450,9 @@ impl Runtime {
     ) -> Result<(Report, bool), NoSync> {
         self.known = integration.as_ref().map(Known::from);
         let mapping = self.mapping(integration.as_ref())?;
-        self.check_kinds(&mapping)?;
+        if let Some(problem) = unknown_kind(&self.kinds, &mapping.resources) {
+            return Err(NoSync::NoMapping(problem));
+        }
         let engine = self
             .engine
             .with_resources(mapping.resources.iter().cloned())
@@ -477,12 +461,10 @@ impl Runtime {
         (self.listener)(News::Begun(trigger));
         let (began, began_at) = (Instant::now(), self.clock.wall());
         let cancel = self.cancel.clone();
-        let mut options = SyncOptions::new()
+        let options = SyncOptions::new()
+            .kinds(&self.kinds)
             .cancel(self.cancel.clone())
             .shard(self.shard);
-        if let Some(kinds) = &self.kinds {
-            options = options.kinds(kinds);
-        }
         let read = mapping.resources.iter().enumerate();
         let read = read.filter(|(_, resource)| options.leaves_out(resource).is_none());
         let read = read.map(|(index, resource)| (index, resource.kind()));
