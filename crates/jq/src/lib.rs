@@ -70,6 +70,6 @@ pub use builtins::at_time;
 pub use error::{CompileError, EvalError, EvalErrorKind};
 pub use filter::{Filter, Output};
 pub use limits::{MAX_MEMORY, MAX_TIME};
-pub use native::{Absent, Step};
+pub use native::{Absent, Step, path_text};
 pub use syntax::MAX_PROGRAM;
 pub use val::{MAX_DEPTH, Val};

@@ -1,6 +1,6 @@
 //! The value type as other crates use it.
 
-use longshore_jq::{Filter, MAX_DEPTH, Val};
+use longshore_jq::{Filter, MAX_DEPTH, Step, Val, path_text};
 use serde_json::json;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -111,6 +111,40 @@ fn a_change_does_not_reach_other_holders() {
     assert_eq!(after.remove("a"), None);
     assert_eq!(after, val(json!({"b": 2})));
     assert!(!Val::from("text").insert("a", Val::null()));
+}
+
+#[test]
+fn the_text_of_a_path_leads_where_the_path_leads() {
+    for key in [
+        "a",
+        "_x9",
+        "a b",
+        "é",
+        "1",
+        "",
+        "a-b",
+        "$x",
+        "if",
+        "and",
+        "reduce",
+        "__loc__",
+        "q\"\\(.x)",
+        "\n\u{0}",
+    ] {
+        let record = val(json!({"x": 1, key: [{key: "found"}]}));
+        let key = || Step::Key(key.to_owned());
+        for path in [
+            vec![key(), Step::Index(0), key()],
+            vec![key(), Step::Each, key()],
+        ] {
+            let text = path_text(&path);
+            let found = Filter::compile(&text).unwrap().first(&record).unwrap();
+            assert_eq!(found, Some(Val::from("found")), "{text}");
+        }
+        let without = format!("del({})", path_text(&[key()]));
+        let rest = Filter::compile(&without).unwrap().first(&record).unwrap();
+        assert_eq!(rest, Some(val(json!({"x": 1}))), "{without}");
+    }
 }
 
 #[test]

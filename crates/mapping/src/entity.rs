@@ -71,9 +71,9 @@ impl Entity {
     }
 }
 
-/// How an entity is found.
+/// How an entity is found: as JSON text or an object.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "Value")]
 pub enum Identifier {
     /// By its identifier. Port's pattern is checked where the entity is sent.
     Text(String),
@@ -88,6 +88,18 @@ impl Identifier {
         match self {
             Identifier::Text(text) => Some(text),
             Identifier::Search(_) => None,
+        }
+    }
+}
+
+impl TryFrom<Value> for Identifier {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => Ok(Identifier::Text(text)),
+            Value::Object(_) => Ok(Identifier::Search(value)),
+            _ => Err("an identifier is text or a search query".to_owned()),
         }
     }
 }
@@ -147,5 +159,18 @@ mod tests {
         assert_eq!(json["identifier"], query);
         assert_eq!(json["team"], json!(["a", "b"]));
         assert_eq!(entity.identifier.as_str(), None);
+        assert_eq!(serde_json::from_value::<Entity>(json).unwrap(), entity);
+    }
+
+    #[test]
+    fn what_is_neither_text_nor_a_query_is_no_identifier() {
+        for identifier in [json!(7), json!(true), json!(["7"]), Value::Null] {
+            let entity = json!({"identifier": identifier, "blueprint": "user", "properties": {}, "relations": {}});
+            let error = serde_json::from_value::<Entity>(entity).unwrap_err();
+            assert!(
+                error.to_string().contains("text or a search query"),
+                "{error}"
+            );
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a person most likely meant, where an expression gives null because a key is not there.
 
-use longshore_jq::{Absent, Filter, Step, Val};
+use longshore_jq::{Absent, Filter, Step, Val, path_text};
 
 /// How much two names must be alike for one to be taken for the other, from 0 to 1.
 const ALIKE: f64 = 0.7;
@@ -105,37 +105,9 @@ fn elsewhere(record: &Val, key: &str) -> Option<String> {
     None
 }
 
-/// A path as people write it: `.owner.email`, `.["first-name"]`, `.labels[0].name`.
+/// A path with one key more.
 fn with(path: &[Step], key: &str) -> String {
-    let mut text = String::new();
-    for step in path {
-        match step {
-            Step::Key(key) => push_key(key, &mut text),
-            Step::Index(index) => push_bracket(&index.to_string(), &mut text),
-            _ => push_bracket("", &mut text),
-        }
-    }
-    push_key(key, &mut text);
-    text
-}
-
-fn push_key(key: &str, text: &mut String) {
-    let plain = key.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic())
-        && key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
-    match plain {
-        true => {
-            text.push('.');
-            text.push_str(key);
-        }
-        false => push_bracket(&serde_json::Value::from(key).to_string(), text),
-    }
-}
-
-fn push_bracket(inside: &str, text: &mut String) {
-    if text.is_empty() {
-        text.push('.');
-    }
-    text.push_str(&format!("[{inside}]"));
+    path_text(&[path, &[Step::Key(key.to_owned())]].concat())
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use longshore_jq::{EvalError, Filter, Output, Val};
+use longshore_jq::{EvalError, Filter, Output, Val, path_text};
 use serde_json::Value;
 
 use crate::explain::{self, Explanation, Part};
 use crate::expression::{Expression, Failed, Given, Source, compile_jq};
 use crate::fields::append;
 use crate::hint;
-use crate::path::{leading_path, to_jq};
+use crate::path::leading_path;
 use crate::{
     Entity, Fields, Identifier, Mapped, Mapper, RecordFailure, blueprint_name_problem,
     field_name_problem,
@@ -38,6 +38,7 @@ pub struct JqMapper {
 
 /// A part of a mapping that cannot work, found before any record.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct MappingProblem {
     /// Where: `identifier`, `properties.email`, `relations.owner.rules[0].value`, `selector.query`, `itemsToParse`.
     pub path: String,
@@ -933,7 +934,7 @@ impl JqMapperBuilder {
         let array = problems.jq("itemsToParse", jq)?;
         let remove = match leading_path(jq).filter(|_| !self.keep_items) {
             None => None,
-            Some(path) => Some(problems.jq("itemsToParse", &format!("del({})", to_jq(&path)))?),
+            Some(path) => Some(problems.jq("itemsToParse", &format!("del({})", path_text(&path)))?),
         };
         Some(Items {
             array,

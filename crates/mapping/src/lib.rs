@@ -46,9 +46,10 @@
 //! | | no boolean, or it fails | failed |
 //! | `identifier` | no output (`empty`, `select(…)`) | skipped |
 //! | | null, empty text, a boolean, an object, an array, or it fails | failed |
-//! | `blueprint` | anything but text | failed |
+//! | `blueprint` | anything but text, or text that Port refuses as a name | failed |
 //! | `itemsToParse` | anything but an array | failed |
 //! | any other field | it fails, or no output | the field is null, counted under its name |
+//! | | arrays or objects that nest deeper than readers of JSON take | failed |
 //! | any of these | it uses more time, memory or stack than one evaluation may | failed, counted in [`limits`](Mapped::limits) |
 //!
 //! A skipped record has no consequence. A failed one means that the catalog's truth is not known, so a sync withholds deletes.

@@ -1,11 +1,6 @@
 //! The plain path that an expression starts with: `.a.b["c d"][0]`, as far as it is one.
 
-/// One step of a plain path.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Step {
-    Key(String),
-    Index(i64),
-}
+use longshore_jq::Step;
 
 /// The path that `jq` reads, when that can be told from its text: of `.a.b`, `.a.b // []`, `(.a.b | map(.c))` and `. as $all | .a.b`
 /// it is `.a.b`. `None` where the expression starts otherwise (`[.a[]]`, `.a + .b`, `.[]`) or reads `.` itself.
@@ -25,18 +20,6 @@ pub(crate) fn leading_path(jq: &str) -> Option<Vec<Step>> {
     let rest = rest.trim_start_matches(|c: char| c == ')' || c.is_whitespace());
     let ends = rest.is_empty() || is_operator(rest, "|") || is_operator(rest, "//");
     (ends && !steps.is_empty()).then_some(steps)
-}
-
-/// The path as jq text, every key quoted.
-pub(crate) fn to_jq(steps: &[Step]) -> String {
-    let mut jq = String::from(".");
-    for step in steps {
-        match step {
-            Step::Key(key) => jq.push_str(&format!("[{}]", serde_json::Value::from(key.as_str()))),
-            Step::Index(index) => jq.push_str(&format!("[{index}]")),
-        }
-    }
-    jq
 }
 
 /// Whether `rest` goes on with `operator`, and not with the update that is spelled with it (`|=`, `//=`).
@@ -114,10 +97,12 @@ fn plain_string(key: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use longshore_jq::path_text;
+
     use super::*;
 
     fn path_of(jq: &str) -> Option<String> {
-        leading_path(jq).map(|steps| to_jq(&steps))
+        leading_path(jq).map(|steps| path_text(&steps))
     }
 
     #[test]
@@ -137,16 +122,9 @@ mod tests {
             ".file.content | map(select(.x))",
             ".file.content|map(.x)",
         ] {
-            assert_eq!(
-                path_of(jq).as_deref(),
-                Some(r#".["file"]["content"]"#),
-                "{jq}"
-            );
+            assert_eq!(path_of(jq).as_deref(), Some(".file.content"), "{jq}");
         }
-        assert_eq!(
-            path_of(".[0].key[-1]").as_deref(),
-            Some(r#".[0]["key"][-1]"#)
-        );
+        assert_eq!(path_of(".[0].key[-1]").as_deref(), Some(".[0].key[-1]"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Records out of a response body: `data_path`.
 
-use longshore_jq::{CompileError, EvalError, Filter, Val};
+use longshore_jq::{CompileError, EvalError, Filter, Step, Val};
 
-use crate::path::{Step, leading_path};
+use crate::path::leading_path;
 use crate::{Error, ErrorKind};
 
 /// Most keys that are named when a path finds nothing, and most characters of each.
@@ -34,6 +34,7 @@ pub struct RecordPath {
 
 /// The records of one body.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Records {
     /// In the body's order.
     pub items: Vec<Val>,
@@ -46,6 +47,7 @@ pub struct Records {
 
 /// What the records were found in.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Found {
     /// A list, perhaps empty: an array, or several outputs, or none.
     Array,

@@ -6,6 +6,7 @@ use crate::Val;
 
 /// A key that a program asks for, in an object of the record that does not have it.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Absent {
     /// What leads to the object; nothing for the record itself.
     pub path: Vec<Step>,
@@ -49,6 +50,46 @@ impl Step {
             }
         }
     }
+}
+
+/// A path as people write it in jq: `.owner.email`, `.["first-name"]`, `.labels[0].name`.
+///
+/// ```
+/// use longshore_jq::{Step, path_text};
+///
+/// assert_eq!(path_text(&[Step::Key("odd key".into()), Step::Each, Step::Key("id".into())]), r#".["odd key"][].id"#);
+/// assert_eq!(path_text(&[]), ".");
+/// ```
+pub fn path_text(steps: &[Step]) -> String {
+    let mut text = String::new();
+    for step in steps {
+        let inside = match step {
+            Step::Key(key) if is_plain(key) => {
+                text.push('.');
+                text.push_str(key);
+                continue;
+            }
+            Step::Key(key) => serde_json::Value::from(key.as_str()).to_string(),
+            Step::Index(index) => index.to_string(),
+            Step::Each => String::new(),
+        };
+        if text.is_empty() {
+            text.push('.');
+        }
+        text.push('[');
+        text.push_str(&inside);
+        text.push(']');
+    }
+    match text.is_empty() {
+        true => ".".to_owned(),
+        false => text,
+    }
+}
+
+/// Whether a key can stand behind a dot as it is.
+fn is_plain(key: &str) -> bool {
+    key.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic())
+        && key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
 }
 
 /// The first absent key of each path that starts at the record. What is asked of other values, such as what a function makes, is not

@@ -10,7 +10,7 @@ mod compile;
 mod eval;
 mod view;
 
-pub use self::absent::{Absent, Step};
+pub use self::absent::{Absent, Step, path_text};
 pub(crate) use self::absent::{absent, asks_for};
 pub(crate) use self::compile::compile;
 pub(crate) use self::eval::{Expr, Stop};
