@@ -13,7 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 use futures::TryStreamExt;
 use http::{HeaderValue, Method};
 use longshore_engine::auth::{self, Authenticator, ErrorKind};
-use longshore_engine::paginate::PageNumber;
+use longshore_engine::paginate::{PageNumber, ParamIn};
 use longshore_engine::transport::{Generation, Renewal, Request};
 use longshore_engine::{Engine, Resource};
 use longshore_testkit::{Answer, Call, ScriptedApi, serve};
@@ -104,7 +104,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             key_id: "k1".to_owned(),
             key,
         })
-        .pagination(PageNumber::new().page_size(2).param_in("body"))
+        .pagination(PageNumber::new().page_size(2).param_in(ParamIn::Body))
         .build()?;
     let devices = Resource::builder("/devices")
         .method(Method::POST)

@@ -879,17 +879,17 @@ async fn evidence_of_more_while_paging_is_off_is_incomplete_and_an_explicit_none
         (
             "next_cursor",
             json!("abc"),
-            "type: cursor, cursorPath: 'next_cursor'",
+            "type: cursor, cursorPath: next_cursor",
         ),
         (
             "meta.after_cursor",
             json!("abc"),
-            "type: cursor, cursorPath: 'meta.after_cursor'",
+            "type: cursor, cursorPath: meta.after_cursor",
         ),
         (
             "links.next",
             json!("https://api.example.com/items?page=2"),
-            "type: next_link, nextLinkPath: 'links.next'",
+            "type: next_link, nextLinkPath: links.next",
         ),
         ("total", json!(8), "type: page"),
         ("meta.total_pages", json!(2), "type: page"),

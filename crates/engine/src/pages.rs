@@ -370,18 +370,18 @@ impl Pages {
     fn settle(&mut self, walk: Box<Walk>, ahead: Ahead, step: Step) -> Result<(), Error> {
         let mut ahead = ahead;
         self.state = match step {
-            Step::Continue | Step::Dropped(None) => {
-                if self.read_ahead {
-                    self.send_ahead(&walk, &mut ahead)?;
-                }
-                State::Reading { walk, ahead }
-            }
             Step::Done(ending) | Step::Dropped(Some(ending)) => {
                 self.pending.extend(self.last_words(&walk, &ending));
                 if ending.result.is_ok() {
                     self.bookmark = Some(walk.bookmark());
                 }
                 State::Ended(self.end_of(ending))
+            }
+            _ => {
+                if self.read_ahead {
+                    self.send_ahead(&walk, &mut ahead)?;
+                }
+                State::Reading { walk, ahead }
             }
         };
         Ok(())

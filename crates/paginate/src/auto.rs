@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
-use longshore_jq::Val;
+use longshore_jq::{Step, Val, path_text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,9 +19,8 @@ use crate::fingerprint::Fingerprint;
 use crate::link_header::link_target;
 use crate::page::{Page, Progress};
 use crate::paginator::{Next, Paginator};
-use crate::path::is_plain;
 use crate::request::PageRequest;
-use crate::settings::{SettingProblem, Settings, Style};
+use crate::settings::{ParamIn, SettingProblem, Settings, Style};
 use crate::signs::{self, USUAL_SIZES};
 use crate::survey::{
     Echo, Field, Survey, is_json_api, names_a_size, names_of_request, plain_name, size_asked,
@@ -1029,32 +1028,32 @@ impl<'s, 'p> Finder<'s, 'p> {
     }
 
     /// Where a parameter may stand: in the body first where there is one.
-    fn places(&self, name: &str, container: Option<&str>) -> Vec<(Option<String>, String)> {
-        if let Some(part) = &self.own.param_in {
-            return vec![(Some(part.clone()), name.to_owned())];
+    fn places(&self, name: &str, container: Option<&str>) -> Vec<(Option<ParamIn>, String)> {
+        if let Some(part) = self.own.param_in {
+            return vec![(Some(part), name.to_owned())];
         }
         let in_query = (None, name.to_owned());
         if !self.in_body {
             // A hint out of a body has dots; there is no such body here.
             return vec![in_query];
         }
-        let body = || Some("body".to_owned());
+        let body = Some(ParamIn::Body);
         if name.contains('.') {
-            return vec![(body(), name.to_owned())];
+            return vec![(body, name.to_owned())];
         }
-        let mut places: Vec<(Option<String>, String)> = Vec::new();
+        let mut places: Vec<(Option<ParamIn>, String)> = Vec::new();
         if !name.contains(['[', '$']) {
             places.extend(
                 self.body_places
                     .iter()
-                    .map(|place| (body(), format!("{place}{name}"))),
+                    .map(|place| (body, format!("{place}{name}"))),
             );
-            places.push((body(), name.to_owned()));
+            places.push((body, name.to_owned()));
             let list_describing = ["page", "paging", "pagination"];
             if let Some(container) =
                 container.filter(|container| list_describing.contains(container))
             {
-                places.push((body(), format!("{container}.{name}")));
+                places.push((body, format!("{container}.{name}")));
             }
         }
         if self.page.request().body.is_none()
@@ -1118,7 +1117,7 @@ impl<'s, 'p> Finder<'s, 'p> {
             for start in &starts {
                 let way = Settings {
                     param: Some(name.clone()),
-                    param_in: part.clone(),
+                    param_in: part,
                     start: Some(*start),
                     ..Settings::of(Style::Page)
                 };
@@ -1197,21 +1196,19 @@ impl<'s, 'p> Finder<'s, 'p> {
                 items.len() == self.page.records() && items.first() == self.page.first_record()
             })
         };
-        let step = |key: &str| match is_plain(key) && !key.contains(['.', '-', '@', '$']) {
-            true => format!(".{key}"),
-            false => format!(".[{}]", Value::from(key)),
-        };
         let find = |object: &Val| {
             let found = |key: &&str| object.get(key).is_some_and(is_list);
-            object.keys().into_iter().find(found).map(step)
+            let key = object.keys().into_iter().find(found)?;
+            Some(Step::Key(key.to_owned()))
         };
         let below = || {
             body.keys().into_iter().find_map(|key| {
                 let inner = find(body.get(key)?)?;
-                Some(format!("{}{inner}", step(key)))
+                Some(vec![Step::Key(key.to_owned()), inner])
             })
         };
-        find(body).or_else(below)
+        let path = find(body).map(|key| vec![key]).or_else(below)?;
+        Some(path_text(&path))
     }
 
     /// Adds a way, with the paths that tell its end where the well-known ones do not.

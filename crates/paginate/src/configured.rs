@@ -15,7 +15,7 @@ use crate::page::{Page, Progress};
 use crate::paginator::{Next, Paginator};
 use crate::path::Path;
 use crate::request::PageRequest;
-use crate::settings::{SettingProblem, Settings, Style};
+use crate::settings::{ParamIn, SettingProblem, Settings, Style};
 use crate::signs::{self, Flag, Total, USUAL_SIZES};
 use crate::survey::{size_asked, stands_as_one_list};
 use crate::token::PageToken;
@@ -127,14 +127,7 @@ struct Size {
 #[derive(Clone, Debug)]
 struct Place {
     name: String,
-    part: Part,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Part {
-    Query,
-    Header,
-    Body,
+    part: ParamIn,
 }
 
 impl Paginator for Styled {
@@ -318,7 +311,7 @@ impl Styled {
     pub(crate) fn new(settings: &Settings) -> Result<Styled, Vec<SettingProblem>> {
         let mut check = Check::default();
         let style = settings.style.unwrap_or(Style::None);
-        let part = check.part(settings);
+        let part = settings.param_in.unwrap_or(ParamIn::Query);
         let place = |name: &str| Place {
             name: name.to_owned(),
             part,
@@ -680,18 +673,18 @@ impl Place {
             other => other.to_string(),
         };
         match self.part {
-            Part::Query => request.set_query(&self.name, &text()),
-            Part::Header => request.set_header(&self.name, &text())?,
-            Part::Body => request.set_body(&self.name, value.clone())?,
+            ParamIn::Query => request.set_query(&self.name, &text()),
+            ParamIn::Header => request.set_header(&self.name, &text())?,
+            ParamIn::Body => request.set_body(&self.name, value.clone())?,
         }
         Ok(())
     }
 
     fn read(&self, request: &PageRequest) -> Option<String> {
         match self.part {
-            Part::Query => request.query(&self.name),
-            Part::Header => Some(request.headers.get(&self.name)?.to_str().ok()?.to_owned()),
-            Part::Body => request.body_at(&self.name).map(|value| match value {
+            ParamIn::Query => request.query(&self.name),
+            ParamIn::Header => Some(request.headers.get(&self.name)?.to_str().ok()?.to_owned()),
+            ParamIn::Body => request.body_at(&self.name).map(|value| match value {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             }),
@@ -849,26 +842,11 @@ impl Check {
         });
     }
 
-    fn part(&mut self, settings: &Settings) -> Part {
-        match filled(&settings.param_in) {
-            None | Some("query") => Part::Query,
-            Some("header") => Part::Header,
-            Some("body") => Part::Body,
-            Some(other) => {
-                self.problem(
-                    "paramIn",
-                    format!("`{other}` is no place; there are query, header, body"),
-                );
-                Part::Query
-            }
-        }
-    }
-
     fn place(&mut self, setting: &'static str, place: &Place) {
-        if place.part == Part::Header && HeaderName::try_from(place.name.as_str()).is_err() {
+        if place.part == ParamIn::Header && HeaderName::try_from(place.name.as_str()).is_err() {
             self.problem(setting, format!("`{}` is no name for a header", place.name));
         }
-        if place.part == Part::Body && place.name.split('.').any(str::is_empty) {
+        if place.part == ParamIn::Body && place.name.split('.').any(str::is_empty) {
             self.problem(
                 setting,
                 format!("`{}` is no dotted path into the body", place.name),

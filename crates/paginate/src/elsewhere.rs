@@ -2,7 +2,8 @@
 
 use crate::link_header::link_target;
 use crate::page::Page;
-use crate::signs::{self, Evidence, line};
+use crate::settings::{Settings, Style};
+use crate::signs::{self, Evidence, cursor_line, link_line};
 use crate::survey::{Field, Survey};
 
 /// Something that says of this very page that another one follows. Positions that also stand on last pages (a bare `cursor`) and totals
@@ -15,7 +16,7 @@ pub(crate) fn next_page(page: &Page<'_>) -> Option<Evidence> {
         Some((flag, _)) if !flag.more => None,
         Some((flag, _)) => Some(Evidence {
             what: flag.name,
-            line: line("auto", None),
+            line: Settings::of(Style::Auto).line(),
         }),
         None => next_position(page, &survey),
     }
@@ -36,7 +37,7 @@ pub(crate) fn more_than_one(page: &Page<'_>) -> Option<(Evidence, bool)> {
     if let Some((total, _)) = records.or(pages) {
         let evidence = Evidence {
             what: total.to_string(),
-            line: line("auto", None),
+            line: Settings::of(Style::Auto).line(),
         };
         return Some((evidence, true));
     }
@@ -52,7 +53,7 @@ fn next_position(page: &Page<'_>, survey: &Survey<'_>) -> Option<Evidence> {
     if link_target(page.headers(), "next").is_some_and(|link| leads_on(page, &link)) {
         return Some(Evidence {
             what: "the header `Link` with rel=\"next\"".to_owned(),
-            line: line("header_link", None),
+            line: Settings::of(Style::HeaderLink).line(),
         });
     }
     let (links, _) = survey.links();
@@ -62,7 +63,7 @@ fn next_position(page: &Page<'_>, survey: &Survey<'_>) -> Option<Evidence> {
     }) {
         return Some(Evidence {
             what: format!("`{path}`"),
-            line: line("next_link", Some(("nextLinkPath", path))),
+            line: link_line(path),
         });
     }
     let (tokens, _) = survey.tokens();
@@ -71,7 +72,7 @@ fn next_position(page: &Page<'_>, survey: &Survey<'_>) -> Option<Evidence> {
     }
     survey.objects.first().map(|path| Evidence {
         what: format!("`{path}`"),
-        line: line("cursor", Some(("cursorPath", path))),
+        line: cursor_line(path),
     })
 }
 
@@ -80,8 +81,8 @@ fn by_token(token: &Field) -> Evidence {
     Evidence {
         what: format!("`{}`", token.path),
         line: match counted {
-            true => line("page", None),
-            false => line("cursor", Some(("cursorPath", &token.path))),
+            true => Settings::of(Style::Page).line(),
+            false => cursor_line(&token.path),
         },
     }
 }

@@ -79,8 +79,8 @@ impl Fingerprint {
     }
 }
 
-/// Mixes eight bytes at a time with a folded multiplication, as the fast non-cryptographic hashes do. A collision makes
-/// a read Incomplete, never wrongly Complete.
+/// Mixes eight bytes at a time with a folded multiplication, as the fast non-cryptographic hashes do. A collision makes a read Incomplete.
+/// Only where a read is resumed could it hide something: that the request is another one, or that the last page has changed.
 #[derive(Default)]
 struct Mark {
     state: u64,

@@ -31,8 +31,8 @@
 //!     let body = Val::from_json(&answer);
 //!     let records = body.get("users").and_then(Val::as_array).unwrap_or_default();
 //!     match walk.accept(&HeaderMap::new(), &body, records)? {
-//!         Step::Continue | Step::Dropped(None) => {}
 //!         Step::Done(ending) | Step::Dropped(Some(ending)) => assert_eq!(ending.result?.name(), "NoToken"),
+//!         _ => {} // there is another page
 //!     }
 //! }
 //! assert_eq!(asked, [
@@ -71,7 +71,7 @@ pub use link_header::link_target;
 pub use page::{Page, Progress};
 pub use paginator::{Next, Paginator};
 pub use request::PageRequest;
-pub use settings::{SettingProblem, Settings, Style};
+pub use settings::{ParamIn, SettingProblem, Settings, Style};
 pub use styles::{Auto, Cursor, HeaderLink, NextLink, Offset, PageNumber, SinglePage};
 pub use token::PageToken;
 pub use walk::{Bookmark, Checkpoint, DEFAULT_MAX_PAGES, EMPTY_PAGES, Ending, Step, Walk};

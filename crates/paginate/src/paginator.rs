@@ -127,6 +127,7 @@ pub trait Paginator: Debug + Send + Sync + 'static {
 
 /// What follows a page.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Next {
     /// Another page, at this position.
     Continue(PageToken),

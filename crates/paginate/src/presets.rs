@@ -1,123 +1,122 @@
 //! Settings of well-known APIs, by name. They are nothing but settings: whatever stands here can be written out.
 
-use crate::settings::{Settings, Style};
+use crate::settings::{ParamIn, Settings, Style};
+
+/// A name, and what makes its settings.
+type Preset = (&'static str, fn() -> Written);
 
 /// The facts are those of the public documentation of each API; sizes are what it lets one ask for, at most 100 unless it is known to take more.
-fn of(name: &str) -> Option<Settings> {
-    let all = match name {
-        "airtable" => cursor("offset", "pageSize", "offset"),
-        "asana" => cursor("offset", "limit", "next_page.offset"),
-        "azure_devops" => cursor("continuationToken", "$top", "header:x-ms-continuationtoken"),
-        "bitbucket" => link("next").sized("pagelen"),
-        "datadog" => cursor("page[cursor]", "page[limit]", "meta.page.after"),
-        "django" => link("next"),
-        "github" | "gitlab" => header_link().sized("per_page"),
-        "google" => cursor("pageToken", "pageSize", "nextPageToken"),
-        "hubspot" => cursor("after", "limit", "paging.next.after"),
-        "hubspot_search" => Written(Settings {
-            param_in: text("body"),
+const PRESETS: [Preset; 31] = [
+    ("airtable", || cursor("offset", "pageSize", "offset")),
+    ("asana", || cursor("offset", "limit", "next_page.offset")),
+    ("azure_devops", || {
+        cursor("continuationToken", "$top", "header:x-ms-continuationtoken")
+    }),
+    ("bitbucket", || link("next").sized("pagelen")),
+    ("datadog", || {
+        cursor("page[cursor]", "page[limit]", "meta.page.after")
+    }),
+    ("django", || link("next")),
+    ("github", || header_link().sized("per_page")),
+    ("gitlab", || header_link().sized("per_page")),
+    ("google", || {
+        cursor("pageToken", "pageSize", "nextPageToken")
+    }),
+    ("hubspot", || cursor("after", "limit", "paging.next.after")),
+    ("hubspot_search", || {
+        Written(Settings {
+            param_in: Some(ParamIn::Body),
             ..cursor("after", "limit", "paging.next.after").0
-        }),
-        "intercom" => cursor("starting_after", "per_page", "pages.next.starting_after"),
-        "jira" => counted(Style::Offset, "startAt", "maxResults", text("total")),
-        "jira_search" => Written(Settings {
+        })
+    }),
+    ("intercom", || {
+        cursor("starting_after", "per_page", "pages.next.starting_after")
+    }),
+    ("jira", || {
+        counted(Style::Offset, "startAt", "maxResults", text("total"))
+    }),
+    ("jira_search", || {
+        Written(Settings {
             last_page_path: text("isLast"),
             ..cursor("nextPageToken", "maxResults", "nextPageToken").0
-        }),
-        "jsonapi" => link("links.next"),
-        "notion" => Written(Settings {
-            param_in: text("body"),
+        })
+    }),
+    ("jsonapi", || link("links.next")),
+    ("notion", || {
+        Written(Settings {
+            param_in: Some(ParamIn::Body),
             has_more_path: text("has_more"),
             ..cursor("start_cursor", "page_size", "next_cursor").0
-        }),
-        "odata" => link("@odata.nextLink"),
-        "okta" => header_link().sized("limit"),
-        "opsgenie" => link("paging.next").sized("limit"),
-        "pagerduty" => Written(Settings {
+        })
+    }),
+    ("odata", || link("@odata.nextLink")),
+    ("okta", || header_link().sized("limit")),
+    ("opsgenie", || link("paging.next").sized("limit")),
+    ("pagerduty", || {
+        Written(Settings {
             has_more_path: text("more"),
             ..counted(Style::Offset, "offset", "limit", None).0
-        }),
-        "rootly" => counted(
+        })
+    }),
+    ("rootly", || {
+        counted(
             Style::Page,
             "page[number]",
             "page[size]",
             text("meta.total_pages"),
-        ),
-        "salesforce" => Written(Settings {
+        )
+    }),
+    ("salesforce", || {
+        Written(Settings {
             last_page_path: text("done"),
             ..link("nextRecordsUrl").0
-        }),
-        "scim" => Written(Settings {
+        })
+    }),
+    ("scim", || {
+        Written(Settings {
             start: Some(1),
             ..counted(Style::Offset, "startIndex", "count", text("totalResults")).0
-        }),
-        "servicenow" => counted(
+        })
+    }),
+    ("servicenow", || {
+        counted(
             Style::Offset,
             "sysparm_offset",
             "sysparm_limit",
             text("header:x-total-count"),
-        ),
-        "slack" => Written(Settings {
+        )
+    }),
+    ("slack", || {
+        Written(Settings {
             size: Some(200),
             ..cursor("cursor", "limit", "response_metadata.next_cursor").0
-        }),
-        "sonarqube" => counted(Style::Page, "p", "ps", text("paging.total")),
-        "spring" => Written(Settings {
+        })
+    }),
+    ("sonarqube", || {
+        counted(Style::Page, "p", "ps", text("paging.total"))
+    }),
+    ("spring", || {
+        Written(Settings {
             start_page: Some(0),
             ..counted(Style::Page, "page", "size", None).0
-        }),
-        "stripe" => Written(Settings {
+        })
+    }),
+    ("stripe", || {
+        Written(Settings {
             cursor_path: None,
             end_when_absent: None,
             has_more_path: text("has_more"),
             ..cursor("starting_after", "limit", "").0
-        }),
-        "twilio" => link("next_page_uri").sized("PageSize"),
-        "zendesk" => Written(Settings {
+        })
+    }),
+    ("twilio", || link("next_page_uri").sized("PageSize")),
+    ("zendesk", || {
+        Written(Settings {
             has_more_path: text("meta.has_more"),
             ..cursor("page[after]", "page[size]", "meta.after_cursor").0
-        }),
-        "zendesk_offset" => link("next_page").sized("per_page"),
-        _ => return None,
-    };
-    Some(Settings {
-        preset: true,
-        ..all.0
-    })
-}
-
-const NAMES: [&str; 31] = [
-    "airtable",
-    "asana",
-    "azure_devops",
-    "bitbucket",
-    "datadog",
-    "django",
-    "github",
-    "gitlab",
-    "google",
-    "hubspot",
-    "hubspot_search",
-    "intercom",
-    "jira",
-    "jira_search",
-    "jsonapi",
-    "notion",
-    "odata",
-    "okta",
-    "opsgenie",
-    "pagerduty",
-    "rootly",
-    "salesforce",
-    "scim",
-    "servicenow",
-    "slack",
-    "sonarqube",
-    "spring",
-    "stripe",
-    "twilio",
-    "zendesk",
-    "zendesk_offset",
+        })
+    }),
+    ("zendesk_offset", || link("next_page").sized("per_page")),
 ];
 
 impl Settings {
@@ -130,11 +129,24 @@ impl Settings {
     /// assert_eq!(github.line(), "pagination: {type: header_link, sizeParam: per_page, size: 100, endWhenAbsent: true}");
     /// ```
     pub fn preset(name: &str) -> Option<Settings> {
-        of(name)
+        let (_, written) = PRESETS.iter().find(|(known, _)| *known == name)?;
+        Some(Settings {
+            preset: true,
+            ..written().0
+        })
     }
 
     /// The names of all presets.
     pub fn presets() -> &'static [&'static str] {
+        const NAMES: [&str; PRESETS.len()] = {
+            let mut names = [""; PRESETS.len()];
+            let mut i = 0;
+            while i < names.len() {
+                names[i] = PRESETS[i].0;
+                i += 1;
+            }
+            names
+        };
         &NAMES
     }
 }
@@ -197,7 +209,7 @@ mod tests {
 
     #[test]
     fn every_preset_has_its_settings_and_they_can_be_used() {
-        for name in NAMES {
+        for name in Settings::presets() {
             let settings = Settings::preset(name).unwrap();
             settings.build().unwrap();
             let own = Settings {
@@ -211,7 +223,7 @@ mod tests {
                 "{name}"
             );
         }
-        assert!(NAMES.is_sorted());
+        assert!(Settings::presets().is_sorted());
         assert!(Settings::preset("nothing").is_none());
     }
 

@@ -37,7 +37,7 @@ pub struct Settings {
     /// The connection's `startPage`: as `start`, but for [`Style::Page`] alone. `start` wins over it.
     pub start_page: Option<u64>,
     /// `paramIn`: where position and size go, `query`, `header` or `body`. Default: `query`.
-    pub param_in: Option<String>,
+    pub param_in: Option<ParamIn>,
     /// `cursorPath`: where the next cursor stands.
     ///
     /// Default: the `id` of the last (first) record when `param` is `starting_after` (`ending_before`), else a list of common
@@ -94,8 +94,21 @@ pub enum Style {
     Auto,
 }
 
+/// Where position and page size go.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum ParamIn {
+    /// `query`: parameters of the URL.
+    Query,
+    /// `header`: headers of the request.
+    Header,
+    /// `body`: members of the JSON body.
+    Body,
+}
+
 /// A setting that cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct SettingProblem {
     /// The setting, as it is spelled in `selector.pagination`.
     pub setting: &'static str,
@@ -119,63 +132,74 @@ const STYLES: [(Style, &str); 7] = [
     (Style::Auto, "auto"),
 ];
 
-impl Style {
-    /// The spellings of the configuration.
-    pub fn names() -> &'static [&'static str] {
-        &[
-            "none",
-            "offset",
-            "page",
-            "cursor",
-            "next_link",
-            "header_link",
-            "auto",
-        ]
-    }
+const PLACES: [(ParamIn, &str); 3] = [
+    (ParamIn::Query, "query"),
+    (ParamIn::Header, "header"),
+    (ParamIn::Body, "body"),
+];
+
+/// A setting that is one of some words: how it is written and read.
+macro_rules! words {
+    ($setting:ident, $words:ident, $what:literal) => {
+        impl $setting {
+            /// The spellings of the configuration.
+            pub fn names() -> &'static [&'static str] {
+                const NAMES: [&str; $words.len()] = {
+                    let mut names = [""; $words.len()];
+                    let mut i = 0;
+                    while i < names.len() {
+                        names[i] = $words[i].1;
+                        i += 1;
+                    }
+                    names
+                };
+                &NAMES
+            }
+        }
+
+        impl Serialize for $setting {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $setting {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let name = String::deserialize(deserializer)?;
+                name.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl fmt::Display for $setting {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let name = $words
+                    .iter()
+                    .find(|(word, _)| word == self)
+                    .map_or("", |(_, name)| *name);
+                f.write_str(name)
+            }
+        }
+
+        impl FromStr for $setting {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self, Error> {
+                let known = $words
+                    .iter()
+                    .find(|(_, name)| *name == text)
+                    .map(|(word, _)| *word);
+                known.ok_or_else(|| {
+                    let known = Self::names().join(", ");
+                    let what = format!("`{text}` is no {}; there are {known}", $what);
+                    Error::new(ErrorKind::Setting, what)
+                })
+            }
+        }
+    };
 }
 
-impl Serialize for Style {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Style {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        name.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl fmt::Display for Style {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = STYLES
-            .iter()
-            .find(|(style, _)| style == self)
-            .map_or("", |(_, name)| *name);
-        f.write_str(name)
-    }
-}
-
-impl FromStr for Style {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let known = STYLES
-            .iter()
-            .find(|(_, name)| *name == text)
-            .map(|(style, _)| *style);
-        known.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Setting,
-                format!(
-                    "`{text}` is no pagination type; there are {}",
-                    Style::names().join(", ")
-                ),
-            )
-        })
-    }
-}
+words!(Style, STYLES, "pagination type");
+words!(ParamIn, PLACES, "place");
 
 impl Settings {
     /// Settings of a style, all else by default.
@@ -207,7 +231,7 @@ impl Settings {
             size: self.size.or(fallback.size),
             start: self.start.or(bound.start),
             start_page: self.start_page.or(fallback.start_page),
-            param_in: self.param_in.or_else(|| bound.param_in.clone()),
+            param_in: self.param_in.or(bound.param_in),
             cursor_path: self.cursor_path.or_else(|| bound.cursor_path.clone()),
             has_more_path: self.has_more_path.or_else(|| bound.has_more_path.clone()),
             last_page_path: self.last_page_path.or_else(|| bound.last_page_path.clone()),
@@ -233,7 +257,7 @@ impl Settings {
         let all = [
             ("type", self.style.map(|style| style.to_string())),
             ("param", text(&self.param)),
-            ("paramIn", text(&self.param_in)),
+            ("paramIn", self.param_in.map(|place| place.to_string())),
             ("sizeParam", text(&self.size_param)),
             ("size", number(self.size)),
             ("start", number(self.start.or(self.start_page))),
@@ -301,7 +325,9 @@ mod tests {
         for name in Style::names() {
             assert_eq!(name.parse::<Style>().unwrap().to_string(), *name);
         }
-        assert_eq!(Style::names().len(), STYLES.len());
+        for name in ParamIn::names() {
+            assert_eq!(name.parse::<ParamIn>().unwrap().to_string(), *name);
+        }
         let refused = "skip_token".parse::<Style>().unwrap_err();
         assert!(refused.to_string().contains("next_link"), "{refused}");
     }

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::link_header::link_target;
 use crate::page::Page;
 use crate::path::{Path, member};
+use crate::settings::{Settings, Style};
 use crate::survey::{OFFSET_ECHOES, SIZE_ECHOES, plain_name, size_asked};
 
 /// Page sizes that APIs use where the request names none.
@@ -449,30 +450,21 @@ pub(crate) fn any_position(page: &Page<'_>) -> Option<Evidence> {
     if link_target(page.headers(), "next").is_some() {
         return evidence(
             "the header `Link` with rel=\"next\"".to_owned(),
-            line("header_link", None),
+            Settings::of(Style::HeaderLink).line(),
         );
     }
     if let Ok(Some((name, _))) = link(page) {
-        return evidence(
-            format!("`{name}`"),
-            line("next_link", Some(("nextLinkPath", name))),
-        );
+        return evidence(format!("`{name}`"), link_line(name));
     }
     if let Ok(Some((name, _))) = token(page) {
-        return evidence(
-            format!("`{name}`"),
-            line("cursor", Some(("cursorPath", name))),
-        );
+        return evidence(format!("`{name}`"), cursor_line(name));
     }
     let (name, link) = unusual_place(page)?;
-    let setting = match link {
-        true => ("next_link", "nextLinkPath"),
-        false => ("cursor", "cursorPath"),
+    let line = match link {
+        true => link_line(&name),
+        false => cursor_line(&name),
     };
-    evidence(
-        format!("`{name}`"),
-        line(setting.0, Some((setting.1, &name))),
-    )
+    evidence(format!("`{name}`"), line)
 }
 
 /// A key anywhere around the records whose name leaves no doubt, and whether it holds a link. Too vague to be followed, but
@@ -520,7 +512,7 @@ pub(crate) fn any_more(page: &Page<'_>) -> Option<Evidence> {
         if let Some(flag) = flag.or_else(|| next_key(page)).filter(|flag| flag.more) {
             return Some(Evidence {
                 what: flag.name,
-                line: line("page", None),
+                line: Settings::of(Style::Page).line(),
             });
         }
     }
@@ -529,7 +521,7 @@ pub(crate) fn any_more(page: &Page<'_>) -> Option<Evidence> {
     let total = records.or(pages)?;
     Some(Evidence {
         what: total.to_string(),
-        line: line("page", None),
+        line: Settings::of(Style::Page).line(),
     })
 }
 
@@ -555,12 +547,22 @@ pub(crate) fn truthy(value: &Val) -> Option<bool> {
     Some(!empty)
 }
 
-/// The configuration line for a style, ready to paste.
-pub(crate) fn line(style: &str, path: Option<(&str, &str)>) -> String {
-    match path {
-        Some((setting, path)) => format!("pagination: {{type: {style}, {setting}: '{path}'}}"),
-        None => format!("pagination: {{type: {style}}}"),
-    }
+/// The configuration line for links at a path, ready to paste.
+pub(crate) fn link_line(path: &str) -> String {
+    let settings = Settings {
+        next_link_path: Some(path.to_owned()),
+        ..Settings::of(Style::NextLink)
+    };
+    settings.line()
+}
+
+/// The configuration line for cursors at a path, ready to paste.
+pub(crate) fn cursor_line(path: &str) -> String {
+    let settings = Settings {
+        cursor_path: Some(path.to_owned()),
+        ..Settings::of(Style::Cursor)
+    };
+    settings.line()
 }
 
 fn all<'p>(

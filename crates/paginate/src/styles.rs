@@ -1,6 +1,6 @@
 //! The built-in styles for those who write Rust instead of configuration.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::StatusCode;
 
@@ -9,25 +9,22 @@ use crate::error::{Error, ErrorKind};
 use crate::page::{Page, Progress};
 use crate::paginator::{Next, Paginator};
 use crate::request::PageRequest;
-use crate::settings::{Settings, Style};
+use crate::settings::{ParamIn, Settings, Style};
 use crate::token::PageToken;
 
 /// Settings and what they make, so that a style can be used at once and still be checked before the first request.
 #[derive(Clone, Debug)]
 struct Built {
     settings: Settings,
-    paginator: Result<Arc<Configured>, Error>,
+    /// Made at the first use: each setter would compile all expressions anew.
+    paginator: OnceLock<Result<Arc<Configured>, Error>>,
 }
 
 impl Built {
     fn new(settings: Settings) -> Self {
-        let paginator = settings.build().map(Arc::new).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            Error::new(ErrorKind::Setting, problems.join("; "))
-        });
         Built {
             settings,
-            paginator,
+            paginator: OnceLock::new(),
         }
     }
 
@@ -38,7 +35,13 @@ impl Built {
     }
 
     fn get(&self) -> Result<&Arc<Configured>, Error> {
-        self.paginator.as_ref().map_err(Clone::clone)
+        let made = self.paginator.get_or_init(|| {
+            self.settings.build().map(Arc::new).map_err(|problems| {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                Error::new(ErrorKind::Setting, problems.join("; "))
+            })
+        });
+        made.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -196,10 +199,11 @@ style! {
             /// The name that carries the offset (`offset`).
             text param
         }
-        setter! {
-            /// Where position and size go: `query`, `header` or `body`.
-            text param_in
+        /// Where position and size go.
+        pub fn param_in(self, place: ParamIn) -> Self {
+            Self(self.0.with(|settings| settings.param_in = Some(place)))
         }
+
         setter! {
             /// The first offset (0).
             number start => start
@@ -215,10 +219,11 @@ style! {
             /// The name that carries the page number (`page`).
             text param
         }
-        setter! {
-            /// Where position and size go: `query`, `header` or `body`.
-            text param_in
+        /// Where position and size go.
+        pub fn param_in(self, place: ParamIn) -> Self {
+            Self(self.0.with(|settings| settings.param_in = Some(place)))
         }
+
         setter! {
             /// The number of the first page (1).
             number start => start
@@ -234,10 +239,11 @@ style! {
             /// The name that carries the cursor (`cursor`).
             text param
         }
-        setter! {
-            /// Where position and size go: `query`, `header` or `body`.
-            text param_in
+        /// Where position and size go.
+        pub fn param_in(self, place: ParamIn) -> Self {
+            Self(self.0.with(|settings| settings.param_in = Some(place)))
         }
+
         setter! {
             /// Where the answer gives the next cursor.
             text cursor_path

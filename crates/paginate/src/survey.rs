@@ -3,7 +3,7 @@
 //! [`signs`](crate::signs) reads a few names that are trusted as they are. This is for those who try what they find before they trust it.
 
 use http::HeaderMap;
-use longshore_jq::Val;
+use longshore_jq::{Step, Val, path_text};
 
 use crate::link_header::link_target;
 use crate::page::Page;
@@ -863,11 +863,11 @@ fn path_of(keys: &[&str], jq: bool) -> String {
         }
         (_, true) if !jq => dotted,
         _ => {
-            let keys: Vec<String> = keys
+            let keys: Vec<Step> = keys
                 .iter()
-                .map(|key| format!("[{}]", serde_json::Value::from(*key)))
+                .map(|key| Step::Key((*key).to_owned()))
                 .collect();
-            format!(".{}", keys.concat())
+            path_text(&keys)
         }
     }
 }

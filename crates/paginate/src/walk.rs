@@ -63,8 +63,9 @@ pub struct Walk {
     done: bool,
 }
 
-/// Whether a read goes on.
+/// Whether a read goes on. Whatever is none of its two ends means: send [`Walk::request`] next.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Step {
     /// Send [`Walk::request`] next.
     Continue,
@@ -76,6 +77,7 @@ pub enum Step {
 
 /// How a read ended.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Ending {
     /// The proof of the end, or why there is none.
     pub result: Result<StopReason, Shortfall>,

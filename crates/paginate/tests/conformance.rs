@@ -1,8 +1,8 @@
 //! The built-in styles pass the checks that a paginator of anyone's own must pass.
 
 use longshore_paginate::{
-    Auto, Cursor, HeaderLink, NextLink, Offset, PageNumber, PageRequest, Settings, SinglePage,
-    Style,
+    Auto, Cursor, HeaderLink, NextLink, Offset, PageNumber, PageRequest, ParamIn, Settings,
+    SinglePage, Style,
 };
 use longshore_testkit::conformance::{self, ModelApi, ModelPage};
 use longshore_testkit::{Pages, numbered};
@@ -55,7 +55,7 @@ fn cursor() {
 #[test]
 fn cursor_in_the_body() {
     let settings = Settings {
-        param_in: Some("body".to_owned()),
+        param_in: Some(ParamIn::Body),
         size: Some(10),
         ..Settings::of(Style::Cursor)
     };
@@ -126,7 +126,7 @@ fn position_in_a_nested_body_and_in_headers() {
             param: Some("paging.after".to_owned()),
             size_param: Some("paging.size".to_owned()),
             size: Some(10),
-            param_in: Some("body".to_owned()),
+            param_in: Some(ParamIn::Body),
             ..Settings::of(style)
         };
         let pages = pages

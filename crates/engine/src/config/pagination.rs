@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longshore_paginate::{Settings, Style};
+use longshore_paginate::{ParamIn, Settings, Style};
 
 use super::connection::Levels;
 use super::fields::Fields;
@@ -84,6 +84,14 @@ const MEANT_STYLES: &[(&str, &str)] = &[
     ("off", "none"),
     ("automatic", "auto"),
     ("detect", "auto"),
+];
+
+/// What is written for a place of positions, and the one that is meant.
+const MEANT_PLACES: &[(&str, &str)] = &[
+    ("url", "query"),
+    ("params", "query"),
+    ("headers", "header"),
+    ("json", "body"),
 ];
 
 /// What is written for a preset, and the one that pages so.
@@ -285,7 +293,7 @@ impl Reading {
             "size" => settings.size = values::whole_number(&node, 1, findings),
             "start" => settings.start = values::whole_number(&node, 0, findings),
             "startPage" => settings.start_page = values::whole_number(&node, 0, findings),
-            "paramIn" => settings.param_in = values::filled_text(&node, findings),
+            "paramIn" => settings.param_in = param_in(&node, findings),
             "cursorPath" => settings.cursor_path = values::filled_text(&node, findings),
             "hasMorePath" => settings.has_more_path = values::filled_text(&node, findings),
             "lastPagePath" => settings.last_page_path = values::filled_text(&node, findings),
@@ -342,4 +350,17 @@ impl Reading {
         }
         settings
     }
+}
+
+fn param_in(node: &Node, findings: &mut Findings) -> Option<ParamIn> {
+    let name = values::filled_text(node, findings)?;
+    let words = Words {
+        known: ParamIn::names(),
+        meant: MEANT_PLACES,
+    };
+    let place = name.parse().ok();
+    if place.is_none() {
+        findings.problem(&node.place, words.refusal(&name));
+    }
+    place
 }

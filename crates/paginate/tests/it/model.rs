@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use longshore_paginate::{PageRequest, Settings, Style};
+use longshore_paginate::{PageRequest, ParamIn, Settings, Style};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
@@ -375,10 +375,10 @@ impl Model {
             param: Some(below(if self.deaf { "wrong" } else { "at" }))
                 .filter(|_| self.style != Style::HeaderLink),
             size_param: Some(below("limit")),
-            param_in: text(match self.place {
-                Place::Query => "query",
-                Place::Header => "header",
-                Place::Body => "body",
+            param_in: Some(match self.place {
+                Place::Query => ParamIn::Query,
+                Place::Header => ParamIn::Header,
+                Place::Body => ParamIn::Body,
             }),
             size: Some(self.asked),
             start: (self.style == Style::Page && self.told_start).then_some(self.first_page),

@@ -1,6 +1,6 @@
 //! Settings are checked before any request, all at once.
 
-use longshore_paginate::{ErrorKind, PageNumber, PageRequest, Paginator, Settings, Style};
+use longshore_paginate::{ErrorKind, PageNumber, PageRequest, Paginator, ParamIn, Settings, Style};
 
 use crate::reading::base;
 
@@ -14,7 +14,6 @@ fn all_problems_come_at_once_under_the_names_of_the_configuration() {
         param: text("page"),
         size_param: text("page"),
         size: Some(0),
-        param_in: text("cookie"),
         cursor_path: text(".data["),
         has_more_path: text("header:bad name | .x"),
         last_page_path: text("data[0].last"),
@@ -33,7 +32,6 @@ fn all_problems_come_at_once_under_the_names_of_the_configuration() {
         "lastPagePath",
         "maxPages",
         "nextLinkPath",
-        "paramIn",
         "size",
         "sizeParam",
         "stopWhen",
@@ -52,7 +50,7 @@ fn names_that_cannot_be_headers_are_refused_where_they_go_into_one() {
     let settings = Settings {
         param: text("page[after]"),
         size_param: text("x size"),
-        param_in: text("header"),
+        param_in: Some(ParamIn::Header),
         ..Settings::of(Style::Cursor)
     };
     let names: Vec<_> = settings
@@ -73,8 +71,7 @@ fn blank_settings_are_absent() {
         has_more_path: blank.clone(),
         next_link_path: blank.clone(),
         header_link_rel: blank.clone(),
-        stop_when: blank.clone(),
-        param_in: blank,
+        stop_when: blank,
         ..Settings::of(Style::Offset)
     };
     let mut request = base();
@@ -111,7 +108,7 @@ fn start_page_is_for_pages_alone_and_start_for_both() {
 
 #[test]
 fn position_and_size_go_where_they_are_told_to() {
-    let at = |part: &str| {
+    let at = |part: ParamIn| {
         let mut request = base();
         PageNumber::new()
             .param("x-page")
@@ -121,7 +118,7 @@ fn position_and_size_go_where_they_are_told_to() {
             .unwrap();
         request
     };
-    let header = at("header");
+    let header = at(ParamIn::Header);
     assert_eq!(
         (
             header.headers["x-page"].to_str().unwrap(),
@@ -131,7 +128,7 @@ fn position_and_size_go_where_they_are_told_to() {
     );
     assert_eq!(header.url, base().url);
     assert_eq!(
-        at("body").body,
+        at(ParamIn::Body).body,
         Some(serde_json::json!({"x-page": 1, "x-size": 100}))
     );
 }

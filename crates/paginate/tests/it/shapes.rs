@@ -1,7 +1,7 @@
 //! Well-known APIs with the settings that a user would write for them. The facts are those of their public documentation.
 
 use http::Method;
-use longshore_paginate::{PageRequest, Settings, Style};
+use longshore_paginate::{PageRequest, ParamIn, Settings, Style};
 use serde_json::{Value, json};
 
 use crate::reading::{Reply, base, number, slice, try_read};
@@ -480,7 +480,9 @@ fn shapes() -> Vec<Shape> {
         shape("HubSpot", of(cursor, "after", ""), hubspot, "NoToken", 3),
         shape(
             "HubSpot search",
-            with(of(cursor, "after", ""), |s| s.param_in = text("body")),
+            with(of(cursor, "after", ""), |s| {
+                s.param_in = Some(ParamIn::Body)
+            }),
             hubspot_search,
             "NoToken",
             3,
@@ -559,7 +561,7 @@ fn shapes() -> Vec<Shape> {
         shape(
             "Notion",
             with(of(cursor, "start_cursor", "page_size"), |s| {
-                s.param_in = text("body")
+                s.param_in = Some(ParamIn::Body)
             }),
             notion,
             "Flag",

@@ -45,12 +45,12 @@ fn everything_that_speaks_of_more_is_not_paged_and_names_the_key_and_the_line() 
         (
             json!({"next_cursor": "a"}),
             "`next_cursor`",
-            "{type: cursor, cursorPath: 'next_cursor'}",
+            "{type: cursor, cursorPath: next_cursor}",
         ),
         (
             json!({"response_metadata": {"next_cursor": "a"}}),
             "`response_metadata.next_cursor`",
-            "{type: cursor, cursorPath: 'response_metadata.next_cursor'}",
+            "{type: cursor, cursorPath: response_metadata.next_cursor}",
         ),
         (
             json!({"@odata.nextLink": "https://h/2"}),
@@ -60,17 +60,17 @@ fn everything_that_speaks_of_more_is_not_paged_and_names_the_key_and_the_line() 
         (
             json!({"links": {"next": {"href": "/2"}}}),
             "`links.next`",
-            "{type: next_link, nextLinkPath: 'links.next'}",
+            "{type: next_link, nextLinkPath: links.next}",
         ),
         (
             json!({"next": "https://h/?page=2"}),
             "`next`",
-            "{type: next_link, nextLinkPath: 'next'}",
+            "{type: next_link, nextLinkPath: next}",
         ),
         (
             json!({"next_page": {"offset": "x", "path": "/v1", "uri": "https://h/v1?offset=x"}}),
             "`next_page`",
-            "{type: next_link, nextLinkPath: 'next_page'}",
+            "{type: next_link, nextLinkPath: next_page}",
         ),
         (json!({"total": 8}), "`total` = 8", "type: page"),
         (
@@ -126,7 +126,7 @@ fn what_auto_would_see_is_seen_where_paging_is_off() {
         (
             json!({"metadata": {"continue": "abc", "remainingItemCount": 27}}),
             "`metadata.continue`",
-            "{type: cursor, cursorPath: 'metadata.continue'}",
+            "{type: cursor, cursorPath: metadata.continue}",
         ),
         (
             json!({"links": [{"rel": "self", "href": "/v1/items"}, {"rel": "next", "href": "/v1/items?page=2"}]}),
@@ -176,12 +176,17 @@ fn what_auto_would_see_is_seen_where_paging_is_off() {
         (
             json!({"LastEvaluatedKey": {"id": {"N": "7"}}}),
             "`LastEvaluatedKey`",
-            "cursorPath: 'LastEvaluatedKey'",
+            "cursorPath: LastEvaluatedKey",
         ),
         (
             json!({"batchcomplete": true, "continue": {"gcmcontinue": "x", "continue": "gcmcontinue||"}}),
             "`continue.gcmcontinue`",
-            "cursorPath: 'continue.gcmcontinue'",
+            "cursorPath: continue.gcmcontinue",
+        ),
+        (
+            json!({"next'cursor": "a"}),
+            "`next'cursor`",
+            "cursorPath: 'next''cursor'",
         ),
         (
             json!({"exceededTransferLimit": true}),

@@ -224,13 +224,6 @@ impl<A: ModelApi> Check<'_, A> {
                 }
             }
             match (step, onwards) {
-                (Step::Continue | Step::Dropped(None), Some(onwards)) => {
-                    (token, request) = (Some(onwards.0), onwards.1)
-                }
-                (Step::Continue | Step::Dropped(None), None) => self.broken(
-                    "pure",
-                    &format!("asked twice about page {requests}, it goes on and ends ({next:?})"),
-                ),
                 (Step::Done(ending) | Step::Dropped(Some(ending)), _) => {
                     return self.ended(
                         ending.result.map_err(|shortfall| shortfall.to_string()),
@@ -239,6 +232,11 @@ impl<A: ModelApi> Check<'_, A> {
                         to_the_end,
                     );
                 }
+                (_, Some(onwards)) => (token, request) = (Some(onwards.0), onwards.1),
+                (_, None) => self.broken(
+                    "pure",
+                    &format!("asked twice about page {requests}, it goes on and ends ({next:?})"),
+                ),
             }
         }
     }
