@@ -351,6 +351,11 @@ mod fields {
             assert_eq!(place, field);
             assert!(message.contains("124 levels"), "{message}");
         }
+        let literal = "[".repeat(125) + &"]".repeat(125);
+        assert_eq!(
+            failure(user().property("p", literal), json!({"id": 1})).0,
+            "properties.p"
+        );
         let shallow = format!("{} | .[0] = 1", nested(200));
         for jq in [nested(124), shallow] {
             let mapped = map(user().property("p", jq), [json!({"id": 1})]);
