@@ -35,12 +35,8 @@ fuzz_target!(|input: &[u8]| {
             headers.append(name, value);
         }
     }
-    let response = Response {
-        status: StatusCode::from_u16(status).unwrap(),
-        headers,
-        body: "[]".into(),
-        url: parse_url("https://api.example.com/").unwrap(),
-    };
+    let url = parse_url("https://api.example.com/").unwrap();
+    let response = Response::new(StatusCode::from_u16(status).unwrap(), headers, "[]", url);
     if let Err(error) = response.success() {
         let _ = (error.told_wait(), error.to_string(), format!("{error:?}"));
         if status == 429 {

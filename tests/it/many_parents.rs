@@ -156,12 +156,12 @@ impl Transport for Endless {
         } else {
             tokio::time::sleep(ANSWER).await;
         }
-        Ok(Response {
-            status: http::StatusCode::OK,
-            headers: http::HeaderMap::new(),
-            body: Value::from(body).to_string().into(),
-            url: request.url,
-        })
+        Ok(Response::new(
+            http::StatusCode::OK,
+            http::HeaderMap::new(),
+            Value::from(body).to_string(),
+            request.url,
+        ))
     }
 }
 

@@ -747,10 +747,7 @@ impl CredentialSource for TokenRequest {
         let credential = read
             .await
             .map_err(|error| auth::Error::login("the login failed", error))?;
-        Ok(Issued {
-            credential,
-            lifetime: None,
-        })
+        Ok(Issued::new(credential, None))
     }
 }
 

@@ -310,10 +310,10 @@ impl CredentialSource for Steps {
         }
         let last = last.ok_or_else(|| Error::new(ErrorKind::Config, "a login without requests"))?;
         let mut sent = Vec::new();
-        Ok(Issued {
-            credential: self.credential(&answers, &mut sent)?,
-            lifetime: self.lifetime(&answers, &last, &sent)?,
-        })
+        Ok(Issued::new(
+            self.credential(&answers, &mut sent)?,
+            self.lifetime(&answers, &last, &sent)?,
+        ))
     }
 }
 

@@ -56,11 +56,10 @@ impl<C: Clone + Send + Sync + 'static> Lasting<Issued<C>> {
         }
         drop(current);
         // It lasts from its beginning, and whoever joined counts from when it asked.
-        result.map(|issued| Issued {
-            lifetime: issued
-                .lifetime
-                .map(|lifetime| running.left(lifetime, asked)),
-            ..issued
+        result.map(|issued| {
+            let lifetime = issued.lifetime;
+            let left = lifetime.map(|lifetime| running.left(lifetime, asked));
+            Issued::new(issued.credential, left)
         })
     }
 

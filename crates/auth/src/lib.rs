@@ -31,10 +31,7 @@
 //!
 //!     async fn fetch(&self) -> Result<Issued<BearerToken>, Error> {
 //!         // A real one asks a server here.
-//!         Ok(Issued {
-//!             credential: BearerToken::new("t0ken")?,
-//!             lifetime: Some(Duration::from_secs(3600)),
-//!         })
+//!         Ok(Issued::new(BearerToken::new("t0ken")?, Some(Duration::from_secs(3600))))
 //!     }
 //! }
 //!

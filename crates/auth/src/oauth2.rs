@@ -433,10 +433,7 @@ impl Login {
             expiry::well_known(&answer.body, answer.made)
                 .or_else(|| expiry::of_jwt(token.expose_secret(), answer.made))
         });
-        Ok(Issued {
-            credential,
-            lifetime,
-        })
+        Ok(Issued::new(credential, lifetime))
     }
 
     /// The refresh token to use now: the last that the server gave, or the one that is configured.

@@ -153,10 +153,10 @@ impl CredentialSource for Source {
     async fn fetch(&self) -> Result<Issued<BearerToken>, Error> {
         let number = self.0.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(300)).await;
-        Ok(Issued {
-            credential: BearerToken::new(format!("{SECRET}{number}"))?,
-            lifetime: Some(Duration::from_secs(3600)),
-        })
+        Ok(Issued::new(
+            BearerToken::new(format!("{SECRET}{number}"))?,
+            Some(Duration::from_secs(3600)),
+        ))
     }
 }
 

@@ -36,7 +36,7 @@
 //! #             "/v1/blueprints/user/bulk/entities/delete" => r#"{"ok":true,"deletedEntities":["bob"]}"#,
 //! #             _ => "{}",
 //! #         };
-//! #         Ok(Response { status: http::StatusCode::OK, headers: Default::default(), body: body.into(), url: request.url })
+//! #         Ok(Response::new(http::StatusCode::OK, Default::default(), body, request.url))
 //! #     }
 //! # }
 //!

@@ -119,10 +119,10 @@ impl TokenSource {
                 )
             })?;
         authorization.set_sensitive(true);
-        Ok(Issued {
-            credential: authorization,
-            lifetime: answer.expires_in.and_then(lifetime),
-        })
+        Ok(Issued::new(
+            authorization,
+            answer.expires_in.and_then(lifetime),
+        ))
     }
 }
 

@@ -163,12 +163,12 @@ impl Answer {
                 kind,
                 "the test ordered this connection to break",
             )),
-            None => Ok(Response {
-                status: self.status,
-                headers: self.headers,
-                body: self.body,
-                url: request_url,
-            }),
+            None => Ok(Response::new(
+                self.status,
+                self.headers,
+                self.body,
+                request_url,
+            )),
         }
     }
 }

@@ -150,12 +150,7 @@ impl Transport for HttpTransport {
         let status = answer.status();
         let headers = std::mem::take(answer.headers_mut());
         let body = self.read_body(answer).await?;
-        Ok(Response {
-            status,
-            headers,
-            body,
-            url,
-        })
+        Ok(Response::new(status, headers, body, url))
     }
 }
 

@@ -35,12 +35,7 @@
 //! #[async_trait]
 //! impl Transport for Canned {
 //!     async fn send(&self, request: Request) -> Result<Response, Error> {
-//!         Ok(Response {
-//!             status: StatusCode::OK,
-//!             headers: HeaderMap::new(),
-//!             body: self.0.into(),
-//!             url: request.url,
-//!         })
+//!         Ok(Response::new(StatusCode::OK, HeaderMap::new(), self.0, request.url))
 //!     }
 //! }
 //!

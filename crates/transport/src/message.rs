@@ -11,6 +11,7 @@ use crate::{Error, SafeUrl, StatusRules};
 ///
 /// `Debug` shows no query, no header value and no body.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -47,6 +48,7 @@ impl Request {
 ///
 /// `Debug` shows no query, no header value and no body.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Response {
     /// The status.
     pub status: StatusCode,
@@ -59,6 +61,16 @@ pub struct Response {
 }
 
 impl Response {
+    /// An answer, for a [`Transport`](crate::Transport) of one's own: `body` is whole and unpacked, `url` is the one that answered.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: impl Into<Bytes>, url: Url) -> Self {
+        Self {
+            status,
+            headers,
+            body: body.into(),
+            url,
+        }
+    }
+
     /// This answer if its status is a success (2xx), else the error that its status means.
     ///
     /// # Errors

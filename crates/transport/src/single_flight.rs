@@ -14,11 +14,22 @@ const MARGIN_DIVISOR: u32 = 10;
 
 /// What a login gave.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Issued<C> {
     /// The credential.
     pub credential: C,
     /// For how long it is valid, counted from the login. `None` or zero: until it is rejected.
     pub lifetime: Option<Duration>,
+}
+
+impl<C> Issued<C> {
+    /// A credential, and for how long it is valid.
+    pub fn new(credential: C, lifetime: Option<Duration>) -> Self {
+        Issued {
+            credential,
+            lifetime,
+        }
+    }
 }
 
 /// A short-lived credential that many requests share and that is renewed once for all of them.

@@ -119,12 +119,12 @@ impl Transport for World {
             false => (401, "{}".to_owned()),
         };
         tokio::time::sleep(back).await;
-        Ok(Response {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
-            body: body.into(),
-            url: request.url,
-        })
+        Ok(Response::new(
+            StatusCode::from_u16(status).unwrap(),
+            HeaderMap::new(),
+            body,
+            request.url,
+        ))
     }
 }
 

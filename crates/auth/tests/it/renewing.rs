@@ -31,10 +31,7 @@ impl CredentialSource for Source {
                 format!("login {number} failed"),
             ));
         }
-        Ok(Issued {
-            credential: format!("s3cret-{number}"),
-            lifetime: self.0.lifetime,
-        })
+        Ok(Issued::new(format!("s3cret-{number}"), self.0.lifetime))
     }
 }
 
@@ -211,9 +208,6 @@ async fn a_credential_that_expires_at_once_is_still_used_by_all_who_waited() {
 async fn a_credential_is_not_shown() {
     let (_, tokens) = tokens(0, None);
     tokens.current().await.unwrap();
-    let issued = Issued {
-        credential: "s3cret",
-        lifetime: None,
-    };
+    let issued = Issued::new("s3cret", None);
     assert!(!format!("{tokens:?} {issued:?}").contains("s3cret"));
 }

@@ -64,12 +64,12 @@ impl Transport for Api {
                 false => (401, "no".to_owned()),
             }
         };
-        Ok(Response {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
-            body: body.into(),
-            url: request.url,
-        })
+        Ok(Response::new(
+            StatusCode::from_u16(status).unwrap(),
+            HeaderMap::new(),
+            body,
+            request.url,
+        ))
     }
 }
 
@@ -95,10 +95,7 @@ impl CredentialSource for Login {
                 Ok(answer["token"].as_str().unwrap_or_default().to_owned())
             })
             .await?;
-        Ok(Issued {
-            credential: BearerToken::new(token)?,
-            lifetime: None,
-        })
+        Ok(Issued::new(BearerToken::new(token)?, None))
     }
 }
 

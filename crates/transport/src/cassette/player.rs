@@ -162,17 +162,15 @@ fn answer(outcome: &Outcome, url: &Url) -> Result<Response, Error> {
         let value = HeaderValue::from_str(value).map_err(|_| broken("a header that is none"))?;
         headers.append(name, value);
     }
-    Ok(Response {
-        status: StatusCode::from_u16(answered.status)
-            .map_err(|_| broken("a status that is none"))?,
+    Ok(Response::new(
+        StatusCode::from_u16(answered.status).map_err(|_| broken("a status that is none"))?,
         headers,
-        body: answered
+        answered
             .body
             .bytes()
-            .ok_or_else(|| broken("a body that is none"))?
-            .into(),
-        url: url.clone(),
-    })
+            .ok_or_else(|| broken("a body that is none"))?,
+        url.clone(),
+    ))
 }
 
 /// Whether a recorded request is this one.

@@ -110,12 +110,12 @@ pub(crate) fn answer(request: &Request, status: u16, headers: &[(&str, &str)]) -
     for (name, value) in headers {
         map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
     }
-    Response {
-        status: StatusCode::from_u16(status).unwrap(),
-        headers: map,
-        body: "[]".into(),
-        url: request.url.clone(),
-    }
+    Response::new(
+        StatusCode::from_u16(status).unwrap(),
+        map,
+        "[]",
+        request.url.clone(),
+    )
 }
 
 pub(crate) fn get(url: &str) -> Request {
