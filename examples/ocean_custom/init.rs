@@ -1,6 +1,7 @@
 //! `ocean_custom init`: the integration and its blueprints at Port, from files or from the first records.
 
 use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -21,9 +22,8 @@ pub(crate) struct Init {
     #[arg(long, conflicts_with = "blueprints")]
     infer: bool,
     /// How many entities of each resource are looked at.
-    #[arg(long, value_name = "COUNT", default_value_t = 100, requires = "infer",
-          value_parser = clap::value_parser!(u32).range(1..))]
-    sample: u32,
+    #[arg(long, value_name = "COUNT", default_value = "100", requires = "infer")]
+    sample: NonZeroUsize,
     /// Create what the records tell even where not everything could be read.
     #[arg(long, requires = "infer")]
     incomplete: bool,
@@ -68,13 +68,12 @@ pub(crate) async fn run(arguments: &Init) -> Result<bool, Stop> {
         };
         let engine = build(&config, &Traffic::Live, &progress, None)?;
         let mapping = config.mapping.as_ref().map(|mapping| mapping.for_port());
-        let sample = usize::try_from(arguments.sample).unwrap_or(usize::MAX);
         let Inference {
             blueprints,
             notes: found,
             is_complete,
             ..
-        } = infer(&engine, &mapping.unwrap_or_default(), sample).await;
+        } = infer(&engine, &mapping.unwrap_or_default(), arguments.sample).await;
         progress.clear();
         plan.blueprints = blueprints;
         notes = found;

@@ -1,6 +1,7 @@
 //! An integration that Port does not know yet: what is created from files, what from the first records, and what is left alone.
 
 use std::fs;
+use std::num::NonZeroUsize;
 
 use longshore_engine::EngineBuilder;
 use longshore_engine::config::Config;
@@ -294,7 +295,12 @@ async fn inferred(rig: &Rig, config: &Config) -> Inference {
         .transport(rig.network.transport())
         .build()
         .unwrap();
-    infer(&engine, &config.mapping.as_ref().unwrap().for_port(), 100).await
+    infer(
+        &engine,
+        &config.mapping.as_ref().unwrap().for_port(),
+        NonZeroUsize::new(100).unwrap(),
+    )
+    .await
 }
 
 #[tokio::test(start_paused = true)]

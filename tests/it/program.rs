@@ -1,5 +1,6 @@
 //! Starts the program `ocean_custom` as a person would: with files in a folder, an environment, and pipes.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 pub(crate) struct Program {
     folder: TempDir,
     arguments: Vec<String>,
-    environment: Vec<(String, String)>,
+    environment: Vec<(String, OsString)>,
 }
 
 /// How it ended.
@@ -67,8 +68,9 @@ impl Program {
         self
     }
 
-    pub(crate) fn variable(mut self, name: &str, value: &str) -> Program {
-        self.environment.push((name.to_owned(), value.to_owned()));
+    pub(crate) fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Program {
+        let value = value.as_ref().to_owned();
+        self.environment.push((name.to_owned(), value));
         self
     }
 

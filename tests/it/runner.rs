@@ -205,6 +205,27 @@ async fn a_kind_that_the_mapping_has_not_is_refused_with_those_that_it_has() {
     assert!(api.requests().is_empty());
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_that_is_not_utf_8_is_named_in_any_case_of_its_name() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let server = users().serve().await;
+    for name in [
+        "OCEAN__INTEGRATION__CONFIG__API_TOKEN",
+        "ocean__integration__config__api_token",
+    ] {
+        let program = Program::reading(&server).mapping(USERS);
+        let program = program.variable(name, std::ffi::OsStr::from_bytes(b"t\xff"));
+        let ended = program.arguments(&["--validate"]).run().await;
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains(&format!("{name}: is not UTF-8")),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
 // --plan
 
 #[tokio::test(flavor = "multi_thread")]

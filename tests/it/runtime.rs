@@ -871,6 +871,26 @@ async fn health_is_answered_over_http_and_says_why_it_is_not_ready() {
     assert!(body.contains("# TYPE object_count gauge"), "{body}");
 }
 
+#[tokio::test]
+async fn connections_of_the_health_server_end_with_it() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (.., telemetry, _) = runtime(&rig(), "", None);
+    let server = longshore_engine::runtime::serve("127.0.0.1:0".parse().unwrap(), telemetry)
+        .await
+        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(server.address())
+        .await
+        .unwrap();
+    let request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'H');
+    drop(server);
+    let mut rest = Vec::new();
+    let end = stream.read_to_end(&mut rest);
+    let ended = tokio::time::timeout(Duration::from_secs(5), end).await;
+    assert!(ended.is_ok(), "it is still open");
+}
+
 /// Status and the whole answer of a GET.
 async fn get(server: &longshore_engine::runtime::Server, path: &str) -> (u16, String) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -671,3 +671,26 @@ fn is_complete(report: &Report) -> bool {
     let mut reads = report.resources.iter();
     reads.all(|read| read.outcome == "complete") && report.errors.is_empty()
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn a_shard_whose_book_broke_in_the_middle_says_why_it_has_none() {
+    let rig = Rig::new(ScriptedApi::new().json("/users", numbered(2_000)));
+    let config = config("", &crate::rig::items("/users", "{}")).unwrap();
+    let folder = TempDir::new().unwrap();
+    let shard: Shard = "0/1".parse().unwrap();
+    // A disk that is full after the first few kilobytes, which are not written yet.
+    let partial = file(&folder, 0);
+    let partial = partial.file_name().unwrap().to_str().unwrap();
+    let partial = folder.path().join(format!(".{partial}.partial"));
+    std::os::unix::fs::symlink("/dev/full", partial).unwrap();
+    let sink = ShardSink::new(sink(&rig, &config), shard, config.identity(), folder.path());
+    let options = SyncOptions::new().shard(Some(shard));
+    let report = rig.engine_from(&config).sync_with(&options, &sink).await;
+    assert!(!report.is_clean(), "{report}");
+    let error = sink.finish(&report).unwrap_err().to_string();
+    assert!(
+        error.contains("cannot be written: No space left on device"),
+        "{error}"
+    );
+}

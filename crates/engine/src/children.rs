@@ -79,6 +79,18 @@ pub(crate) struct State {
     capped: u64,
 }
 
+/// Warnings kept for people to read.
+const KEPT_WARNINGS: usize = 20;
+
+impl State {
+    /// Every page of every list may have something to say; the first few say it for all.
+    fn warn(&mut self, warning: String) {
+        if self.warnings.len() < KEPT_WARNINGS && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct AtLevel {
     distinct: Distinct,
@@ -637,9 +649,9 @@ impl Reader {
         {
             let mut state = search.lock();
             state.levels[self.level].records += chunk.records;
-            let warnings = chunk.warnings.iter();
-            let warnings = warnings.map(|warning| format!("parents at {endpoint}: {warning}"));
-            state.warnings.extend(warnings);
+            for warning in &chunk.warnings {
+                state.warn(format!("parents at {endpoint}: {warning}"));
+            }
         }
         self.is_one_object |= chunk.is_one_object;
         if column < chunk.cells.len() {

@@ -4,9 +4,12 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::resource::without_query;
+
 /// What went wrong while reading, mapping or writing, with its place: resource, page, record.
 ///
-/// `Display` is one line for a person and says what to change where that is known. It holds no secret, no query string and no body.
+/// `Display` is one line for a person and says what to change where that is known. It holds no secret, no query string and no body: of a kind
+/// with a query what stands before that.
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -37,7 +40,8 @@ pub enum ErrorKind {
     Record,
     /// One parent gives no usable path parameter. The other parents go on; the resource ends as Incomplete.
     Parameter,
-    /// A limit of the settings, such as `maxChildren`, was reached. The resource is not read further and ends as Incomplete.
+    /// A limit of the settings, such as `maxChildren`, was reached. What it is a limit of is not read further: the resource, or one of
+    /// its lists (more values than a parents' list may give, a window of time that cannot be halved), whose others go on. The resource ends as Incomplete.
     Limit,
     /// The place that entities are written to refused or could not be reached. The sync ends without deleting.
     Sink,
@@ -171,7 +175,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.resource {
-            Some(resource) => write!(f, "{resource}: {}", self.within_resource()),
+            Some(resource) => {
+                write!(f, "{}: {}", without_query(resource), self.within_resource())
+            }
             None => f.write_str(&self.within_resource()),
         }
     }

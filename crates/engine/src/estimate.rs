@@ -15,6 +15,9 @@ use crate::parameters::{ReadIdentity, Source};
 use crate::resource::{Parts, Resource};
 use crate::session::Session;
 
+/// Problems kept for people to read.
+const KEPT_PROBLEMS: usize = 20;
+
 /// How many lists are asked for by resources. Each list takes a request for each of its pages, so that this many requests are the least.
 ///
 /// Its JSON form has for each resource `kind` and `lists`, and of each of these `endpoint`, `count`, `for_each`, `batches`, `is_least`, `read_by`
@@ -34,7 +37,7 @@ pub struct ResourceEstimate {
     pub kind: String,
     /// The lists of its parents, each after those that it builds on, and last its own.
     pub lists: Vec<ListEstimate>,
-    /// What will not work, and what went wrong while parents were counted.
+    /// What will not work, and what went wrong while parents were counted: the first few, and how many more there are.
     pub problems: Vec<String>,
 }
 
@@ -163,12 +166,20 @@ pub(crate) async fn counted(api: &Arc<Api>, resources: &[&Resource]) -> Estimate
         }
         let search = Search::new(session.clone(), (*resource).clone());
         let mut children = search.children();
-        let mut own = 0;
+        let (mut own, mut further) = (0, 0_u64);
         while let Some(child) = children.next().await {
             match child {
                 Ok(child) => own += u64::from(child.is_asked_for(resource)),
-                Err(trouble) => estimated.problems.push(trouble.error.to_string()),
+                Err(trouble) if estimated.problems.len() < KEPT_PROBLEMS => {
+                    estimated.problems.push(trouble.error.to_string());
+                }
+                Err(_) => further += 1,
             }
+        }
+        if further > 0 {
+            estimated
+                .problems
+                .push(format!("{further} further problems"));
         }
         drop(children);
         let counts = search.lists().into_iter().chain([own]);

@@ -17,7 +17,7 @@ pub struct Outcome {
     pub entities: u64,
     /// Records that the selector or an identifier without output left out.
     pub skipped: u64,
-    /// Records that could not become an entity.
+    /// Records that could not become an entity, and parents that gave no parameter.
     pub failed: u64,
     /// How the lists of the children ended, where the resource has path parameters.
     pub children: ChildCounts,

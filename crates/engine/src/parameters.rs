@@ -12,7 +12,7 @@ use longshore_paginate::Settings;
 use serde_json::Value;
 
 use crate::login::ListAuth;
-use crate::resource::{ListRequest, ListSpec, Problem, parse_path};
+use crate::resource::{ListRequest, ListSpec, Problem, parse_path, without_query};
 use crate::rules::AnswerRules;
 
 /// Why nobody can mean `maxChildren: 0`.
@@ -197,7 +197,7 @@ impl fmt::Debug for ParameterSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ParameterSource")
             .field("method", &self.method)
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &without_query(&self.endpoint))
             .field("data_path", &self.data_path)
             .field("field", &self.field)
             .field("filter", &self.filter)

@@ -100,7 +100,6 @@ impl IntoIterator for InvalidResource {
 #[derive(Clone, Debug)]
 pub struct Resource(Arc<Parts>, usize);
 
-#[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) kind: String,
     pub(crate) list: Arc<ListRequest>,
@@ -215,12 +214,31 @@ impl Resource {
     }
 }
 
+/// A kind, or the path of a list, as far as it may be shown: a query that stands in it may hold a secret (R34).
+pub(crate) fn without_query(endpoint: &str) -> &str {
+    endpoint.split('?').next().unwrap_or_default()
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("kind", &without_query(&self.kind))
+            .field("list", &self.list)
+            .field("mapper", &self.mapper)
+            .field("levels", &self.levels)
+            .field("embedded", &self.embedded)
+            .field("max_children", &self.max_children)
+            .field("ordered", &self.ordered)
+            .finish_non_exhaustive()
+    }
+}
+
 // Query, headers and body may hold secrets, so what is printed of a list is its endpoint (R34).
 impl fmt::Debug for ListRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ListRequest")
             .field("method", &self.method)
-            .field("endpoint", &self.endpoint())
+            .field("endpoint", &without_query(self.endpoint()))
             .finish_non_exhaustive()
     }
 }
@@ -228,7 +246,7 @@ impl fmt::Debug for ListRequest {
 impl fmt::Debug for ResourceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResourceBuilder")
-            .field("kind", &self.kind)
+            .field("kind", &without_query(&self.kind))
             .finish_non_exhaustive()
     }
 }

@@ -20,7 +20,7 @@ use crate::transfer::transfer;
 
 /// After this many batches in a row that the sink could not take for the time being it is given up.
 const FAILED_BATCHES: usize = 3;
-/// Rejections kept for people to read.
+/// Rejections, and different failures, kept for people to read.
 const KEPT: usize = 100;
 /// What a cancelled sync says last.
 const CANCELLED: &str =
@@ -80,7 +80,7 @@ pub struct ResourceReport {
     pub entities: u64,
     /// Records left out by the selector.
     pub skipped: u64,
-    /// Records that could not become entities.
+    /// Records that could not become entities, and parents that gave no parameter.
     pub failed: u64,
     /// Fields whose expression failed or gave no output, with how often.
     pub misconfigured: BTreeMap<String, u64>,
@@ -247,6 +247,7 @@ pub(crate) async fn run(
         report,
         away_in_a_row: 0,
         failures: Vec::new(),
+        failed_otherwise: 0,
         unknown: HashSet::new(),
         waiting: 0,
         waiting_looked_up: HashSet::new(),
@@ -302,13 +303,18 @@ pub(crate) async fn run(
         withhold_all,
         shortfall: shortfall(&writing.report),
     };
-    let is_closed = writing.is_closed;
+    let (is_closed, otherwise) = (writing.is_closed, writing.failed_otherwise);
     let mut report = writing.report;
     report.errors = writing
         .failures
         .iter()
         .map(|(failure, count)| format!("{count} entities could not be written: {failure}"))
         .collect();
+    if otherwise > 0 {
+        report.errors.push(format!(
+            "{otherwise} entities could not be written for further reasons"
+        ));
+    }
     if is_closed {
         // It would say the same once more.
         return report;
@@ -367,6 +373,8 @@ pub(crate) struct Writing<'a> {
     away_in_a_row: usize,
     /// What kept entities from being written, and how many.
     failures: Vec<(String, u64)>,
+    /// How many were kept from it by others than these failures, the first of all.
+    failed_otherwise: u64,
     /// Blueprints of which an entity without a known identifier was refused.
     unknown: HashSet<String>,
     /// Entities that wait in the sink for others, and the blueprints of those among them that are looked up.
@@ -493,13 +501,15 @@ impl Writing<'_> {
         };
         self.report.rejected += count;
         let failure = failure.to_string();
-        match self
+        let is_room = self.failures.len() < KEPT;
+        let known = self
             .failures
             .iter_mut()
-            .find(|(known, _)| *known == failure)
-        {
+            .find(|(known, _)| *known == failure);
+        match known {
             Some((_, entities)) => *entities += count,
-            None => self.failures.push((failure, count)),
+            None if is_room => self.failures.push((failure, count)),
+            None => self.failed_otherwise += count,
         }
     }
 }

@@ -60,11 +60,11 @@ fn a_name_given_as_blueprint_is_the_blueprint_of_every_entity() {
 
 #[test]
 fn debug_output_holds_no_value_of_query_headers_or_body() {
-    let mut source = ParameterSource::new("/teams", ".id");
+    let mut source = ParameterSource::new("/teams?sig=CANARY", ".id");
     source.query_params = vec![("key".into(), "CANARY".into())];
     source.headers = vec![("x-key".into(), "CANARY".into())];
     source.body = Some(json!({"key": "CANARY"}));
-    let builder = Resource::builder("/teams/{team}/users")
+    let builder = Resource::builder("/teams/{team}/users?sig=CANARY")
         .query_param("key", "CANARY")
         .header("x-key", "CANARY")
         .body(json!({"key": "CANARY"}))
@@ -73,7 +73,12 @@ fn debug_output_holds_no_value_of_query_headers_or_body() {
         .blueprint("user")
         .parameter("team", source.clone());
     let printed = format!("{source:?} {builder:?}");
-    let printed = format!("{printed} {:?}", builder.build().unwrap());
+    let users = builder.build().unwrap();
+    let engine = Engine::builder()
+        .base_url("https://api.example.com")
+        .resource(users.clone());
+    let printed = format!("{printed} {users:?} {engine:?}");
+    let printed = format!("{printed} {:?}", engine.build().unwrap());
     assert!(!printed.contains("CANARY"), "{printed}");
 }
 
@@ -107,4 +112,45 @@ async fn a_parameter_that_an_expression_looks_at_behind_a_tab_counts() {
         // The same file for each of the two teams.
         assert_eq!(files.len(), 2, "{identifier:?}: {files:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_show_a_kind_without_its_query() {
+    let api = ScriptedApi::new();
+    let network = Network::new().at("https://api.example.com", api);
+    let engine = Engine::builder()
+        .base_url("https://api.example.com")
+        .transport(network.transport())
+        .build()
+        .unwrap();
+    let users = Resource::builder("/users?sig=CANARY").identifier(".id");
+    let users = users.blueprint("user").build().unwrap();
+    let error = engine.entities(&users).try_next().await.unwrap_err();
+    assert!(error.to_string().starts_with("/users: "), "{error}");
+    assert!(!error.to_string().contains("CANARY"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_parents_that_fail_an_estimate_names_the_first_and_counts_the_others() {
+    let teams: Vec<_> = (0..150).map(|id| json!({"id": {"no": id}})).collect();
+    let network = Network::new().at(
+        "https://api.example.com",
+        ScriptedApi::new().json("/teams", json!(teams)),
+    );
+    let users = Resource::builder("/teams/{team}/users")
+        .parameter("team", ParameterSource::new("/teams", ".id"))
+        .identifier(".id")
+        .blueprint("user")
+        .build()
+        .unwrap();
+    let engine = Engine::builder()
+        .base_url("https://api.example.com")
+        .transport(network.transport())
+        .resource(users)
+        .build()
+        .unwrap();
+    let counted = engine.count_children(&[]).await;
+    let problems = &counted.resources[0].problems;
+    assert_eq!(problems.len(), 21, "{problems:?}");
+    assert_eq!(problems[20], "130 further problems");
 }

@@ -3,6 +3,7 @@
 // Panicking outside of `#[test]` functions is how tests report here.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,8 +11,8 @@ use longshore_engine::mapping::Entity;
 use longshore_engine::port_client::PortClient;
 use longshore_engine::transport::Client;
 use longshore_engine::{
-    AllowEmpty, Cancel, Engine, Error, Evidence, Mark, NdjsonSink, PortSink, PortSinkOptions,
-    Reconciled, Resource, Sink, SyncOptions, Written,
+    AllowEmpty, Cancel, Engine, Error, ErrorKind, Evidence, Mark, NdjsonSink, PortSink,
+    PortSinkOptions, Reconciled, Resource, Sink, SyncOptions, Written,
 };
 use longshore_testkit::{Network, PortDouble, ScriptedApi, numbered};
 use serde_json::json;
@@ -174,4 +175,40 @@ async fn a_sink_that_is_used_again_forgets_what_waited_in_a_sync_that_was_stoppe
     assert_eq!(team.upserted, 1, "{team:?}");
     assert_eq!(sink.settle().await.unwrap().upserted, 0);
     assert!(port.identifiers("user").is_empty());
+}
+
+/// Says something else of every batch.
+#[derive(Default)]
+struct Moody(AtomicU64);
+
+#[async_trait]
+impl Sink for Moody {
+    async fn begin(&self) -> Result<Mark, Error> {
+        Ok(Mark::default())
+    }
+
+    async fn write(&self, _: Vec<Entity>) -> Result<Written, Error> {
+        let nth = self.0.fetch_add(1, Ordering::Relaxed);
+        Err(Error::new(ErrorKind::Sink, format!("mood {nth}")))
+    }
+
+    async fn reconcile(&self, _: Evidence) -> Result<Reconciled, Error> {
+        Ok(Reconciled::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_failures_that_all_say_something_else_the_first_are_told_and_the_rest_is_counted() {
+    let engine = engine(ScriptedApi::new().json("/users", numbered(150 * 200)));
+    let report = engine.sync(&Moody::default()).await;
+    assert_eq!(report.rejected, 150 * 200);
+    assert_eq!(report.errors.len(), 101);
+    assert_eq!(
+        report.errors[99],
+        "200 entities could not be written: mood 99"
+    );
+    assert_eq!(
+        report.errors[100],
+        "10000 entities could not be written for further reasons"
+    );
 }

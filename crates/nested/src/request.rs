@@ -1,5 +1,7 @@
 //! A request with parameters: in its path, its query, its headers and its JSON body.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::value::Bindings;
@@ -134,7 +136,7 @@ fn refused(name: &str, why: &str) -> Error {
 /// assert_eq!(request.headers, [("x-team".to_owned(), "team-7".to_owned())]);
 /// assert_eq!(request.body, Some(json!({"filter": {"team": 7}})));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RequestTemplate {
     path: PathTemplate,
     names: Vec<String>,
@@ -144,7 +146,7 @@ pub struct RequestTemplate {
 }
 
 /// A request with its values in it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct ChildRequest {
     /// Path and query of the path, encoded, to be joined to the base URL.
     pub path: String,
@@ -154,6 +156,38 @@ pub struct ChildRequest {
     pub headers: Vec<(String, String)>,
     /// The JSON body.
     pub body: Option<Value>,
+}
+
+// Values of query, headers and body may be secret: their names say what is asked for.
+impl fmt::Debug for RequestTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestTemplate")
+            .field("path", &without_query(self.path.as_str()))
+            .field("names", &self.names)
+            .field("query", &names(&self.query))
+            .field("headers", &names(&self.headers))
+            .field("body", &self.body.is_some())
+            .finish()
+    }
+}
+
+impl fmt::Debug for ChildRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildRequest")
+            .field("path", &without_query(&self.path))
+            .field("query", &names(&self.query))
+            .field("headers", &names(&self.headers))
+            .field("body", &self.body.is_some())
+            .finish()
+    }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
+}
+
+fn names<T>(pairs: &[(String, T)]) -> Vec<&str> {
+    pairs.iter().map(|(name, _)| name.as_str()).collect()
 }
 
 impl RequestTemplate {
@@ -420,6 +454,25 @@ mod tests {
 
     fn template(path: &str, names: &[&str]) -> RequestTemplate {
         RequestTemplate::new(PathTemplate::parse(path).unwrap(), names)
+    }
+
+    #[test]
+    fn debug_output_names_what_is_asked_for_and_shows_no_value() {
+        let path = PathTemplate::parse("/users/{id}?sig=CANARY").unwrap();
+        let template = RequestTemplate::new(path, &["id"])
+            .query("key", "CANARY-{id}")
+            .header("x-key", "CANARY")
+            .body(serde_json::json!({"key": "CANARY"}));
+        let values =
+            Bindings::default().with(crate::Binding::new("id".into(), crate::Item::text("7")));
+        let request = template.expand(&values).unwrap();
+        for printed in [format!("{template:?}"), format!("{request:?}")] {
+            assert!(!printed.contains("CANARY"), "{printed}");
+            assert!(
+                printed.contains("key") && printed.contains("x-key"),
+                "{printed}"
+            );
+        }
     }
 
     #[test]

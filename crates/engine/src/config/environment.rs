@@ -10,7 +10,7 @@ use super::tree::{Entry, Node, Shape};
 /// What problems call it.
 pub(super) const FILE: &str = "environment";
 /// What the names of settings begin with, in any case.
-pub(super) const PREFIX: &str = "OCEAN__";
+const PREFIX: &str = "OCEAN__";
 
 /// The settings among the variables; names that nobody asks for become a warning each.
 ///
@@ -20,11 +20,9 @@ pub(super) fn settings(variables: &BTreeMap<String, String>, findings: &mut Find
     let entries = variables
         .iter()
         .filter_map(|(name, value)| {
-            let prefix = name.get(..PREFIX.len())?;
-            let path = name.get(PREFIX.len()..)?;
-            prefix
-                .eq_ignore_ascii_case(PREFIX)
-                .then(|| branch(prefix.trim_end_matches('_'), path, value))
+            let path = below(name)?;
+            let prefix = name.strip_suffix(path)?;
+            Some(branch(prefix.trim_end_matches('_'), path, value))
         })
         .collect();
     let node = Node {
@@ -33,6 +31,12 @@ pub(super) fn settings(variables: &BTreeMap<String, String>, findings: &mut Find
     };
     Fields::of(node, Keys::Variables, Unknown::Warned, findings)
         .unwrap_or_else(|| Fields::none(place("OCEAN"), Keys::Variables))
+}
+
+/// What stands behind the prefix in the name of a setting; `None` for other variables.
+pub(super) fn below(name: &str) -> Option<&str> {
+    let (prefix, path) = name.split_at_checked(PREFIX.len())?;
+    prefix.eq_ignore_ascii_case(PREFIX).then_some(path)
 }
 
 /// The place of a variable.

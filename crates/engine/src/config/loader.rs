@@ -111,7 +111,7 @@ impl Loader {
     pub fn load(self) -> Result<Config, ConfigError> {
         let mut findings = Findings::default();
         for name in &self.unreadable_variables {
-            if name.starts_with(environment::PREFIX) {
+            if environment::below(name).is_some() {
                 findings.problem(&environment::place(name), "is not UTF-8");
             }
         }

@@ -11,6 +11,7 @@ use super::notice::{Findings, Place};
 use super::spelling::Keys;
 use super::tree::{Node, Shape};
 use super::{resource, values};
+use crate::resource::without_query;
 use crate::{AllowEmpty, PortSinkOptions, Resource};
 
 /// What becomes an entity, and what may be deleted.
@@ -90,10 +91,6 @@ impl fmt::Debug for Mapping {
             .field("resources", &kinds)
             .finish()
     }
-}
-
-fn without_query(kind: &str) -> &str {
-    kind.split('?').next().unwrap_or_default()
 }
 
 /// What a mapping is held against.

@@ -1,6 +1,7 @@
 //! Blueprints out of the first records: what their entities look like is what a blueprint says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
 use futures::StreamExt;
 use longshore_mapping::{Entity, blueprint_name_problem, field_name_problem};
@@ -32,7 +33,7 @@ pub struct Inference {
 ///   has all of its values as identifiers. One whose target cannot be told is left out and named.
 /// - What Port takes no such name of, and would refuse the whole blueprint for, is left out and named.
 /// - There are no enums: records never show that there is no further value, and Port refuses one that is not listed.
-pub async fn infer(engine: &Engine, mapping: &Value, sample: usize) -> Inference {
+pub async fn infer(engine: &Engine, mapping: &Value, sample: NonZeroUsize) -> Inference {
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
     let mut notes = Vec::new();
     let mut is_complete = true;
@@ -47,7 +48,7 @@ pub async fn infer(engine: &Engine, mapping: &Value, sample: usize) -> Inference
                         .or_default()
                         .note(&entity, index);
                     count += 1;
-                    if count == sample {
+                    if count == sample.get() {
                         break;
                     }
                 }
@@ -56,7 +57,7 @@ pub async fn infer(engine: &Engine, mapping: &Value, sample: usize) -> Inference
                 }
             }
         }
-        if count < sample && problem.is_none() {
+        if count < sample.get() && problem.is_none() {
             problem = entities.outcome().cause().map(ToString::to_string);
         }
         is_complete &= problem.is_none();

@@ -91,8 +91,12 @@ impl Changed {
         let taken = self.take().await;
         let Some(now) = now else {
             let owned = owned_keys(client, None).await;
+            let others = owned.map(Others::AreCompared).unwrap_or_else(|error| {
+                all_are_written(&error);
+                Others::default()
+            });
             *self.lock() = Book {
-                others: owned.map(Others::AreCompared).unwrap_or_default(),
+                others,
                 ..Book::default()
             };
             return;
@@ -110,9 +114,8 @@ impl Changed {
         };
         let book = match book {
             Ok(book) => book,
-            // Only a saving: what can be written is written.
             Err(error) => {
-                tracing::warn!("{error}; all entities are written, changed or not");
+                all_are_written(&error);
                 Book::at(now)
             }
         };
@@ -358,6 +361,11 @@ impl Book {
             verified,
         })
     }
+}
+
+/// What Port has is not known. That is only a saving: what can be written is written.
+fn all_are_written(error: &longshore_port_client::Error) {
+    tracing::warn!("{error}; all entities are written, changed or not");
 }
 
 /// What Port lists as ours, in little room.

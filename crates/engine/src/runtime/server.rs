@@ -15,6 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::telemetry::Telemetry;
@@ -27,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// For people.
 const PATHS: &str = "there are /health/live, /health/ready and /metrics\n";
 
-/// A small HTTP server that is there as long as this is kept.
+/// A small HTTP server that is there as long as this is kept, and its connections with it.
 ///
 /// | path | answer |
 /// |---|---|
@@ -56,13 +57,16 @@ pub async fn serve(address: SocketAddr, telemetry: Telemetry) -> io::Result<Serv
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let accepting = tokio::spawn(async move {
+        // They end with this task.
+        let mut connections = JoinSet::new();
         loop {
+            while connections.try_join_next().is_some() {}
             let Ok((stream, _)) = listener.accept().await else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
             let telemetry = telemetry.clone();
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 let answer = service_fn(|request: Request<Incoming>| {
                     let response = answer(&request, &telemetry);
                     async move { Ok::<_, Infallible>(response) }

@@ -33,8 +33,18 @@ pub struct ShardSink<S> {
     shard: Shard,
     identity: String,
     folder: PathBuf,
-    book: Mutex<Option<Book>>,
+    book: Mutex<Kept>,
     unknown: Mutex<Vec<String>>,
+}
+
+/// What became of the book.
+#[derive(Debug, Default)]
+enum Kept {
+    #[default]
+    NotBegun,
+    Open(Book),
+    /// It could not be written to its end.
+    Broken(Error),
 }
 
 #[derive(Debug)]
@@ -66,17 +76,21 @@ impl<S: Sink> ShardSink<S> {
     /// Puts the file under its name, with how the shard's reads ended.
     ///
     /// # Errors
-    /// The file cannot be written, or the sync did not even begin: there is no file then, and nothing can be reconciled with it.
+    /// The file cannot be written, could not on the way, or the sync did not even begin: there is no file then, and nothing can be reconciled with it.
     pub fn finish(&self, report: &Report) -> Result<PathBuf, Error> {
         let file = self.folder.join(file_name(self.shard));
-        let Some(mut book) = lock(&self.book).take() else {
-            return Err(Error::new(
-                ErrorKind::Sink,
-                format!(
-                    "{} is not written: the sync of this shard did not begin",
-                    file.display()
-                ),
-            ));
+        let mut book = match std::mem::take(&mut *lock(&self.book)) {
+            Kept::Open(book) => book,
+            Kept::Broken(error) => return Err(error),
+            Kept::NotBegun => {
+                return Err(Error::new(
+                    ErrorKind::Sink,
+                    format!(
+                        "{} is not written: the sync of this shard did not begin",
+                        file.display()
+                    ),
+                ));
+            }
         };
         let resources: Vec<Value> = report
             .resources
@@ -110,11 +124,14 @@ impl<S: Sink> ShardSink<S> {
 
     /// Writes something into the book.
     fn keep(&self, note: impl FnOnce(&mut Book) -> io::Result<()>) -> Result<(), Error> {
-        let mut book = lock(&self.book);
-        if let Some(Err(error)) = book.as_mut().map(note) {
+        let mut kept = lock(&self.book);
+        if let Kept::Open(book) = &mut *kept
+            && let Err(error) = note(book)
+        {
             // Without its book the shard proves nothing, so there must not be one.
-            *book = None;
-            return Err(cannot_write(&self.partial(), error));
+            let error = cannot_write(&self.partial(), error);
+            *kept = Kept::Broken(error.clone());
+            return Err(error);
         }
         Ok(())
     }
@@ -178,7 +195,7 @@ impl<S: Sink> Sink for ShardSink<S> {
         forget_result(&self.folder, self.shard)?;
         let mark = self.inner.begin().await?;
         let book = self.open(mark)?;
-        *lock(&self.book) = Some(book);
+        *lock(&self.book) = Kept::Open(book);
         Ok(mark)
     }
 
