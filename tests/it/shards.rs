@@ -680,11 +680,9 @@ async fn a_shard_whose_book_broke_in_the_middle_says_why_it_has_none() {
     let folder = TempDir::new().unwrap();
     let shard: Shard = "0/1".parse().unwrap();
     // A disk that is full after the first few kilobytes, which are not written yet.
-    let partial = file(&folder, 0);
-    let partial = partial.file_name().unwrap().to_str().unwrap();
-    let partial = folder.path().join(format!(".{partial}.partial"));
+    let partial = folder.path().join(".shard-0-of-1.ndjson.partial");
     std::os::unix::fs::symlink("/dev/full", partial).unwrap();
-    let sink = ShardSink::new(sink(&rig, &config), shard, config.identity(), folder.path());
+    let sink = ShardSink::new(sink(&rig, &config), shard, "the same", folder.path());
     let options = SyncOptions::new().shard(Some(shard));
     let report = rig.engine_from(&config).sync_with(&options, &sink).await;
     assert!(!report.is_clean(), "{report}");
