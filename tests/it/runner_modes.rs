@@ -182,9 +182,9 @@ async fn all_shards(api: &Server, port: &Server, folder: &TempDir, count: usize)
     let shards = (0..count).map(|index| {
         // As in a Kubernetes Indexed Job: everything but the index is the same for all.
         syncing(api, port)
-            .variable("OCEAN__SHARD__COUNT", &count.to_string())
+            .variable("OCEAN__SHARD__COUNT", count.to_string())
             .variable("OCEAN__SHARD__DIRECTORY", &folder)
-            .variable("JOB_COMPLETION_INDEX", &index.to_string())
+            .variable("JOB_COMPLETION_INDEX", index.to_string())
             .run()
     });
     futures::future::join_all(shards).await
