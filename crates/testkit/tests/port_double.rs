@@ -454,7 +454,7 @@ async fn searches_find_by_rule_and_an_unknown_rule_is_no_empty_answer() {
     let search = async |query: Value| {
         client
             .post(
-                "/entities/search?include=%24identifier&include=title",
+                "/entities/search?include=%24identifier&include=blueprint&include=title",
                 query,
             )
             .await
