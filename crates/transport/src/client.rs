@@ -42,7 +42,7 @@ pub const DEFAULT_MAX_CONCURRENT_REQUESTS: usize = 10;
 /// - No request goes to another origin than the exchange's, but for those that it
 ///   [allows](Exchange::allowed_origins), which get nothing of ours, and those that it
 ///   [trusts](Exchange::credential_origins) like its own.
-/// - A permit is held from the first byte sent to the last byte received, and at no other time:
+/// - A permit is held from the first byte sent until it is known what the answer says of limits, and at no other time:
 ///   neither while credentials are fetched nor while waiting. One that gets free goes to the
 ///   [lane](Exchange::lane) that holds the fewest.
 ///
@@ -270,6 +270,7 @@ struct Asked {
     generation: Option<Generation>,
     elapsed: Duration,
     result: Result<Response, Error>,
+    permit: Turn,
 }
 
 /// The part of an answer that an [`Attempt`] shows.
@@ -316,12 +317,15 @@ impl<'a> Run<'a> {
                 url,
             };
             let mut hops = 0;
-            let (seen, mut error) = loop {
+            let (seen, mut error, permit) = loop {
                 let asked = self.ask(&target).await?;
                 let seen = asked.seen();
+                let generation = asked.generation;
+                // Given back when it is known what the answer says of limits: whoever is next in line asks at once.
+                let mut permit = Some(asked.permit);
                 let response = match asked.result {
                     Ok(response) => response,
-                    Err(error) => break (seen, error),
+                    Err(error) => break (seen, error, permit),
                 };
                 if is_redirect(response.status) {
                     match self.next_hop(&target, &response, hops) {
@@ -331,14 +335,15 @@ impl<'a> Run<'a> {
                             target = next;
                             continue;
                         }
-                        Err(error) => break (seen, error),
+                        Err(error) => break (seen, error, permit),
                     }
                 }
-                if let Some(generation) = asked.generation
+                if let Some(generation) = generation
                     && response.status == StatusCode::UNAUTHORIZED
                     && !self.renewed
                 {
                     self.renewed = true;
+                    permit = None;
                     match self.how.prepare.renew(generation).await {
                         Ok(Renewal::Renewed) => {
                             let wait = Some(Duration::ZERO);
@@ -352,11 +357,13 @@ impl<'a> Run<'a> {
                         }
                     }
                 }
-                if let Some(generation) = asked.generation
-                    && response.status.is_success()
-                    && let Some(reset) = self.used_up_for(&response)
-                {
-                    self.how.prepare.used_up(generation, reset);
+                if response.status.is_success() {
+                    if let Some(generation) = generation
+                        && let Some(reset) = self.used_up_for(&response)
+                    {
+                        self.how.prepare.used_up(generation, reset);
+                    }
+                    permit = None;
                 }
                 match read(response) {
                     Ok(value) => {
@@ -366,11 +373,12 @@ impl<'a> Run<'a> {
                         self.report(&target, seen, None, None);
                         return Ok(value);
                     }
-                    Err(error) => break (seen, error),
+                    Err(error) => break (seen, error, permit),
                 }
             };
 
             let wait = self.decide(&target, &mut error);
+            drop(permit);
             self.report(&target, seen, wait, Some(error.kind()));
             match wait {
                 None => return Err(error),
@@ -410,7 +418,6 @@ impl<'a> Run<'a> {
             let start = self.client.clock.now();
             let result = self.client.transport.send(request).await;
             let elapsed = self.client.clock.now().saturating_sub(start);
-            drop(permit);
 
             let result = result.and_then(|response| {
                 // A transport that follows redirects by itself would get around the rule.
@@ -424,6 +431,7 @@ impl<'a> Run<'a> {
                 generation,
                 elapsed,
                 result,
+                permit,
             });
         }
     }
