@@ -81,7 +81,7 @@ impl FirstRecords {
 
 impl Observer for FirstRecords {
     fn event(&self, event: &Event<'_>) {
-        if let Event::Records { kind, records } = event
+        if let Event::Records { kind, records, .. } = event
             && let Some(first) = records.first()
         {
             let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -99,7 +99,7 @@ impl Progress {
     fn draw(&self, bars: &Bars, event: &Event<'_>) {
         match event {
             Event::ResourceStarted { kind, .. } => bars.start(kind),
-            Event::Parents { kind, count } => {
+            Event::Parents { kind, count, .. } => {
                 bars.say(
                     kind,
                     format!("for {}", counted(*count, "parent", "parents")),
@@ -110,13 +110,16 @@ impl Progress {
                 pages,
                 records,
                 entities,
+                ..
             } => bars.say(kind, so_far(*pages, *records, *entities)),
             Event::ResourceFinished { kind, .. } => {
                 if let Some(bar) = lock(&bars.by_kind).remove(*kind) {
                     bar.finish_and_clear();
                 }
             }
-            Event::RecordFailed { kind, error } if self.count_failure(kind) <= NAMED_FAILURES => {
+            Event::RecordFailed { kind, error, .. }
+                if self.count_failure(kind) <= NAMED_FAILURES =>
+            {
                 bars.line(&error.to_string());
             }
             Event::Request { attempt, .. } if attempt.wait.is_some_and(|wait| !wait.is_zero()) => {
@@ -129,7 +132,7 @@ impl Progress {
     fn log(&self, event: &Event<'_>) {
         match event {
             Event::ResourceStarted { kind, .. } => tracing::info!("{kind}: reading"),
-            Event::Parents { kind, count } => {
+            Event::Parents { kind, count, .. } => {
                 tracing::info!("{kind}: for {}", counted(*count, "parent", "parents"));
             }
             Event::Request { attempt, .. } if attempt.wait.is_some_and(|wait| !wait.is_zero()) => {
@@ -140,6 +143,7 @@ impl Progress {
                 pages,
                 records,
                 entities,
+                ..
             } => {
                 let line = so_far(*pages, *records, *entities);
                 if self.is_time_for_a_line() {
@@ -148,7 +152,7 @@ impl Progress {
                     tracing::debug!("{kind}: {line} so far");
                 }
             }
-            Event::RecordFailed { kind, error } => match self.count_failure(kind) {
+            Event::RecordFailed { kind, error, .. } => match self.count_failure(kind) {
                 ..NAMED_FAILURES => tracing::warn!("{error}"),
                 NAMED_FAILURES => {
                     tracing::warn!(

@@ -1,9 +1,13 @@
 //! Several mappings of one kind, several kinds of one blueprint, and entities that come from more than one of them.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use longshore_engine::{EngineBuilder, Event, PortSinkOptions};
 use longshore_testkit::{Answer, PortCall, PortDouble, ScriptedApi};
 use serde_json::{Value, json};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, config};
 
 /// One endpoint that gives people and, from the same records, teams and accounts.
 const ONE_KIND: &str = r#"
@@ -42,6 +46,31 @@ async fn every_mapping_of_a_kind_counts_and_what_none_of_them_gives_is_gone() {
     assert_eq!(rig.port.identifiers("team"), ["t0", "t1", "t2", "t3"]);
     assert_eq!(rig.port.entity("user", "3").unwrap()["title"], "P3 (left)");
     assert_eq!((report.deleted, report.duplicates), (2, 26));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_several_mappings_of_a_kind_say_whose_they_are() {
+    let rig = Rig::new(ScriptedApi::new().json("/people", people()));
+    let entities = Arc::new(Mutex::new(BTreeMap::new()));
+    let noted = entities.clone();
+    let mapping = config("", ONE_KIND).unwrap();
+    let engine = EngineBuilder::from_config(&mapping)
+        .unwrap()
+        .transport(rig.network.transport())
+        .observer(move |event: &Event<'_>| {
+            if let Event::Page {
+                place, entities, ..
+            } = event
+            {
+                noted.lock().unwrap().insert(*place, *entities);
+            }
+        })
+        .build()
+        .unwrap();
+    let sink = rig.port_sink(PortSinkOptions::default());
+    assert!(engine.sync(&sink).await.is_clean());
+    let entities = entities.lock().unwrap().clone();
+    assert_eq!(entities, BTreeMap::from([(0, 20), (1, 10), (2, 30)]));
 }
 
 #[tokio::test(start_paused = true)]

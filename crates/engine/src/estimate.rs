@@ -62,18 +62,28 @@ pub struct ListEstimate {
 }
 
 impl Estimate {
-    /// The fewest requests that reading takes, as far as it is known; and whether that is all but for further pages.
-    pub fn requests(&self) -> (u64, bool) {
+    /// The fewest requests that reading takes, as far as it is known.
+    pub fn least_requests(&self) -> u64 {
+        let counted = self.own_lists().filter(|list| list.is_counted());
+        counted.fold(0, |requests, list| requests.saturating_add(list.count))
+    }
+
+    /// Whether these are all but for further pages.
+    pub fn is_exact(&self) -> bool {
+        self.own_lists()
+            .all(|list| list.is_counted() && !list.is_least)
+    }
+
+    /// Lists that nobody else reads anyway.
+    fn own_lists(&self) -> impl Iterator<Item = &ListEstimate> {
         let lists = self.resources.iter().flat_map(|resource| &resource.lists);
-        let own = lists.filter(|list| list.read_by.is_none());
-        own.fold((0, true), |(requests, is_known), list| {
-            let counted = list.for_each.is_empty() && !list.embedded;
-            let requests = match counted {
-                true => requests.saturating_add(list.count),
-                false => requests,
-            };
-            (requests, is_known && counted && !list.is_least)
-        })
+        lists.filter(|list| list.read_by.is_none())
+    }
+}
+
+impl ListEstimate {
+    fn is_counted(&self) -> bool {
+        self.for_each.is_empty() && !self.embedded
     }
 }
 
@@ -88,11 +98,11 @@ impl fmt::Display for Estimate {
                 writeln!(f, "    {problem}")?;
             }
         }
-        let more = match self.requests().1 {
+        let more = match self.is_exact() {
             true => "and one for each further page",
             false => "and those that are not known yet, and one for each further page",
         };
-        let count = self.requests().0;
+        let count = self.least_requests();
         let requests = if count == 1 { "request" } else { "requests" };
         write!(f, "at least {count} {requests}, {more}")
     }

@@ -14,6 +14,7 @@ use crate::outcome::{ChildOutcome, Outcome};
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The read of a resource begins.
+    #[non_exhaustive]
     ResourceStarted {
         /// The resource's kind.
         kind: &'a str,
@@ -21,6 +22,7 @@ pub enum Event<'a> {
         place: usize,
     },
     /// One try of one request is over, good or bad.
+    #[non_exhaustive]
     Request {
         /// The resource's kind.
         kind: &'a str,
@@ -28,16 +30,22 @@ pub enum Event<'a> {
         attempt: &'a Attempt,
     },
     /// Records as the API gave them, before any of them is mapped. What is in them may be secret or personal.
+    #[non_exhaustive]
     Records {
         /// The resource's kind.
         kind: &'a str,
+        /// The resource's place among those of its engine, from 0: what tells two of one kind apart.
+        place: usize,
         /// The records of one page, with the parameters of their path on each.
         records: RawRecords<'a>,
     },
     /// A page has been read.
+    #[non_exhaustive]
     Page {
         /// The resource's kind.
         kind: &'a str,
+        /// The resource's place among those of its engine, from 0: what tells two of one kind apart.
+        place: usize,
         /// Pages of this resource so far, this one included.
         pages: u64,
         /// Records of this resource so far, those of this page included.
@@ -46,27 +54,37 @@ pub enum Event<'a> {
         entities: u64,
     },
     /// A record could not become an entity, or a parent gave no parameter. The read goes on.
+    #[non_exhaustive]
     RecordFailed {
         /// The resource's kind.
         kind: &'a str,
+        /// The resource's place among those of its engine, from 0: what tells two of one kind apart.
+        place: usize,
         /// Which record and why.
         error: &'a crate::Error,
     },
     /// All children of a resource with path parameters are known. Many of them may have been read by then.
+    #[non_exhaustive]
     Parents {
         /// The resource's kind.
         kind: &'a str,
+        /// The resource's place among those of its engine, from 0: what tells two of one kind apart.
+        place: usize,
         /// How many there are.
         count: u64,
     },
     /// The list of one child of a resource with path parameters is over.
+    #[non_exhaustive]
     ChildFinished {
         /// The resource's kind.
         kind: &'a str,
+        /// The resource's place among those of its engine, from 0: what tells two of one kind apart.
+        place: usize,
         /// Which child, and how it ended.
         outcome: &'a ChildOutcome,
     },
     /// The read of a resource is over.
+    #[non_exhaustive]
     ResourceFinished {
         /// The resource's kind.
         kind: &'a str,
@@ -76,6 +94,7 @@ pub enum Event<'a> {
         outcome: &'a Outcome,
     },
     /// Entities have been written.
+    #[non_exhaustive]
     Written {
         /// The resource's kind; empty for entities of any kind that had waited for others to be there.
         kind: &'a str,
@@ -95,14 +114,14 @@ pub enum Event<'a> {
 /// Closures implement it:
 ///
 /// ```
-/// use longshore_engine::{Event, Observer};
+/// use longshore_engine::{Engine, Event};
 ///
 /// let observer = |event: &Event<'_>| {
 ///     if let Event::Page { kind, records, .. } = event {
 ///         println!("{kind}: {records} records");
 ///     }
 /// };
-/// observer.event(&Event::ResourceStarted { kind: "/users", place: 0 });
+/// let engine = Engine::builder().base_url("https://api.example.com").observer(observer);
 /// ```
 pub trait Observer: Send + Sync + 'static {
     /// Takes note of an event.

@@ -39,6 +39,7 @@ pub enum ParameterValues {
 /// Endpoint, query, headers and body may hold `{name}` of other parameters. `Debug` leaves out what may hold a secret: query, headers and
 /// body.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct ParameterSource {
     /// Path of the parents' list, joined to the base URL.
     pub endpoint: String,
@@ -76,6 +77,7 @@ pub struct ParameterSource {
 
 /// Values that are known.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct FixedValues {
     /// The values.
     pub values: Vec<Item>,
@@ -85,6 +87,7 @@ pub struct FixedValues {
 
 /// Several values in one request.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Batch {
     /// At most so many.
     pub size: usize,
@@ -94,6 +97,7 @@ pub struct Batch {
 
 /// Windows of time: see [`Windows`] for how its parts are written.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct WindowSource {
     /// Where the first begins.
     pub from: String,
@@ -111,6 +115,7 @@ pub struct WindowSource {
 
 /// Records that stand in a parent's record already. Where they do not, they are asked for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EmbeddedSource {
     /// jq to them, on the parent record: a list, or each as an output. Null or nothing means that they have to be asked for.
     pub data_path: String,
@@ -140,6 +145,18 @@ impl ParameterSource {
             pagination: Settings::default(),
             answer_rules: AnswerRules::default(),
             auth: None,
+        }
+    }
+}
+
+impl WindowSource {
+    /// Windows of this length, from here to there. Each is written as [`Windows`] says.
+    pub fn new(from: impl Into<String>, to: impl Into<String>, step: impl Into<String>) -> Self {
+        WindowSource {
+            from: from.into(),
+            to: to.into(),
+            step: step.into(),
+            ..WindowSource::default()
         }
     }
 }

@@ -10,6 +10,7 @@ use longshore_mapping::{
 };
 use longshore_nested::{PathTemplate, RequestTemplate, TextTemplate};
 use longshore_paginate::{Paginator, Settings};
+use longshore_port_client::Feeds;
 use serde_json::Value;
 
 use crate::login::ListAuth;
@@ -23,6 +24,7 @@ const DEFAULT_MAX_CHILDREN: u64 = 1_000_000;
 
 /// Something in a resource that cannot work, found before any request.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Problem {
     /// Where, in the spelling of the mapping file and relative to the resource: `port.entity.mappings.properties.email`.
     pub path: String,
@@ -47,6 +49,7 @@ impl fmt::Display for Problem {
 
 /// A resource that cannot work: everything that is wrong with it, at once.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct InvalidResource {
     /// What is wrong, in the order of the resource's parts.
     pub problems: Vec<Problem>,
@@ -180,6 +183,14 @@ impl Resource {
     /// The blueprint of all its entities, where the mapping names one and the same for every record.
     pub fn blueprint(&self) -> Option<&str> {
         self.0.mapper.blueprint()
+    }
+
+    /// What its entities are of.
+    pub(crate) fn feeds(&self) -> Feeds {
+        match self.blueprint() {
+            Some(blueprint) => Feeds::Blueprint(blueprint.to_owned()),
+            None => Feeds::Any,
+        }
     }
 
     /// Checks the paging of this resource and of its parents' lists over that of a connection.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use longshore_mapping::Entity;
-use longshore_port_client::Ledger;
+use longshore_port_client::{Ledger, Proof};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -203,6 +203,9 @@ pub struct WithheldDelete {
     pub count: u64,
 }
 
+/// Why a blueprint that may not be empty keeps what it has.
+pub(crate) const NONE_READ: &str = "no entity of this blueprint was read this time";
+
 /// What a sync has seen: the only ground for removing anything.
 #[derive(Debug)]
 pub struct Evidence {
@@ -252,25 +255,32 @@ impl Evidence {
     /// # Errors
     /// Why not: one line, for [`Reconciled::withhold`].
     pub fn permits(&self, blueprint: &str) -> Result<(), String> {
+        self.proof(blueprint, false).map(drop)
+    }
+
+    /// The proof that what was not seen of this blueprint is gone, or the guard that says no. Where it `may_be_empty` it need not have an entity.
+    pub(crate) fn proof(&self, blueprint: &str, may_be_empty: bool) -> Result<Proof<'_>, String> {
         if let Some(why) = self.withhold_all() {
             return Err(why.to_owned());
+        }
+        if self.resources == 0 {
+            return Err("the mapping has no resources".to_owned());
         }
         if !self.concerns(blueprint) {
             return Err("this sync was not asked to read it".to_owned());
         }
-        self.ledger
-            .prove(blueprint)
-            .map_err(|withheld| withheld.to_string())?;
-        if !self.seen.has_blueprint(blueprint) {
-            return Err("no entity of this blueprint was read this time".to_owned());
+        let proof = self.ledger.prove(blueprint);
+        let proof = proof.map_err(|withheld| withheld.to_string())?;
+        if !may_be_empty && !self.seen.has_blueprint(blueprint) {
+            return Err(NONE_READ.to_owned());
         }
         if self.seen.has_unknown(blueprint) {
             return Err(
-                "an entity that is identified by a search query was refused, and it may be any of them"
+                "an entity that is identified by a search query was rejected, and it may be any of them; see the rejections"
                     .to_owned(),
             );
         }
-        Ok(())
+        Ok(proof)
     }
 
     /// Why what the sink has got is not all of what was asked for, if so: one line.

@@ -253,6 +253,7 @@ impl Read {
         if error.kind() == ErrorKind::Parameter {
             self.observe(&Event::RecordFailed {
                 kind: self.resource.kind(),
+                place: self.resource.place(),
                 error: &error,
             });
         }
@@ -271,6 +272,7 @@ impl Read {
         };
         self.observe(&Event::Parents {
             kind: self.resource.kind(),
+            place: self.resource.place(),
             count,
         });
     }
@@ -304,9 +306,10 @@ impl Read {
         for record in &mut page.records {
             values.attach(record);
         }
-        let kind = self.resource.kind();
+        let (kind, place) = (self.resource.kind(), self.resource.place());
         self.observe(&Event::Records {
             kind,
+            place,
             records: RawRecords(&page.records),
         });
         let first = self.tally.lock().records + 1;
@@ -328,10 +331,11 @@ impl Read {
             (tally.pages, tally.records, tally.mapped.mapped)
         };
         for error in &failures {
-            self.observe(&Event::RecordFailed { kind, error });
+            self.observe(&Event::RecordFailed { kind, place, error });
         }
         self.observe(&Event::Page {
             kind,
+            place,
             pages,
             records,
             entities: entities_so_far,
@@ -576,6 +580,7 @@ impl List {
         self.read.tally.lock().child(&outcome);
         self.read.observe(&Event::ChildFinished {
             kind: self.read.resource.kind(),
+            place: self.read.resource.place(),
             outcome: &outcome,
         });
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_mapping::{Entity, Identifier};
-use longshore_port_client::{Feeds, Ledger, Verdict as Ending};
+use longshore_port_client::{Ledger, Verdict as Ending};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
@@ -231,13 +231,7 @@ pub(crate) async fn run(
     let mut ledger = Ledger::new();
     let entries: Vec<_> = resources
         .iter()
-        .map(|resource| {
-            let feeds = match resource.blueprint() {
-                Some(blueprint) => Feeds::Blueprint(blueprint.to_owned()),
-                None => Feeds::Any,
-            };
-            ledger.open(resource.kind(), feeds)
-        })
+        .map(|resource| ledger.open(resource.kind(), resource.feeds()))
         .collect();
     let seen = Mutex::new(Seen::default());
     let mut writing = Writing {

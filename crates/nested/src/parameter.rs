@@ -69,11 +69,6 @@ impl Parameter {
         Ok(self)
     }
 
-    /// Whether anything of the parent is told beside the value.
-    pub fn includes_anything(&self) -> bool {
-        !self.include.is_empty()
-    }
-
     fn item(&self, value: &Val) -> Result<Option<Item>, Error> {
         if value.is_null() {
             return Ok(None);

@@ -17,7 +17,7 @@ use super::connection::Levels;
 use super::fields::{Fields, Unknown};
 use super::notice::{Findings, Place};
 use super::spelling::{Keys, Words, nearest, snake_case};
-use super::tree::{Entry, Node, Shape};
+use super::tree::{Node, Shape};
 use super::{auth_custom, auth_oauth2, auth_sigv4, values};
 
 /// How the API knows who asks.
@@ -56,6 +56,7 @@ pub enum AuthSettings {
 
 /// A key and where it goes.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct KeySettings {
     /// Where.
     pub place: KeyPlace,
@@ -69,6 +70,7 @@ pub struct KeySettings {
 
 /// What requests to AWS are signed with.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct AwsSettings {
     /// The id of the access key.
     pub access_key_id: String,
@@ -679,7 +681,7 @@ fn named(levels: &mut Levels, findings: &mut Findings) -> BTreeMap<String, Level
     let mut all: BTreeMap<String, Levels> = BTreeMap::new();
     for entry in section.file.into_iter().flat_map(Fields::into_entries) {
         if matches!(entry.key.as_str(), "" | "none") {
-            let place = line_of(&entry);
+            let place = entry.place();
             findings.problem(&place, "is no name for a credential; take another");
             continue;
         }
@@ -739,13 +741,6 @@ fn warn_of_variable(node: &Node, findings: &mut Findings) {
             &node.place,
             "is sent as it is written: `${…}` is taken from the environment in customHeaders alone; every setting has a variable of its own, as OCEAN__INTEGRATION__CONFIG__API_TOKEN is for apiToken",
         );
-    }
-}
-
-fn line_of(entry: &Entry) -> Place {
-    Place {
-        line: entry.line,
-        ..entry.node.place.clone()
     }
 }
 
@@ -866,7 +861,7 @@ fn key_list(
     match node.shape {
         Shape::Map(entries) if !entries.is_empty() => {
             let keys = entries.into_iter().map(|entry| KeyNodes {
-                name: Some(Node::scalar(entry.key.clone(), true, line_of(&entry))),
+                name: Some(Node::scalar(entry.key.clone(), true, entry.place())),
                 key: entry.node,
                 place: place.clone(),
                 prefix: prefix.clone(),

@@ -10,10 +10,10 @@ use url::Url;
 use super::auth::Written;
 use super::auth_oauth2::path_filter;
 use super::fields::{Fields, Unknown, unfold};
-use super::list::{METHODS, read_body};
+use super::list::{read_body, read_method};
 use super::notice::{Findings, Place};
 use super::spelling::Keys;
-use super::tree::{Entry, Node, Shape};
+use super::tree::{Node, Shape};
 use super::{connection, values};
 
 /// Reads the requests and what of their answers goes on others.
@@ -141,14 +141,7 @@ fn step(
     };
     let method = match fields.take(&["method"], findings) {
         None => Some(Method::POST),
-        Some(node) => values::text(&node, findings).and_then(|text| {
-            let name = text.trim().to_ascii_uppercase();
-            if !METHODS.known.contains(&name.as_str()) {
-                findings.problem(&node.place, METHODS.refusal(text.trim()));
-                return None;
-            }
-            Method::from_bytes(name.as_bytes()).ok()
-        }),
+        Some(node) => read_method(&node, findings),
     };
     let headers = fields.take(&["headers"], findings);
     let headers = templates(headers, true, &template, findings);
@@ -319,7 +312,7 @@ fn templates(
     let before = findings.problem_count();
     let mut all = Vec::new();
     for entry in entries {
-        let place = place_of(&entry);
+        let place = entry.place();
         if are_headers && let Err(error) = longshore_transport::header(&entry.key, "") {
             findings.problem(&place, error.to_string());
         }
@@ -364,11 +357,4 @@ fn report<T>(result: Result<T, Error>, place: &Place, findings: &mut Findings) -
     result
         .map_err(|error| findings.problem(place, error.to_string()))
         .ok()
-}
-
-fn place_of(entry: &Entry) -> Place {
-    Place {
-        line: entry.line,
-        ..entry.node.place.clone()
-    }
 }

@@ -23,10 +23,7 @@ pub(super) fn read(
         return headers;
     };
     for entry in entries {
-        let place = Place {
-            line: entry.line,
-            ..entry.node.place.clone()
-        };
+        let place = entry.place();
         let Some(value) = value(&entry, &place, variables, findings) else {
             continue;
         };

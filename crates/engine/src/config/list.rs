@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::auth::{AuthSettings, Credentials};
 use super::fields::{Fields, unfold};
 use super::mapping::Against;
-use super::notice::{Findings, Place};
+use super::notice::Findings;
 use super::resource::{Written, jq};
 use super::spelling::Words;
 use super::tree::{Node, Shape};
@@ -15,7 +15,7 @@ use super::{answers, pagination, values, yaml};
 use crate::login::ListAuth;
 use crate::rules::AnswerRules;
 
-pub(super) const METHODS: Words = Words {
+const METHODS: Words = Words {
     known: &["GET", "POST", "PUT", "PATCH", "DELETE"],
     meant: &[],
 };
@@ -112,12 +112,7 @@ fn goes_into_body(auth: Option<&ListAuth>, against: Against<'_>) -> bool {
     }
 }
 
-/// A node, or what stands in it as JSON text.
-pub(super) fn unfolded(node: Node, findings: &mut Findings) -> Option<Node> {
-    unfold(node, findings)
-}
-
-fn read_method(node: &Node, findings: &mut Findings) -> Option<Method> {
+pub(super) fn read_method(node: &Node, findings: &mut Findings) -> Option<Method> {
     let text = values::text(node, findings)?;
     let name = text.trim().to_ascii_uppercase();
     if METHODS.known.contains(&name.as_str()) {
@@ -138,10 +133,7 @@ pub(super) fn pairs(node: Node, findings: &mut Findings) -> Vec<(String, String)
     };
     let mut pairs = Vec::new();
     for entry in entries {
-        let place = Place {
-            line: entry.line,
-            ..entry.node.place.clone()
-        };
+        let place = entry.place();
         let items = match entry.node.shape {
             Shape::List(items) => items,
             _ => vec![entry.node],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use longshore_nested::Item;
 
-use super::fields::Fields;
+use super::fields::{Fields, unfold};
 use super::list::{self, List};
 use super::mapping::Against;
 use super::notice::{Findings, Place};
@@ -306,7 +306,7 @@ fn fixed(
     findings: &mut Findings,
 ) -> FixedValues {
     written.note(&format!("{path}.values"), &values);
-    let items = match list::unfolded(values, findings) {
+    let items = match unfold(values, findings) {
         Some(Node {
             shape: Shape::List(items),
             ..

@@ -36,6 +36,16 @@ pub(super) struct Entry {
     pub(super) node: Node,
 }
 
+impl Entry {
+    /// Where it begins: at its key.
+    pub(super) fn place(&self) -> Place {
+        Place {
+            line: self.line,
+            ..self.node.place.clone()
+        }
+    }
+}
+
 impl Node {
     pub(super) fn scalar(text: impl Into<String>, quoted: bool, place: Place) -> Node {
         Node {

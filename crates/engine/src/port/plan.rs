@@ -191,11 +191,7 @@ impl Sink for PlanSink {
                 let Some(problem) = entity_problem(entity) else {
                     return true;
                 };
-                written.rejected.push(Rejection {
-                    blueprint: blueprint.clone(),
-                    identifier: entity.identifier.as_str().unwrap_or_default().to_owned(),
-                    message: problem,
-                });
+                written.refuse(entity, problem);
                 false
             });
             self.look_up(&blueprint, &mut entities, &mut written)

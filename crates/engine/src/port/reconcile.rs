@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{AllowEmpty, PortSinkOptions, port_error, same};
 use crate::compact::CompactSet;
 use crate::error::Error;
-use crate::sink::{Evidence, Mark, Reconciled, WithheldDelete};
+use crate::sink::{Evidence, Mark, NONE_READ, Reconciled, WithheldDelete};
 
 /// How far the cut-off for "not updated since" lies before the beginning of a sync, for clocks inside Port that disagree (R10).
 pub(crate) const CLOCK_SLACK: Duration = Duration::from_secs(60);
@@ -137,28 +137,15 @@ fn permit<'e>(
     blueprint: &str,
     share: Share,
 ) -> Result<Proof<'e>, String> {
-    if let Some(reason) = evidence.withhold_all() {
-        return Err(reason.to_owned());
-    }
-    if evidence.resources() == 0 {
-        return Err("the mapping has no resources".to_owned());
-    }
-    let proof = evidence
-        .ledger()
-        .prove(blueprint)
-        .map_err(|withheld| withheld.to_string())?;
-    if !options.allow_empty.holds(blueprint) && !evidence.seen().has_blueprint(blueprint) {
-        return Err(format!(
-            "no entity of this blueprint was read this time; if that is right, add to the mapping: allowEmpty: [{blueprint}] \
+    let may_be_empty = options.allow_empty.holds(blueprint);
+    let proof = evidence.proof(blueprint, may_be_empty);
+    let proof = proof.map_err(|reason| match reason == NONE_READ {
+        true => format!(
+            "{reason}; if that is right, add to the mapping: allowEmpty: [{blueprint}] \
              (and entityDeletionThreshold: 1 if all of them are to go)"
-        ));
-    }
-    if evidence.seen().has_unknown(blueprint) {
-        return Err(
-            "an entity that is identified by a search query was rejected, and it may be any of them; see the rejections"
-                .to_owned(),
-        );
-    }
+        ),
+        false => reason,
+    })?;
     let Share { stale, owned } = share;
     if stale as f64 / owned as f64 > options.deletion_threshold {
         return Err(format!(

@@ -211,7 +211,7 @@ impl Book {
 impl Observer for Telemetry {
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::Records { kind, records } => {
+            Event::Records { kind, records, .. } => {
                 let wanted = {
                     let mut book = self.book();
                     if !book.takes_examples {

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use longshore_port_client::{Feeds, Ledger, Verdict};
+use longshore_port_client::{Ledger, Verdict};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -237,11 +237,8 @@ fn evidence(wholes: Vec<(Shard, Whole)>, mut seen: Seen, resources: &[Resource])
             if !shard.reads(resource) {
                 continue;
             }
-            let feeds = match resource.blueprint() {
-                Some(blueprint) => Feeds::Blueprint(blueprint.to_owned()),
-                None => Feeds::Any,
-            };
-            let source = ledger.open(&format!("{} (shard {shard})", resource.kind()), feeds);
+            let name = format!("{} (shard {shard})", resource.kind());
+            let source = ledger.open(&name, resource.feeds());
             // A read that is not on file stays open, and so unproven.
             if let Some(read) = reads.next() {
                 ledger.close(
