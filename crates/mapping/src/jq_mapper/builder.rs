@@ -56,7 +56,7 @@ impl JqMapperBuilder {
         self
     }
 
-    /// jq to the blueprint. Needed. One blueprint for all is a literal: `"\"user\""`; [`Mapper::blueprint`] then knows it.
+    /// jq to the blueprint. Needed. One blueprint for all is a literal: `"\"user\""`; [`Mapper::blueprint`](crate::Mapper::blueprint) then knows it.
     pub fn blueprint(mut self, jq: impl Into<String>) -> Self {
         self.blueprint = Some(jq.into());
         self
