@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use longshore_engine::transport::{Error as TransportError, Request, Response, Transport};
 use longshore_engine::{Engine, EngineBuilder, NdjsonSink};
-use longshore_testkit::{Answer, Pages, ScriptedApi, numbered};
+use longshore_testkit::{Answer, Pages, ScriptedApi, Service, numbered, service_fn};
 use serde_json::{Value, json};
 
 use crate::rig::{Rig, config};
@@ -78,13 +78,18 @@ async fn while_the_first_children_are_looked_at_as_many_again_are_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures real time: run it alone and in release"]
 async fn a_thousand_parents_over_sockets() {
-    let list = Pages::page(numbered(1_000)).size(100);
-    let api = ScriptedApi::new()
-        .on("/parents", move |call| list.answer(call).after(ANSWER))
-        .on("/parents/{id}/children", |call| {
-            Answer::json(ten(call.parameter("id"))).after(ANSWER)
-        });
-    let server = longshore_testkit::serve(api.clone()).await;
+    let api = family(1_000);
+    let answering = api.clone();
+    let server = longshore_testkit::serve(service_fn(move |request| {
+        let answering = answering.clone();
+        async move {
+            // A thread sleeps to within a tenth of a millisecond; tokio's timers would add one to each answer.
+            let slept = tokio::task::spawn_blocking(|| std::thread::sleep(ANSWER)).await;
+            slept.unwrap();
+            Service::answer(&answering, request).await
+        }
+    }))
+    .await;
     let connection = format!("baseUrl: {}", server.url);
     let config = longshore_engine::Config::loader()
         .connection_text("connection.yaml", &connection)
