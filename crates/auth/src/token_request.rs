@@ -29,8 +29,8 @@ pub(crate) struct TokenAnswer {
     pub(crate) made: Made,
 }
 
-/// Sends a token request, shown as one to `shown_as`, whose path holds nothing that an answer gave: the request as it is and nothing else, with the timeouts and the proxy of the client, repeated on connect errors, 429 and 503
-/// only (R20).
+/// Sends a token request: the request as it is and nothing else, with the timeouts and the proxy of the client, repeated on connect errors, 429 and 503
+/// only (R20). It is shown as one to `shown_as`, whose path holds nothing that an answer gave.
 pub(crate) async fn ask(
     client: &Client,
     mut request: Request,

@@ -261,10 +261,10 @@ impl Search {
                     definition.batch.is_none() || self.is_new_in_batches(level, &tuple, item)
                 };
                 let items: Vec<Item> = items.iter().filter(is_new).cloned().collect();
-                let groups = groups(items, definition.batch.as_ref());
-                let tuples: Vec<Found> = groups
+                let bindings = bindings(&definition.name, items, definition.batch.as_ref());
+                let tuples: Vec<Found> = bindings
                     .into_iter()
-                    .map(|items| Ok(tuple.with(definition, items, Vec::new(), Vec::new())))
+                    .map(|binding| Ok(tuple.bind(binding, Vec::new())))
                     .collect();
                 stream::iter(tuples).boxed()
             }
@@ -414,25 +414,6 @@ impl Tuple {
         }
     }
 
-    fn with(
-        &self,
-        level: &Level,
-        items: Vec<Item>,
-        include: Vec<(String, longshore_jq::Val)>,
-        embeds: Vec<Option<Embed>>,
-    ) -> Tuple {
-        let mut items = items;
-        let binding = match (&level.batch, items.pop()) {
-            (None, Some(only)) => Binding::new(level.name.clone(), only),
-            (batch, last) => {
-                items.extend(last);
-                let separator = batch.as_ref().map_or("", |batch| &batch.separator);
-                Binding::batch(level.name.clone(), items, separator)
-            }
-        };
-        self.bind(binding.including(include), embeds)
-    }
-
     /// The list that stands in the record that one of the values comes from.
     pub(crate) fn embed(&self, embedded: Embedded) -> Option<&Embed> {
         self.embeds
@@ -500,9 +481,16 @@ pub(crate) fn side_by_side<T: Send + 'static>(
     }
 }
 
-fn groups(items: Vec<Item>, batch: Option<&Batch>) -> Vec<Vec<Item>> {
-    let size = batch.map_or(1, |batch| batch.size.max(1));
-    items.chunks(size).map(<[Item]>::to_vec).collect()
+/// What a parameter is bound to in each of the requests that known values take.
+fn bindings(name: &Arc<str>, items: Vec<Item>, batch: Option<&Batch>) -> Vec<Binding> {
+    let Some(batch) = batch else {
+        let items = items.into_iter();
+        return items.map(|item| Binding::new(name.clone(), item)).collect();
+    };
+    items
+        .chunks(batch.size.max(1))
+        .map(|items| Binding::batch(name.clone(), items.to_vec(), &batch.separator))
+        .collect()
 }
 
 /// Follows the lists of one parameter for one set of values before it.
@@ -687,7 +675,10 @@ impl Reader {
                 let level = &search.resource.parts().levels[self.level];
                 let Some(batch) = &level.batch else {
                     let found = included(include)
-                        .map(|include| tuple.with(level, vec![item], include, embeds))
+                        .map(|include| {
+                            let value = Binding::new(level.name.clone(), item);
+                            tuple.bind(value.including(include), embeds)
+                        })
                         .map_err(|problem| search.problem(tuple, problem));
                     self.out.push_back(found);
                     return;
@@ -742,8 +733,9 @@ impl Reader {
         if !self.batch.is_empty() {
             let items = std::mem::take(&mut self.batch);
             let level = &self.search.resource.parts().levels[self.level];
-            let found = tuple.with(level, items, Vec::new(), Vec::new());
-            self.out.push_back(Ok(found));
+            let separator = level.batch.as_ref().map_or("", |batch| &batch.separator);
+            let batch = Binding::batch(level.name.clone(), items, separator);
+            self.out.push_back(Ok(tuple.bind(batch, Vec::new())));
         }
     }
 

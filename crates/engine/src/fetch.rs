@@ -17,7 +17,7 @@ use crate::engine::NextLinkOrigin;
 use crate::error::{Error, ErrorKind, chain};
 use crate::event::{Event, Observer};
 use crate::login::Logins;
-use crate::resource::ListRequest;
+use crate::resource::{ListRequest, without_query};
 use crate::rules::{CompiledRules, Rules};
 use crate::stable::StableHash;
 
@@ -208,7 +208,7 @@ impl Api {
 
     /// What errors print for a path template: the path that is asked for, without its query.
     pub(crate) fn label(&self, template: &str) -> String {
-        let path = template.split('?').next().unwrap_or_default();
+        let path = without_query(template);
         let root = self.base_url.path().trim_end_matches('/');
         format!("{root}/{}", path.trim_start_matches('/'))
     }

@@ -734,6 +734,11 @@ fn placeholders(text: &str) -> Vec<(&str, bool)> {
     found
 }
 
+/// What stands at the end of a name and means an end of a window of time.
+fn end_in(name: &str) -> Option<&'static str> {
+    [".from", ".to"].into_iter().find(|end| name.ends_with(end))
+}
+
 pub(crate) fn in_body(body: &Value, visit: &mut impl FnMut(&str)) {
     match body {
         Value::String(text) => visit(text),
@@ -766,7 +771,7 @@ pub(crate) fn check_use(
     let of_all = || std::iter::once(&of_list).chain(of_parameters.clone());
     for parameter in parameters {
         let name = &parameter.name;
-        if let Some(end) = [".from", ".to"].into_iter().find(|end| name.ends_with(end)) {
+        if let Some(end) = end_in(name) {
             problems.push(Problem::new(
                 place_of(name),
                 format!("ends in {end}, which stands for an end of a window of time; give it another name"),
@@ -786,8 +791,9 @@ pub(crate) fn check_use(
         return;
     }
     for name in names {
-        let has_end = name.ends_with(".from") || name.ends_with(".to");
-        if !has_end && !of_all().any(|uses| uses.names.iter().any(|used| used == name)) {
+        if end_in(name).is_none()
+            && !of_all().any(|uses| uses.names.iter().any(|used| used == name))
+        {
             problems.push(Problem::new(
                 place_of(name),
                 format!(
