@@ -1,6 +1,7 @@
 //! Where entities go.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::SystemTime;
 
@@ -203,8 +204,22 @@ pub struct WithheldDelete {
     pub count: u64,
 }
 
-/// Why a blueprint that may not be empty keeps what it has.
-pub(crate) const NONE_READ: &str = "no entity of this blueprint was read this time";
+/// Why what was not seen of a blueprint is not known to be gone, in one line.
+#[derive(Debug)]
+pub(crate) enum Withheld {
+    /// The sources of the blueprint gave no entity at all.
+    NoneRead,
+    Other(String),
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Withheld::NoneRead => "no entity of this blueprint was read this time",
+            Withheld::Other(why) => why,
+        })
+    }
+}
 
 /// What a sync has seen: the only ground for removing anything.
 #[derive(Debug)]
@@ -255,29 +270,30 @@ impl Evidence {
     /// # Errors
     /// Why not: one line, for [`Reconciled::withhold`].
     pub fn permits(&self, blueprint: &str) -> Result<(), String> {
-        self.proof(blueprint, false).map(drop)
+        let proof = self.proof(blueprint, false);
+        proof.map(drop).map_err(|withheld| withheld.to_string())
     }
 
     /// The proof that what was not seen of this blueprint is gone, or the guard that says no. Where it `may_be_empty` it need not have an entity.
-    pub(crate) fn proof(&self, blueprint: &str, may_be_empty: bool) -> Result<Proof<'_>, String> {
+    pub(crate) fn proof(&self, blueprint: &str, may_be_empty: bool) -> Result<Proof<'_>, Withheld> {
+        let no = |why: &str| Err(Withheld::Other(why.to_owned()));
         if let Some(why) = self.withhold_all() {
-            return Err(why.to_owned());
+            return no(why);
         }
         if self.resources == 0 {
-            return Err("the mapping has no resources".to_owned());
+            return no("the mapping has no resources");
         }
         if !self.concerns(blueprint) {
-            return Err("this sync was not asked to read it".to_owned());
+            return no("this sync was not asked to read it");
         }
         let proof = self.ledger.prove(blueprint);
-        let proof = proof.map_err(|withheld| withheld.to_string())?;
+        let proof = proof.map_err(|withheld| Withheld::Other(withheld.to_string()))?;
         if !may_be_empty && !self.seen.has_blueprint(blueprint) {
-            return Err(NONE_READ.to_owned());
+            return Err(Withheld::NoneRead);
         }
         if self.seen.has_unknown(blueprint) {
-            return Err(
-                "an entity that is identified by a search query was rejected, and it may be any of them; see the rejections"
-                    .to_owned(),
+            return no(
+                "an entity that is identified by a search query was rejected, and it may be any of them; see the rejections",
             );
         }
         Ok(proof)

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{AllowEmpty, PortSinkOptions, port_error, same};
 use crate::compact::CompactSet;
 use crate::error::Error;
-use crate::sink::{Evidence, Mark, NONE_READ, Reconciled, WithheldDelete};
+use crate::sink::{Evidence, Mark, Reconciled, Withheld, WithheldDelete};
 
 /// How far the cut-off for "not updated since" lies before the beginning of a sync, for clocks inside Port that disagree (R10).
 pub(crate) const CLOCK_SLACK: Duration = Duration::from_secs(60);
@@ -139,12 +139,12 @@ fn permit<'e>(
 ) -> Result<Proof<'e>, String> {
     let may_be_empty = options.allow_empty.holds(blueprint);
     let proof = evidence.proof(blueprint, may_be_empty);
-    let proof = proof.map_err(|reason| match reason == NONE_READ {
-        true => format!(
-            "{reason}; if that is right, add to the mapping: allowEmpty: [{blueprint}] \
+    let proof = proof.map_err(|withheld| match withheld {
+        Withheld::NoneRead => format!(
+            "{withheld}; if that is right, add to the mapping: allowEmpty: [{blueprint}] \
              (and entityDeletionThreshold: 1 if all of them are to go)"
         ),
-        false => reason,
+        Withheld::Other(why) => why,
     })?;
     let Share { stale, owned } = share;
     if stale as f64 / owned as f64 > options.deletion_threshold {
